@@ -1,0 +1,249 @@
+"""The graph and the backward pass. Knows arrays; knows neither Tensor nor any mathematics.
+
+The one idea: a node is made after its parents, so **creation order is a topological order**. `backprop`
+keeps the gradients it has not passed on yet in a heap and always takes the newest node: by then all the
+node's consumers, which are newer still, have reported. There is no tape, no sorting and no recursion.
+
+Each op holds one rule per argument; the node holds what the rules asked for by name. A rule is read on
+arrays in an ordinary backward pass, and on Tensors under `create_graph`, which is all that gradients of
+gradients need. Broadcasting is undone, and the input's dtype restored, once, on the edge: `fit`.
+"""
+from __future__ import annotations
+
+import heapq
+import itertools
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from tinygrad6 import modes
+
+ndarray = np.ndarray
+clock: Callable[[], int] = itertools.count(1).__next__  # ticks for every node made and every write recorded
+TENSOR: type = object  # set by tensor.py, so that graph mode can rejoin saved arrays to their history
+FREED = (
+    "Trying to backward through the graph a second time (or directly access saved tensors after they have "
+    "already been freed). Saved intermediate values of the graph are freed when you call .backward() or "
+    "autograd.grad(). Specify retain_graph=True if you need to backward through the graph a second time: "
+)
+
+
+class Node:
+    """One recorded op: where gradients go next, and what its rules asked to keep."""
+
+    __slots__ = ("op", "parents", "saved", "cells", "params", "shape", "dtype", "rank", "hooks", "__weakref__")
+
+    def __init__(self, op: Any, parents: tuple, saved: tuple, cells: tuple, params: dict, out: ndarray) -> None:
+        self.op = op
+        self.parents = parents  # one per array argument; None where no gradient is wanted
+        self.saved: tuple | None = saved  # one place per array argument, then the output; () if nothing
+        self.cells = cells  # the version cells of the saved arrays, to notice in-place changes
+        self.params = params
+        self.shape = out.shape
+        self.dtype = out.dtype
+        self.rank = clock()
+        self.hooks: dict | None = None  # on the gradient of this node's output
+
+    def gradients(self, g: Any, graph: bool) -> Iterable[tuple[Node, Any]]:
+        """Each parent with its share of `g`, the gradient of this node's output."""
+        if self.saved is None:
+            raise RuntimeError(FREED + f"the node freed is {self.name()}.")
+        for cell in self.cells:
+            if cell is not None and cell[0] > self.rank:
+                raise RuntimeError(self._changed(cell))
+        op = self.op
+        if graph:
+            source = Rejoined(self)
+        elif op.kernel is not None:
+            return zip(self.parents, op.kernel(g, self), strict=True)
+        else:
+            source = self
+        return [(p, rule(g, source)) for p, rule in zip(self.parents, op.readers, strict=True) if p is not None]
+
+    def _changed(self, cell: list) -> str:
+        which = self.cells.index(cell)
+        names = [*self.op.public_names, "output"]
+        value = self.saved[which]  # type: ignore[index]
+        return (
+            "one of the variables needed for gradient computation has been modified by an inplace operation: "
+            f"the {'output' if which == len(names) - 1 else repr(names[which])} of {self.op.name}() "
+            f"[{value.dtype} {list(value.shape)}] is at version {cell[1]}; {self.name()} needs the value it had "
+            "when it was recorded. Hint: change a clone() instead."
+        )
+
+    def release(self) -> None:
+        """Let go of the saved arrays, so that memory falls as the backward pass goes on."""
+        if self.saved:
+            self.saved = None
+            self.cells = ()
+
+    def name(self) -> str:
+        """PyTorch's name for this node, such as MulBackward0."""
+        return self.op.node_name
+
+    def register_hook(self, hook: Callable[..., Any]) -> Any:
+        """Call `hook(grad)` when the gradient of this node's output is complete; a result replaces it."""
+        from tinygrad6.hooks import RemovableHandle
+
+        if self.hooks is None:
+            self.hooks = {}
+        handle = RemovableHandle(self.hooks)
+        self.hooks[handle.id] = hook
+        return handle
+
+    @property
+    def next_functions(self) -> tuple:
+        return tuple((p, 0) for p in self.parents)
+
+    def __repr__(self) -> str:
+        return f"<{self.name()} object at {id(self):#x}>"
+
+
+class Leaf(Node):
+    """Where a gradient arrives: a tensor that was made with requires_grad."""
+
+    __slots__ = ("tensor",)
+
+    def __init__(self, tensor: Any) -> None:
+        super().__init__(None, (), (), (), {}, tensor.array)
+        self.tensor = weakref.ref(tensor)
+
+    def gradients(self, g: Any, graph: bool) -> Iterable[tuple[Node, Any]]:
+        return ()
+
+    def name(self) -> str:
+        return "AccumulateGrad"
+
+
+class Rejoined:
+    """A node as its rules see it under `create_graph`: saved arrays are Tensors with their history again.
+
+    Nothing was stored twice for this: an input belongs to its parent's node, the output to the node itself.
+    """
+
+    __slots__ = ("saved", "params", "parents")
+
+    def __init__(self, node: Node) -> None:
+        origins = (*node.parents, node)
+        self.saved = tuple(
+            TENSOR.rejoin(a, origin, cell) if isinstance(a, ndarray) else a  # type: ignore[attr-defined]
+            for a, origin, cell in zip(node.saved or (), origins, node.cells, strict=False)
+        )
+        self.params, self.parents = node.params, node.parents
+
+
+def fit(g: Any, shape: tuple, dtype: np.dtype) -> Any:
+    """Sum `g` back to `shape` and cast it to `dtype`: the one place that knows about broadcasting."""
+    array = g if isinstance(g, (ndarray, np.generic)) else g.array
+    if array.shape != shape:
+        lead = array.ndim - len(shape)
+        dims = *range(lead), *(lead + i for i, n in enumerate(shape) if n != array.shape[lead + i])
+        if array is g:
+            g = array = np.add.reduce(g, dims, keepdims=True).reshape(shape)
+        else:
+            g = g.sum(dims, keepdim=True).reshape(shape)
+            array = g.array
+    if array.dtype is not dtype and array.dtype != dtype:
+        g = g.astype(dtype) if array is g else g.to(dtype)
+    return g
+
+
+def backprop(
+    roots: Iterable[tuple[Node, Any]], graph: bool, retain: bool, targets: set[Node] | None = None
+) -> Iterator[tuple[Node, Any, bool]]:
+    """Yield (node, gradient, owned) for every leaf, or for every node of `targets`, newest first.
+
+    `roots` pairs nodes with the gradients they start from. `owned` tells that nobody else holds the
+    gradient's memory, so that it may be kept without a copy. With `targets`, only paths that end there are
+    followed. The caller must consume the iterator to its end.
+    """
+    waiting: dict[Node, Any] = {}
+    owned: set[Node] = set()  # gradients in `waiting` whose memory is ours alone, to be added to in place
+    heap: list[tuple[int, Node]] = []
+    for node, g in roots:
+        if node in waiting:
+            waiting[node] = waiting[node] + g
+        else:
+            heap.append((-node.rank, node))
+            waiting[node] = g
+    heapq.heapify(heap)
+    useful = None if targets is None else _leading_to(targets, [n for _, n in heap])
+    push, pop = heapq.heappush, heapq.heappop
+
+    while heap:
+        node = pop(heap)[1]
+        g = waiting.pop(node)
+        mine = node in owned
+        if mine:
+            owned.discard(node)
+        if useful is not None and node not in useful:
+            continue
+        if node.hooks:
+            after = run_hooks(node.hooks, g, graph)
+            mine = mine and after is g
+            g = after
+        if (node.op is None) if targets is None else (node in targets):  # type: ignore[operator]
+            yield node, g, mine
+            if node.op is None:
+                continue
+            mine = False
+        for parent, new in node.gradients(g, graph):
+            if parent is None or new is None:
+                continue
+            if new.shape != parent.shape or new.dtype is not parent.dtype:
+                new = fit(new, parent.shape, parent.dtype)
+            if parent not in waiting:
+                waiting[parent] = new
+                push(heap, (-parent.rank, parent))
+                if not graph and type(new) is ndarray:
+                    # `g` itself may go to several parents; a view's memory may belong to somebody else.
+                    if new.base is None if new is not g else mine and len(node.parents) == 1:
+                        owned.add(parent)
+            elif parent in owned:
+                total = waiting[parent]
+                np.add(total, new, out=total)
+            else:
+                waiting[parent] = waiting[parent] + new
+                if not graph and type(waiting[parent]) is ndarray:
+                    owned.add(parent)
+        if not retain:
+            node.release()
+
+
+def _leading_to(targets: set[Node], roots: list[Node]) -> set[Node]:
+    """The nodes reachable from `roots` from which some target can be reached. Iterative."""
+    seen, stack = set(roots), list(roots)
+    while stack:
+        for p in stack.pop().parents:
+            if p is not None and p not in seen:
+                seen.add(p)
+                stack.append(p)
+    useful: set[Node] = set()
+    for node in sorted(seen, key=lambda n: n.rank):  # parents first
+        if node in targets or any(p in useful for p in node.parents):
+            useful.add(node)
+    return useful
+
+
+def run_hooks(hooks: dict, g: Any, graph: bool) -> Any:
+    """Pass `g` through the hooks in order; each may return a replacement of the same shape."""
+    for hook in list(hooks.values()):
+        before = modes.state.grad
+        modes.state.grad = graph
+        try:
+            tensor = g if isinstance(g, TENSOR) else TENSOR.of(np.asarray(g))  # type: ignore[attr-defined]
+            answer = hook(tensor)
+        finally:
+            modes.state.grad = before
+        if answer is not None:
+            if not isinstance(answer, TENSOR):
+                raise TypeError(f"a gradient hook must return a Tensor or None, not {type(answer).__name__}")
+            if answer.array.shape != tensor.array.shape:
+                raise RuntimeError(
+                    f"a gradient hook has changed the size of value: got {list(answer.array.shape)}, "
+                    f"expected {list(tensor.array.shape)}"
+                )
+            g = answer if graph else answer.array
+    return g

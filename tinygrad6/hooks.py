@@ -1,0 +1,25 @@
+"""Handles by which hooks are removed again."""
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+_next_id = itertools.count().__next__
+
+
+class RemovableHandle:
+    """What registering a hook returns: `remove()` takes the hook away; so does leaving a `with` block."""
+
+    def __init__(self, hooks_dict: Any, *, extra_dict: Any = None) -> None:
+        self.id = _next_id()
+        self._hooks = hooks_dict
+
+    def remove(self) -> None:
+        """Take the hook away; nothing happens if it is gone already."""
+        self._hooks.pop(self.id, None)
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.remove()

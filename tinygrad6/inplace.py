@@ -1,0 +1,174 @@
+"""In-place twins: `x.add_(y)` is `add`, its result written into x's memory and x's history continued.
+
+What PyTorch refuses is refused before any memory changes: leaves that require gradients, views of such
+leaves, views made under no_grad, expanded tensors, results of another shape or of a higher type.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinygrad6 import dtypes
+from tinygrad6.engine import Node, clock
+from tinygrad6.modes import state
+from tinygrad6.op import OPS, REAL, Op, case, op
+from tinygrad6.tensor import TENSORS, Tensor, wrap
+from tinygrad6.view import axis_order, live_node, region, same_layout
+
+
+def twin(name: str, call: Callable[..., Any], composed: bool = False) -> Callable[..., Any]:
+    """The in-place form of an op: the same arguments, the result stored in the first of them."""
+
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        recording = state.grad and (
+            live_node(self) is not None
+            or any(type(a) in TENSORS and live_node(a) is not None for a in (*args, *kwargs.values()))
+        )
+        refuse(self, name, recording)
+        if not recording:
+            ufunc = None if composed or kwargs else call.op.ufunc  # type: ignore[attr-defined]
+            if ufunc is not None and _straight(self, args):
+                ufunc(self.array, *[a.array if type(a) in TENSORS else a for a in args], out=self.array)
+                self.bump()
+                return self
+            before, state.grad = state.grad, False
+            try:
+                return write(self, call(self, *args, **kwargs), name)
+            finally:
+                state.grad = before
+        # A composite may need the old value in several places: let it work on a copy.
+        source = self.clone() if composed else self
+        return write(self, call(source, *args, **kwargs), name)
+
+    method.__name__ = method.__qualname__ = f"{name}_"
+    method.__doc__ = f"In-place form of `{name}`: changes this tensor's memory and returns it."
+    return method
+
+
+def _straight(self: Any, args: tuple) -> bool:
+    """May the ufunc write its result right here? Same type and shape; numbers no stronger than the array."""
+    a = self.array
+    for v in args:
+        if type(v) in TENSORS:
+            if v.array.dtype is not a.dtype or (v.array.shape != a.shape and v.array.ndim):
+                return False
+        elif type(v) not in (int, float) or a.dtype.kind != "f":
+            return False
+    return a.dtype.kind == "f"
+
+
+def refuse(t: Tensor, name: str, recording: bool) -> None:
+    """Raise for an in-place change that must not be: before anything is changed."""
+    if recording:
+        v, node = t.view_of, live_node(t)
+        if v is not None and (base := v.base.node) is not None and base.op is None:
+            raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+        if v is None and node is not None and node.op is None:
+            raise RuntimeError(
+                f"a leaf Variable that requires grad is being used in an in-place operation. ({name}_: change it "
+                "under no_grad(), or change a clone())"
+            )
+        if v is not None and not v.recorded:
+            raise RuntimeError(
+                f"A view was created in no_grad mode and is being modified inplace with grad mode enabled ({name}_). "
+                "Clone it, or make the view outside of no_grad()."
+            )
+    if any(s == 0 and n > 1 for s, n in zip(t.array.strides, t.array.shape, strict=True)):
+        raise RuntimeError(
+            f"{name}_: unsupported operation: more than one element of the written-to tensor refers to a single "
+            "memory location. Please clone() the tensor before performing the operation."
+        )
+    if not t.array.flags.writeable:
+        raise RuntimeError(f"{name}_: the tensor's memory is read-only. Please clone() the tensor first.")
+
+
+def write(t: Any, value: Any, name: str) -> Any:
+    """Store `value`, a recorded result, in t's memory and let t stand for it."""
+    old, new = t.array, value.array
+    if new.shape != old.shape:
+        raise RuntimeError(
+            f"{name}_: output with shape {list(old.shape)} doesn't match the broadcast shape {list(new.shape)}"
+        )
+    if not dtypes.can_cast(new.dtype, old.dtype):
+        raise RuntimeError(
+            f"{name}_: result type {_type_name(new)} can't be cast to the desired output type {_type_name(old)}"
+        )
+    node = value.node if state.grad else None
+    if node is not None and node.saved:
+        # The rule asked for the value t had: keep a copy of it.
+        for i, a in enumerate(node.saved):
+            if a is old:
+                copy = np.array(old)
+                node.saved = tuple(copy if b is old else b for b in node.saved)
+                node.cells = tuple(None if b is copy else c for b, c in zip(node.saved, node.cells, strict=True))
+                break
+    np.copyto(old, new, casting="unsafe")
+    t.bump()
+    if not state.grad or (node is None and live_node(t) is None):
+        return t
+    if node is not None and new.dtype != old.dtype:
+        node = OPS["cast"].call(value, dtype=old.dtype).node
+    if node is not None and node.saved and node.saved[-1] is new and new.dtype == old.dtype:
+        # The result now lives in t's memory: changing t again is noticed, and nothing is stored twice.
+        node.saved, node.cells = (*node.saved[:-1], old), (*node.cells[:-1], t.cell)
+        node.rank = clock()
+    t.cell[2] += 1
+    v = t.view_of
+    if v is None:
+        t.node = node
+    else:
+        params = {"chain": v.chain, "order": axis_order(v.base.array)}
+        v.base.node = Node(OVERWRITE, (v.base.node, node), (), (), params, v.base.array)
+    return t
+
+
+def _type_name(a: np.ndarray) -> str:
+    return {"float32": "Float", "float64": "Double", "float16": "Half", "int64": "Long", "int32": "Int",
+            "int16": "Short", "int8": "Char", "uint8": "Byte", "bool": "Bool"}[a.dtype.name]
+
+
+# ---- the ops by which histories are rewritten: each is a helper in the others' rules
+
+
+@op(lambda g, x_shape, chain, order: embed(g, x_shape, chain, order), method=False, public=False, examples=[])
+def take_region(x, chain, order):
+    """The region of x that the chain of view ops looks at, copied."""
+    return region(same_layout(x, order), chain)
+
+
+@op(lambda g, shape, chain, order: take_region(g, chain, order), method=False, public=False, examples=[])
+def embed(x, shape, chain, order):
+    """Zeros of the given shape with x in the region of the chain."""
+    out = same_layout(np.zeros(shape, x.dtype), order)
+    region(out, chain)[...] = x
+    return out
+
+
+@op(lambda g, chain, order: clear_region(g, chain, order), method=False, public=False, examples=[])
+def clear_region(x, chain, order):
+    """x with the region of the chain set to zero."""
+    out = same_layout(x, order)
+    region(out, chain)[...] = 0
+    return out
+
+
+def _overwritten(x, y, chain, order):
+    """x with the region of the chain replaced by y. Recorded by `write`, which has changed the memory itself."""
+    raise NotImplementedError("overwrite is recorded after the memory was changed, never called")
+
+
+_overwritten.__name__ = "copy_slices"
+OVERWRITE = Op(
+    _overwritten,
+    (
+        lambda g, chain, order: clear_region(g, chain, order),
+        lambda g, chain, order: take_region(g, chain, order),
+    ),
+    node_name="CopySlices",
+    examples=[case((2, 3), (3,))],
+    domain=REAL,
+)
+OVERWRITE.node_name = "CopySlices"
+__all__ = ["refuse", "twin", "wrap", "write"]

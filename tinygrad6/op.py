@@ -1,0 +1,495 @@
+"""`@op`: one block of code defines an operation. Its gradient rules stand above, its forward below.
+
+    @op(lambda g, y: g * y, lambda g, x: g * x, infix="mul", promote=True, domain=REAL)
+    def mul(x, y):
+        "x * y, elementwise."
+        return np.multiply(x, y)
+
+The forward works on arrays. There is one rule per array argument; a rule takes `g`, the gradient of the
+output, and then **asks by name** for what it needs: an input, `out`, `x_shape`, a static argument. Exactly
+that is saved, and only for the arguments being differentiated. None instead of a rule says that there is no
+gradient. Rules are read on arrays and, under `create_graph`, on Tensors; so they use operators, indexing and
+other ops, and never NumPy. A `kernel`, optional, gives all first-order gradients at once on arrays for ops
+where speed matters; a law of the tests holds it to the rules.
+
+From the block follow the function, the Tensor method, the operator, the in-place twin, the tests, the
+benchmark entry and the row in the docs. `@composite` registers a function built from other ops.
+"""
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad6 import dtypes
+from tinygrad6.engine import Node
+from tinygrad6.modes import state
+from tinygrad6.tensor import TENSORS, UFUNCS, Tensor, as_array, wrap
+from tinygrad6.view import link, live_node
+
+OPS: dict[str, Op] = {}  # every primitive, by name
+COMPOSITES: dict[str, Callable[..., Any]] = {}  # every function built from primitives, by name
+NAMES: dict[str, Callable[..., Any]] = {}  # what `tinygrad6` exports of both
+PUBLIC = {"x": "input", "y": "other", "w": "weight", "b": "bias", "t": "target"}  # in rules -> PyTorch's
+ALIASES = {"axis": "dim", "keepdims": "keepdim"}  # NumPy's spellings, which PyTorch takes too
+REAL = (-2.0, 2.0)  # a domain for functions defined everywhere
+POSITIVE = (0.3, 3.0)
+ndarray = np.ndarray
+NUMBERS = frozenset({float, int})
+
+
+class Case(NamedTuple):
+    """One example call for tests, docs and benchmarks: shapes of the array arguments, then the static ones.
+
+    An entry of `shapes` may also be a function from a NumPy generator to an array (for indices, masks, ...).
+    """
+
+    shapes: tuple
+    params: dict
+
+
+def case(*shapes: Any, **params: Any) -> Case:
+    """Write an example: case((2, 3), dim=1)."""
+    return Case(shapes, params)
+
+
+class Op:
+    """An operation: its forward, its rules, and the plans made from them once."""
+
+    def __init__(
+        self,
+        forward: Callable[..., Any],
+        rules: tuple,
+        *,
+        kernel: Callable[..., Any] | None = None,
+        promote: bool | tuple[int, ...] = False,
+        floating: bool = False,
+        prepare: Callable[[list, dict], None] | None = None,
+        view: bool = False,
+        domain: tuple[float, float] | None = None,
+        avoid: tuple[float, ...] = (),
+        examples: list[Case] | None = None,
+        torch: str | None = None,
+        node_name: str | None = None,
+        ufunc: Any = None,
+    ) -> None:
+        self.name = forward.__name__
+        parameters = inspect.signature(forward).parameters
+        n = len(rules)
+        self.arrays = list(parameters)[:n]
+        self.statics = {k: p for k, p in list(parameters.items())[n:]}
+        self.public_names = [PUBLIC.get(a, a) for a in self.arrays]
+        self.forward = forward if ufunc is None else ufunc
+        self.rules = rules
+        self.promote = tuple(range(n)) if promote is True else promote or ()
+        self.floating, self.prepare, self.view = floating, prepare, view
+        if domain is None and examples is None:
+            raise TypeError(f"@op {self.name}: give a domain or examples, so that the laws can be tested on it")
+        self.domain = domain or REAL
+        self.avoid = avoid  # kinks: tests draw away from them
+        self.examples = examples if examples is not None else [case(*[(2, 3)] * n)]
+        self.torch = torch
+        self.node_name = (node_name or self.name.replace("_", " ").title().replace(" ", "")) + "Backward0"
+        self.ufunc = ufunc
+        self.doc = inspect.getdoc(forward) or ""
+        self.needs = [None if r is None else _asked(r) for r in rules]
+        self.readers = [_reader(self, r, i) for i, r in enumerate(rules)]
+        self.kernel = None if kernel is None else _reader(self, kernel, None)
+        asked_by_kernel = set() if kernel is None else set(_asked(kernel))
+        pool = [*self.arrays, "out"]
+        self.keep: list[tuple[bool, ...] | None] = []  # what to save, for every set of live arguments
+        for live in range(1 << n):
+            wanted = {k for i in range(n) if live >> i & 1 for k in self.needs[i] or ()}
+            wanted |= asked_by_kernel if live else set()
+            flags = tuple(k in wanted for k in pool)
+            self.keep.append(flags if any(flags) else None)
+        self.call: Callable[..., Any] = forward
+
+    def run(self, inputs: tuple, params: dict) -> Any:
+        """Apply to Tensors, arrays or numbers; record if a Tensor among them wants gradients."""
+        arrays: list[Any] = []
+        cells: list[Any] = []
+        parents: list[Any] = []
+        live, recording, rules = 0, state.grad, self.rules
+        tensors = False
+        for i, t in enumerate(inputs):
+            if type(t) in TENSORS:
+                tensors = True
+                arrays.append(t.array)
+                cells.append(t.cell)
+                node = None
+                if recording and rules[i] is not None:
+                    node = t.node if t.view_of is None else live_node(t)
+                    if node is not None:
+                        live |= 1 << i
+                parents.append(node)
+            else:
+                arrays.append(t)
+                cells.append(None)
+                parents.append(None)
+        if not tensors:  # inside a rule, or arrays in and arrays out
+            if any(isinstance(a, (ndarray, np.generic)) for a in arrays):
+                return self.forward(*arrays, **params)
+            raise self.wrong_type(inputs)
+        for i, a in enumerate(arrays):
+            if type(a) is not ndarray and a is not None:
+                arrays[i] = self.operand(a, i)
+        if self.promote:
+            self.to_common_type(arrays)
+        if self.floating and arrays[0].dtype.kind != "f":
+            arrays[0] = arrays[0].astype(dtypes.default_float())
+        if self.prepare is not None:
+            self.prepare(arrays, params)
+        try:
+            out = self.forward(*arrays, **params)
+        except (ValueError, IndexError, TypeError, np.exceptions.AxisError) as e:
+            raise self.explained(e, arrays, params) from e
+        if type(out) is not ndarray:
+            out = np.asarray(out)
+        result = wrap(out)
+        if live and out.dtype.kind == "f":
+            keep = self.keep[live]
+            if keep is None:
+                result.node = Node(self, tuple(parents), (), (), params, out)
+            else:
+                arrays.append(out)
+                cells.append(result.cell)
+                saved = tuple([a if k else None for a, k in zip(arrays, keep, strict=True)])
+                used = tuple([c if k else None for c, k in zip(cells, keep, strict=True)])
+                result.node = Node(self, tuple(parents), saved, used, params, out)
+        if self.view:
+            x = inputs[0]
+            owner = x.array if x.array.base is None else x.array.base
+            if out.base is owner or out is x.array or out.base is x.array:
+                link(result, x, self, params)
+                if keep_cell := result.node:
+                    keep_cell.cells = tuple(c if c is None else x.cell for c in keep_cell.cells)
+        return result
+
+    def operand(self, a: Any, i: int) -> Any:
+        """A non-tensor argument: numbers stay weak, NumPy scalars become numbers, sequences are refused."""
+        if isinstance(a, (bool, int, float)):
+            return float(a) if isinstance(a, np.floating) else a
+        if isinstance(a, np.generic):
+            return a.item()
+        if isinstance(a, ndarray):
+            dtypes.from_numpy(a.dtype)
+            return a
+        raise self.wrong_type(None, i, a)
+
+    def wrong_type(self, inputs: tuple | None, i: int = 0, a: Any = None) -> TypeError:
+        if inputs is not None:
+            a = inputs[0] if inputs else None
+        return TypeError(
+            f"{self.name}(): argument '{self.public_names[i]}' (position {i + 1}) must be Tensor, "
+            f"not {type(a).__name__}"
+        )
+
+    def to_common_type(self, arrays: list) -> None:
+        """Cast the promoted arguments to their common type; Python numbers among arrays stay weak."""
+        chosen = [arrays[i] for i in self.promote]
+        common = dtypes.result_type(*chosen)
+        if self.floating and common.kind != "f":
+            common = dtypes.default_float()
+        for i, a in zip(self.promote, chosen, strict=True):
+            if type(a) is not ndarray:
+                # an array, so that NumPy neither widens to its own choice nor refuses what PyTorch wraps
+                if common.kind != "f" or not any(type(b) is ndarray and b.dtype == common for b in chosen):
+                    arrays[i] = np.asarray(a).astype(common)
+            elif a.dtype != common:
+                arrays[i] = a.astype(common)
+
+    def explained(self, e: Exception, arrays: list, params: dict) -> Exception:
+        """NumPy's error as PyTorch's type, with the op, what came, and the inner message."""
+        shapes = [a.shape for a in arrays if isinstance(a, ndarray)]
+        inner = str(e)
+        if "broadcast" in inner and len(shapes) == 2 and (found := _mismatch(*shapes)):
+            inner = found
+        came = ", ".join(
+            [f"{n}: {_describe(a)}" for n, a in zip(self.public_names, arrays, strict=False)]
+            + [f"{k}={v!r}" for k, v in params.items() if not isinstance(v, ndarray)]
+        )
+        kind = IndexError if isinstance(e, IndexError) else RuntimeError if isinstance(e, ValueError) else TypeError
+        return kind(f"{self.name}({came}): {inner}")
+
+
+def op(
+    *rules: Callable[..., Any] | None,
+    infix: str | None = None,
+    inplace: bool = False,
+    method: bool | str = True,
+    public: bool = True,
+    **facts: Any,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Define a primitive in one place; see the top of this file and `Op` for the facts it takes.
+
+    infix: operator name, "mul" for `*` (and its reflection). inplace: also attach `name_`. method: attach as a
+    Tensor method (or under the name given). public: export as `tinygrad6.name`. promote: bring the array arguments (or those numbered) to a common
+    type. floating: integers become the default float first. prepare(arrays, params): normalise and validate
+    before the forward runs. view: the result may share the input's memory. domain, avoid: where tests draw
+    inputs, and the kinks to stay away from. examples: calls to test and show. torch: the dotted name to compare
+    with, if it differs. ufunc: NumPy's ufunc of the same meaning, called directly; the body may then be empty.
+    """
+
+    def define(forward: Callable[..., Any]) -> Callable[..., Any]:
+        made = Op(forward, rules, **facts)
+        if made.statics or len(rules) not in (1, 2) or made.prepare or made.view:
+            call = _general(made)
+        else:
+            call = (_unary if len(rules) == 1 else _binary)(made)
+        functools.update_wrapper(call, forward, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
+        del call.__wrapped__
+        call.op = made  # type: ignore[attr-defined]
+        made.call = call
+        OPS[made.name] = made
+        if public:
+            NAMES[made.name] = call
+        if made.ufunc is not None:
+            UFUNCS[made.ufunc] = call
+        if method:
+            attach(made.name if method is True else method, call, inplace)
+        if infix:
+            setattr(Tensor, f"__{infix}__", _operator(call))
+            if len(rules) == 2:
+                setattr(Tensor, f"__r{infix}__", _operator(lambda self, other: call(other, self)))
+            if inplace:
+                setattr(Tensor, f"__i{infix}__", getattr(Tensor, f"{made.name}_"))
+        return call
+
+    return define
+
+
+def composite(
+    *,
+    inplace: bool = False,
+    method: bool | str = True,
+    public: bool = True,
+    examples: list[Case] | None = None,
+    **facts: Any,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register a function of Tensors that is built from ops; `examples` as for `op`, [] if it has no gradient."""
+
+    def define(function: Callable[..., Any]) -> Callable[..., Any]:
+        parameters = list(inspect.signature(function).parameters.values())
+        call = function
+        if any(p.name in ALIASES.values() for p in parameters):
+            call = functools.wraps(function)(lambda *a, **k: function(*a, **_renamed(k)))
+        call.examples, call.facts = examples, facts  # type: ignore[attr-defined]
+        COMPOSITES[function.__name__] = call
+        if public:
+            NAMES[function.__name__] = call
+        if method:
+            attach(function.__name__ if method is True else method, call, inplace, composed=True)
+        return call
+
+    return define
+
+
+def attach(name: str, call: Callable[..., Any], inplace: bool = False, composed: bool = False) -> None:
+    """Make `call` a Tensor method, with an in-place twin if asked."""
+    from tinygrad6.inplace import twin
+
+    setattr(Tensor, name, call)
+    if inplace:
+        setattr(Tensor, f"{name}_", twin(name, call, composed))
+
+
+# ---- the three ways to call an op: two short ones for the bulk of the work, one that does everything
+
+
+def _unary(op: Op) -> Callable[..., Any]:
+    forward, run = op.forward, op.run
+    keep_x, keep_out = op.keep[1] or (False, False)
+    keeps = keep_x or keep_out
+    differentiable = op.rules[0] is not None
+    params: dict = {}
+
+    def call(input: Any) -> Any:
+        if type(input) is ndarray:  # inside a rule
+            return forward(input)
+        if type(input) not in TENSORS:
+            return run((input,), {})
+        x = input.array
+        out = forward(x)
+        if out.dtype is not x.dtype:
+            return run((input,), {})
+        if type(out) is not ndarray:
+            out = np.asarray(out)
+        result = wrap(out)
+        node = input.node if input.view_of is None else live_node(input)
+        if node is not None and differentiable and state.grad:
+            if keeps:
+                result.node = Node(
+                    op,
+                    (node,),
+                    (x if keep_x else None, out if keep_out else None),
+                    (input.cell if keep_x else None, result.cell if keep_out else None),
+                    params,
+                    out,
+                )
+            else:
+                result.node = Node(op, (node,), (), (), params, out)
+        return result
+
+    return call
+
+
+def _binary(op: Op) -> Callable[..., Any]:
+    forward, run, keep = op.forward, op.run, op.keep
+    x_has_rule, y_has_rule = op.rules[0] is not None, op.rules[1] is not None
+    params: dict = {}
+
+    def call(input: Any, other: Any) -> Any:
+        if type(input) in TENSORS and type(other) in TENSORS:
+            x, y = input.array, other.array
+            if x.dtype is not y.dtype:
+                return run((input, other), {})
+            ny = (other.node if other.view_of is None else live_node(other)) if y_has_rule else None
+            cy = other.cell
+        elif type(input) in TENSORS and type(other) in NUMBERS:
+            x, y = input.array, other
+            ny = cy = None
+        else:
+            return run((input, other), {})
+        try:
+            out = forward(x, y)
+        except (ValueError, OverflowError):
+            return run((input, other), {})  # the long way, which explains what is wrong
+        if out.dtype is not x.dtype:
+            return run((input, other), {})
+        if type(out) is not ndarray:
+            out = np.asarray(out)
+        result = wrap(out)
+        nx = (input.node if input.view_of is None else live_node(input)) if x_has_rule else None
+        if (nx is not None or ny is not None) and state.grad:
+            flags = keep[(nx is not None) + (ny is not None) * 2]
+            if flags is None:
+                result.node = Node(op, (nx, ny), (), (), params, out)
+            else:
+                kx, ky, ko = flags
+                result.node = Node(
+                    op,
+                    (nx, ny),
+                    (x if kx else None, y if ky else None, out if ko else None),
+                    (input.cell if kx else None, cy if ky else None, result.cell if ko else None),
+                    params,
+                    out,
+                )
+        return result
+
+    return call
+
+
+def _general(op: Op) -> Callable[..., Any]:
+    """A function with the op's public signature that gathers the arguments for `Op.run`."""
+    shown = [*op.public_names]
+    optional = list(inspect.signature(op.call).parameters.values())[: len(shown)]
+    head = [n if p.default is p.empty else f"{n}={p.default!r}" for n, p in zip(shown, optional, strict=True)]
+    defaults = {}
+    for name, p in op.statics.items():
+        if p.kind is p.KEYWORD_ONLY and "*" not in head:
+            head.append("*")
+        head.append(name if p.default is p.empty else f"{name}=_{name}")
+        defaults[f"_{name}"] = p.default
+    aliased = any(v in op.statics for v in ALIASES.values())
+    items = ", ".join(f"{n!r}: {n}" for n in op.statics)
+    source = (
+        f"def {op.name}({', '.join(head)}{', **aliases' if aliased else ''}):\n"
+        + (f"    if aliases: return again({', '.join(shown)}, aliases, {{{items}}})\n" if aliased else "")
+        + f"    return run(({', '.join(shown)},), {{{items}}})\n"
+    )
+
+    def again(*args: Any) -> Any:
+        *inputs, aliases, params = args
+        for name, value in _renamed(aliases).items():
+            if name not in params:
+                raise TypeError(f"{op.name}() got an unexpected keyword argument '{name}'")
+            params[name] = value
+        return op.run(tuple(inputs), params)
+
+    space = {**defaults, "run": op.run, "again": again}
+    exec(source, space)
+    return space[op.name]
+
+
+def _operator(call: Callable[..., Any]) -> Callable[..., Any]:
+    """The operator form: an operand that is neither tensor, array nor number is left to its own type."""
+
+    def operate(self: Any, *other: Any) -> Any:
+        try:
+            return call(self, *other)
+        except TypeError:
+            if other and not isinstance(other[0], (Tensor, ndarray, np.generic, bool, int, float)):
+                return NotImplemented
+            raise
+
+    return operate
+
+
+def _renamed(kwargs: dict) -> dict:
+    return {ALIASES.get(k, k): v for k, v in kwargs.items()}
+
+
+# ---- plans
+
+
+def _asked(rule: Callable[..., Any]) -> list[str]:
+    """The names a rule asks for, after g."""
+    return list(inspect.signature(rule).parameters)[1:]
+
+
+def _reader(op: Op, rule: Callable[..., Any] | None, own: int | None) -> Callable[..., Any] | None:
+    """`rule` as a function of (g, node): each name it asks for is looked up where it is kept.
+
+    The lookup is written out once and compiled, since it runs for every gradient of every op.
+    """
+    if rule is None:
+        return None
+    rule.__name__ = f"{op.name}.{'kernel' if own is None else f'rule[{op.arrays[own]}]'}"
+    sources = []
+    for name in _asked(rule):
+        base, _, kind = name.rpartition("_")
+        if name in op.arrays or name == "out":
+            sources.append(f"n.saved[{[*op.arrays, 'out'].index(name)}]")
+        elif name in op.statics:
+            sources.append(f"n.params[{name!r}]")
+        elif name == "needs":
+            sources.append("[p is not None for p in n.parents]")
+        elif base in op.arrays and kind == "shape" and own in (op.arrays.index(base), None):
+            sources.append(f"n.parents[{op.arrays.index(base)}].shape")
+        else:
+            raise TypeError(f"@op {op.name}: the rule {rule.__name__} asks for {name!r}, which nothing provides")
+    return _lookup(", ".join(["g", *sources]))(rule)
+
+
+@functools.cache
+def _lookup(arguments: str) -> Callable[..., Any]:
+    return eval(f"lambda rule: lambda g, n: rule({arguments})")
+
+
+def _mismatch(a: tuple, b: tuple) -> str | None:
+    """PyTorch's sentence about two shapes that do not broadcast."""
+    for i in range(1, min(len(a), len(b)) + 1):
+        if a[-i] != b[-i] and 1 not in (a[-i], b[-i]):
+            return (
+                f"The size of tensor a ({a[-i]}) must match the size of tensor b ({b[-i]}) "
+                f"at non-singleton dimension {max(len(a), len(b)) - i}"
+            )
+    return None
+
+
+def _describe(a: Any) -> str:
+    return f"{a.dtype}{list(a.shape)}" if isinstance(a, ndarray) else repr(a)
+
+
+def lift(value: Any, like: Tensor | None = None) -> Tensor:
+    """A Tensor from a Tensor, an array or a number (of like's type, where its category allows)."""
+    if isinstance(value, Tensor):
+        return value
+    array = as_array(value)
+    if like is not None and not isinstance(value, (ndarray, np.generic)):
+        array = array.astype(dtypes.result_type(like.array, value))
+    return wrap(array)

@@ -1,0 +1,2 @@
+"""The operations, family by family. Importing this package registers them all."""
+from tinygrad6.ops import compare, create, pointwise, reduce, shape

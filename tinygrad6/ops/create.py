@@ -1,0 +1,417 @@
+"""Making tensors: from values, filled, in ranges, like others, and from random numbers."""
+from __future__ import annotations
+
+import builtins
+import math
+import operator
+from typing import Any
+
+import numpy as np
+
+from tinygrad6 import dtypes, random
+from tinygrad6.op import composite
+from tinygrad6.tensor import Tensor, as_array, flatten_sequence, to_device, wrap
+
+_ROOM = {"layout", "pin_memory", "memory_format", "out"}  # what PyTorch's constructors take besides
+
+
+def _finish(array: np.ndarray, requires_grad: bool, device: Any = None, rest: dict | None = None) -> Tensor:
+    """The tensor of a constructor, after its common arguments were looked at."""
+    if rest:
+        if rest.get("out") is not None:
+            raise NotImplementedError("out= is not supported: assign the result, or use the in-place form")
+        if unknown := set(rest) - _ROOM:
+            raise TypeError(f"got an unexpected keyword argument '{sorted(unknown)[0]}'")
+    to_device(device)
+    t = wrap(array)
+    return t.requires_grad_() if requires_grad else t
+
+
+def _type(dtype: Any, default: np.dtype | None = None) -> np.dtype:
+    return (default or dtypes.default_float()) if dtype is None else dtypes.to_numpy(dtype)
+
+
+def _shape(size: tuple, name: str) -> tuple[int, ...]:
+    items = flatten_sequence(size)
+    try:
+        shape = tuple(operator.index(n) for n in items)
+    except TypeError:
+        raise TypeError(f"{name}(): sizes must be ints or one sequence of ints, got {size!r}") from None
+    if builtins.any(n < 0 for n in shape):
+        raise RuntimeError(f"{name}(): trying to create tensor with negative dimension {min(shape)}: {list(shape)}")
+    return shape
+
+
+# ---- from values
+
+
+def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False) -> Tensor:
+    """A new tensor with a copy of `data`: numbers, nested sequences of them, arrays or tensors.
+
+    Python floats become the default float (float32), ints int64, bools bool; arrays and tensors keep their
+    type. ValueError for ragged nesting, TypeError for what is no number.
+
+    >>> tensor([[1, 2], [3, 4]])
+    tensor([[1, 2],
+            [3, 4]])
+    """
+    return _finish(as_array(data, None if dtype is None else dtypes.to_numpy(dtype), copy=True), requires_grad, device)
+
+
+def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
+    """`data` as a tensor: itself, or on its memory, where type and kind allow; else a copy."""
+    to_device(device)
+    kind = None if dtype is None else dtypes.to_numpy(dtype)
+    if isinstance(data, Tensor):
+        return data if kind is None or kind == data.array.dtype else data.to(kind)  # type: ignore[attr-defined]
+    return wrap(as_array(data, kind))
+
+
+asarray = as_tensor
+
+
+def from_numpy(ndarray: np.ndarray) -> Tensor:
+    """A tensor on the array's own memory; TypeError for anything but an ndarray of a supported type."""
+    if not isinstance(ndarray, np.ndarray):
+        raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
+    return wrap(as_array(ndarray))
+
+
+def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, requires_grad: bool = False) -> Tensor:
+    """A 1-d tensor on the memory of an object with the buffer protocol."""
+    return _finish(np.frombuffer(buffer, dtypes.to_numpy(dtype), count, offset), requires_grad)
+
+
+def scalar_tensor(s: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """A 0-d tensor of the default float."""
+    return _finish(np.array(s, _type(dtype)), requires_grad, device)
+
+
+# ---- filled
+
+
+def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **rest: Any) -> Tensor:
+    """Zeros of the given size (ints, or one sequence of them), in the default float."""
+    return _finish(np.zeros(_shape(size or (rest.pop("size", ()),), "zeros"), _type(dtype)), requires_grad, device, rest)
+
+
+def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **rest: Any) -> Tensor:
+    """Ones of the given size, in the default float."""
+    return _finish(np.ones(_shape(size or (rest.pop("size", ()),), "ones"), _type(dtype)), requires_grad, device, rest)
+
+
+def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **rest: Any) -> Tensor:
+    """Memory of the given size, its values not set."""
+    return _finish(np.empty(_shape(size or (rest.pop("size", ()),), "empty"), _type(dtype)), requires_grad, device, rest)
+
+
+def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **rest: Any) -> Tensor:
+    """`fill_value` repeated; its type is the one the number becomes (float32 for 1.0, int64 for 1)."""
+    value = fill_value.item() if isinstance(fill_value, (Tensor, np.generic)) else fill_value
+    kind = dtypes.of_scalar(value) if dtype is None else dtypes.to_numpy(dtype)
+    return _finish(np.full(_shape((size,) if isinstance(size, int) else tuple(size), "full"), value, kind), requires_grad, device, rest)
+
+
+def _like(name: str, make: Any) -> Any:
+    def like(input: Tensor, *args: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **rest: Any) -> Tensor:
+        if not isinstance(input, Tensor):
+            raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+        kind = _type(dtype, input.array.dtype)
+        return _finish(make(input.array.shape, *args, kind, **{k: rest.pop(k) for k in list(rest) if k not in _ROOM}),
+                       requires_grad, device, rest)
+
+    like.__name__ = like.__qualname__ = name
+    like.__doc__ = f"As {name[:-5]}, in the shape and type of input."
+    return like
+
+
+zeros_like, ones_like, empty_like = _like("zeros_like", np.zeros), _like("ones_like", np.ones), _like("empty_like", np.empty)
+full_like = _like("full_like", lambda shape, *a, fill_value=None: np.full(shape, a[0] if len(a) > 1 else fill_value, a[-1]))
+
+
+def _new(name: str, make: Any) -> Any:
+    def new(self: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **rest: Any) -> Tensor:
+        size = size or (rest.pop("size"),)
+        return _finish(make(_shape(size, name), _type(dtype, self.array.dtype)), requires_grad, device, rest)
+
+    new.__name__ = name
+    new.__doc__ = f"As {name[4:]}, in the type of self unless dtype is given."
+    return new
+
+
+def _new_full(self: Tensor, size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """As full, in the type of self unless dtype is given."""
+    return full(size, fill_value, dtype=_type(dtype, self.array.dtype), device=device, requires_grad=requires_grad)
+
+
+def _new_tensor(self: Tensor, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """As tensor, in the type of self unless dtype is given."""
+    return tensor(data, dtype=_type(dtype, self.array.dtype), device=device, requires_grad=requires_grad)
+
+
+Tensor.new_zeros, Tensor.new_ones = _new("new_zeros", np.zeros), _new("new_ones", np.ones)  # type: ignore[attr-defined]
+Tensor.new_empty, Tensor.new_full = _new("new_empty", np.empty), _new_full  # type: ignore[attr-defined]
+Tensor.new_tensor = _new_tensor  # type: ignore[attr-defined]
+
+
+# ---- ranges
+
+
+def arange(*bounds: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **rest: Any) -> Tensor:
+    """start, start + step, ... below end: arange(end), arange(start, end) or arange(start, end, step).
+
+    int64 if all are integers, else the default float. RuntimeError for a zero step or one of the wrong sign.
+    """
+    named = {k: rest.pop(k) for k in ("start", "end", "step") if k in rest}
+    order = ["end"] if len(bounds) == 1 else ["start", "end", "step"]
+    values = {"start": 0, "step": 1, **dict(zip(order, bounds, strict=False)), **named}
+    if "end" not in values:
+        raise TypeError("arange() missing 1 required argument: 'end'")
+    start, end, step = (v.item() if isinstance(v, (Tensor, np.generic)) else v for v in map(values.get, ("start", "end", "step")))
+    if step == 0:
+        raise RuntimeError("step must be nonzero")
+    if not (math.isfinite(start) and math.isfinite(end)):
+        raise RuntimeError(f"unsupported range: {start} -> {end}")
+    if (end - start) * step < 0:
+        raise RuntimeError("upper bound and lower bound inconsistent with step sign")
+    whole = builtins.all(isinstance(v, int) for v in (start, end, step))
+    kind = dtypes.to_numpy(dtype) if dtype is not None else dtypes.INT64 if whole else dtypes.default_float()
+    if whole:
+        return _finish(np.arange(start, end, step).astype(kind, copy=False), requires_grad, device, rest)
+    n = math.ceil((end - start) / step)
+    if kind.kind != "f":
+        return _finish((int(start) + int(step) * np.arange(n)).astype(kind), requires_grad, device, rest)
+    return _finish((start + step * np.arange(n, dtype=np.float64)).astype(kind), requires_grad, device, rest)
+
+
+def linspace(start: Any, end: Any, steps: int, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **rest: Any) -> Tensor:
+    """`steps` numbers from start to end, both included, evenly spaced, counted from the nearer end."""
+    steps = operator.index(steps)
+    if steps < 0:
+        raise RuntimeError(f"number of steps must be non-negative, got {steps}")
+    start, end = (v.item() if isinstance(v, Tensor) else v for v in (start, end))
+    kind = _type(dtype)
+    if kind.kind != "f":
+        step = (end - start) / (steps - 1) if steps > 1 else 0
+        i = np.arange(steps)
+        values = np.where(i < steps / 2, start + step * i, end - step * (steps - 1 - i))
+        return _finish(np.trunc(values).astype(kind), requires_grad, device, rest)
+    work = np.float32 if kind == dtypes.FLOAT16 else kind.type
+    first, last = work(start), work(end)
+    step = (last - first) / work(steps - 1) if steps > 1 else work(0)
+    i = np.arange(steps).astype(work)
+    low = np.asarray(first.astype(np.float64) + step.astype(np.float64) * i).astype(work)  # rounded once, as fma does
+    high = np.asarray(last.astype(np.float64) - step.astype(np.float64) * (steps - 1 - i)).astype(work)
+    return _finish(np.where(np.arange(steps) < steps // 2, low, high if steps > 1 else low).astype(kind), requires_grad, device, rest)
+
+
+def logspace(start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **rest: Any) -> Tensor:
+    """base to the powers linspace(start, end, steps)."""
+    powers = linspace(start, end, steps, dtype=dtypes.float64).array
+    return _finish(np.power(float(base), powers).astype(_type(dtype)), requires_grad, device, rest)
+
+
+def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **rest: Any) -> Tensor:
+    """The (n, m) matrix with ones on its diagonal; m = n by default."""
+    if n < 0 or (m is not None and m < 0):
+        raise RuntimeError(f"eye(): n and m must be greater or equal to 0, got n={n}, m={m}")
+    return _finish(np.eye(n, m, dtype=_type(dtype)), requires_grad, device, rest)
+
+
+def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
+    """The grids of coordinates of 1-d tensors: indexing "ij" (first varies along rows) or "xy"."""
+    items = flatten_sequence(tensors)
+    if indexing not in ("ij", "xy"):
+        raise RuntimeError(f'torch.meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}')
+    items = [t.reshape(1) if t.ndim == 0 else t for t in items]
+    if indexing == "xy" and len(items) > 1:
+        items = [items[1], items[0], *items[2:]]
+    shape = tuple(t.array.size for t in items)
+    grids = [t.reshape([-1 if j == i else 1 for j in range(len(items))]).expand(shape) for i, t in enumerate(items)]
+    if indexing == "xy" and len(items) > 1:
+        grids = [g.transpose(0, 1) for g in (grids[1], grids[0], *grids[2:])]
+    return tuple(grids)
+
+
+def complex(*args: Any, **kwargs: Any) -> Tensor:
+    """Complex tensors are not supported: NotImplementedError."""
+    raise NotImplementedError("complex tensors are not supported")
+
+
+# ---- from random numbers: PyTorch's own stream, see random.py
+
+
+def _generator(generator: random.Generator | None) -> random.Generator:
+    return random.default_generator if generator is None else generator
+
+
+def _random_float(dtype: Any, name: str) -> np.dtype:
+    kind = _type(dtype)
+    if kind.kind != "f":
+        raise NotImplementedError(f"{name}: not implemented for {dtypes.from_numpy(kind)}; random floats need a float type")
+    return kind
+
+
+def rand(*size: Any, generator: random.Generator | None = None, dtype: Any = None, device: Any = None,
+         requires_grad: bool = False, **rest: Any) -> Tensor:
+    """Uniform numbers in [0, 1)."""
+    shape = _shape(size or (rest.pop("size", ()),), "rand")
+    return _finish(_generator(generator).uniform(shape, _random_float(dtype, "rand")), requires_grad, device, rest)
+
+
+def randn(*size: Any, generator: random.Generator | None = None, dtype: Any = None, device: Any = None,
+          requires_grad: bool = False, **rest: Any) -> Tensor:
+    """Standard normal numbers."""
+    shape = _shape(size or (rest.pop("size", ()),), "randn")
+    return _finish(_generator(generator).normal(shape, _random_float(dtype, "randn")), requires_grad, device, rest)
+
+
+def randint(*args: Any, generator: random.Generator | None = None, dtype: Any = None, device: Any = None,
+            requires_grad: bool = False, **named: Any) -> Tensor:
+    """Integers in [low, high): randint(high, size) or randint(low, high, size). int64."""
+    values = list(args)
+    size = named.pop("size", None)
+    if size is None:
+        size = values.pop() if values else ()
+    low, high = named.pop("low", None), named.pop("high", None)
+    if high is None:
+        high = values.pop()
+    if low is None:
+        low = values.pop() if values else 0
+    kind = _type(dtype, dtypes.INT64)
+    return _finish(_generator(generator).integers(_shape(tuple(size), "randint"), int(low), int(high), kind), requires_grad, device, named)
+
+
+def randperm(n: int, *, generator: random.Generator | None = None, dtype: Any = None, device: Any = None,
+             requires_grad: bool = False, **rest: Any) -> Tensor:
+    """A random order of 0 ... n - 1, as int64."""
+    if n < 0:
+        raise RuntimeError(f"randperm(): n must be non-negative, got {n}")
+    return _finish(_generator(generator).permutation(int(n)).astype(_type(dtype, dtypes.INT64)), requires_grad, device, rest)
+
+
+def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: random.Generator | None = None,
+           dtype: Any = None, device: Any = None, requires_grad: bool = False, **rest: Any) -> Tensor:
+    """Normal numbers: of a given mean and std with `size`, or one per element of the tensors mean and std."""
+    g = _generator(generator)
+    if isinstance(mean, Tensor) or isinstance(std, Tensor):
+        m, s = (v.array if isinstance(v, Tensor) else v for v in (mean, std))
+        if size is not None:
+            raise TypeError("normal(): give either tensors or a size, not both")
+        kind = m.dtype if isinstance(m, np.ndarray) else s.dtype
+        if np.any(np.less(s, 0)):
+            raise RuntimeError("normal expects all elements of std >= 0.0")
+        return _finish(g.normal(np.broadcast_shapes(np.shape(m), np.shape(s)), kind, m, s), requires_grad, device, rest)
+    if size is None:
+        raise TypeError("normal() missing 1 required positional argument: 'size'")
+    if std < 0:
+        raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
+    return _finish(g.normal(_shape(tuple(size), "normal"), _random_float(dtype, "normal"), mean, std), requires_grad, device, rest)
+
+
+def bernoulli(input: Tensor, p: float | None = None, *, generator: random.Generator | None = None) -> Tensor:
+    """1 with probability input[i] (or p), else 0, in input's shape and type."""
+    g = _generator(generator)
+    drawn = g.bernoulli(input.array if p is None else float(p), input.array.shape)
+    return wrap(np.asarray(drawn).astype(input.array.dtype))
+
+
+def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, generator: random.Generator | None = None) -> Tensor:
+    """`num_samples` indices drawn with probabilities proportional to the rows of input (n,) or (m, n). int64."""
+    return wrap(_generator(generator).multinomial(input.array, num_samples, replacement))
+
+
+def poisson(input: Tensor, generator: random.Generator | None = None) -> Tensor:
+    """Poisson numbers are not drawn from PyTorch's stream: NotImplementedError."""
+    raise NotImplementedError("poisson() is not supported: its stream does not match PyTorch's")
+
+
+def _like_random(name: str, make: Any) -> Any:
+    def like(input: Tensor, *, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False, **rest: Any) -> Tensor:
+        return make(input.array.shape, generator=generator, dtype=_type(dtype, input.array.dtype), device=device,
+                    requires_grad=requires_grad, **rest)
+
+    like.__name__ = like.__qualname__ = name
+    like.__doc__ = f"As {name[:-5]}, in the shape and type of input."
+    return like
+
+
+rand_like, randn_like = _like_random("rand_like", rand), _like_random("randn_like", randn)
+
+
+def randint_like(input: Tensor, *bounds: int, dtype: Any = None, **rest: Any) -> Tensor:
+    """As randint(low, high), in the shape and type of input."""
+    return randint(*bounds, input.array.shape, dtype=_type(dtype, input.array.dtype), **rest)
+
+
+# ---- in-place fills with random numbers
+
+
+def _filler(name: str, draw: Any, doc: str) -> None:
+    def fill(self: Tensor, *args: Any, generator: random.Generator | None = None, **kwargs: Any) -> Tensor:
+        from tinygrad6.inplace import refuse
+        from tinygrad6.modes import state
+        from tinygrad6.view import live_node
+
+        recording = state.grad and live_node(self) is not None
+        refuse(self, name[:-1], recording)
+        drawn = np.asarray(draw(_generator(generator), self.array, *args, **kwargs))
+        if recording:
+            return self.copy_(wrap(drawn.astype(self.array.dtype)))  # type: ignore[attr-defined]
+        self.array[...] = drawn
+        self.bump()
+        return self
+
+    fill.__name__, fill.__doc__ = name, doc
+    setattr(Tensor, name, fill)
+
+
+def _bounds(g: Any, a: np.ndarray, low: float = 0.0, high: float = 1.0, **named: float) -> Any:
+    low, high = named.get("from", low), named.get("to", high)
+    if low > high:
+        raise RuntimeError(f"uniform_ expects to return a [from, to) range, but found from={low} > to={high}")
+    return g.uniform(a.shape, a.dtype, low, high)
+
+
+def _normals(g: Any, a: np.ndarray, mean: float = 0.0, std: float = 1.0) -> Any:
+    if std < 0:
+        raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
+    return g.normal(a.shape, a.dtype, mean, std)
+
+
+def _integers(g: Any, a: np.ndarray, *bounds: int, **named: int) -> Any:
+    if not bounds and not named:
+        limit = 2 ** (np.finfo(a.dtype).nmant + 1) + 1 if a.dtype.kind == "f" else 2 if a.dtype.kind == "b" else int(np.iinfo(a.dtype).max) + 1
+        return g.integers(a.shape, 0, limit, a.dtype)
+    low, high = (0, bounds[0]) if len(bounds) == 1 and "from" not in named else (bounds or (named.get("from", 0), named.get("to")))
+    return g.integers(a.shape, low, high, a.dtype)
+
+
+_filler("uniform_", _bounds, "Fill with uniform numbers in [from, to), by default [0, 1).")
+_filler("normal_", _normals, "Fill with normal numbers of the given mean and std.")
+_filler("random_", _integers, "Fill with integers: random_(to) or random_(from, to); without, over the type's range.")
+_filler("bernoulli_", lambda g, a, p=0.5: g.bernoulli(p.array if isinstance(p, Tensor) else float(p), a.shape),
+        "Fill with ones with probability p, else zeros.")
+_filler("exponential_", lambda g, a, lambd=1.0: g.exponential(a.shape, a.dtype, lambd), "Fill with exponential numbers of rate lambd.")
+
+for _function in (bernoulli, multinomial):
+    composite()(_function)
+
+
+def _legacy(name: str, dtype: dtypes.dtype) -> Any:
+    def make(*data: Any, device: Any = None) -> Tensor:
+        if len(data) == 1 and not isinstance(data[0], (int, np.integer)):
+            return _finish(as_array(data[0], dtype.np, copy=True), False, device)
+        return _finish(np.zeros(_shape(data or (0,), name), dtype.np), False, device)
+
+    make.__name__ = make.__qualname__ = name
+    make.__doc__ = f"PyTorch's old constructor of {dtype} tensors: from values, or of a size."
+    make.dtype_made = dtype  # type: ignore[attr-defined]
+    return make
+
+
+FloatTensor, DoubleTensor, HalfTensor = (_legacy(f"{n}Tensor", d) for n, d in (
+    ("Float", dtypes.float32), ("Double", dtypes.float64), ("Half", dtypes.float16)))
+LongTensor, IntTensor, ShortTensor, CharTensor, ByteTensor, BoolTensor = (_legacy(f"{n}Tensor", d) for n, d in (
+    ("Long", dtypes.int64), ("Int", dtypes.int32), ("Short", dtypes.int16), ("Char", dtypes.int8),
+    ("Byte", dtypes.uint8), ("Bool", dtypes.bool_)))

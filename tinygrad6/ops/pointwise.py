@@ -1,0 +1,548 @@
+"""Elementwise arithmetic, powers, exponentials, trigonometry, activations. From simple to complex.
+
+Rules use operators and ops only: they are read on arrays and, for higher derivatives, on Tensors.
+"""
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from tinygrad6.op import POSITIVE, REAL, case, composite, op
+from tinygrad6.ops.special import erf as _erf
+from tinygrad6.tensor import Tensor
+
+# ---- arithmetic
+
+
+@op(lambda g: g, lambda g: g, infix="add", promote=True, domain=REAL, ufunc=np.add, inplace=True)
+def add(x, y):
+    """x + y, elementwise."""
+
+
+@op(lambda g: g, lambda g: -g, infix="sub", promote=True, domain=REAL, ufunc=np.subtract, inplace=True)
+def sub(x, y):
+    """x - y, elementwise."""
+
+
+@op(
+    lambda g, y: g * y,
+    lambda g, x: g * x,
+    infix="mul",
+    promote=True,
+    domain=REAL,
+    ufunc=np.multiply,
+    inplace=True,
+)
+def mul(x, y):
+    """x * y, elementwise."""
+
+
+@op(
+    lambda g, y: g / y,
+    lambda g, y, out: -g * out / y,
+    infix="truediv",
+    promote=True,
+    floating=True,
+    domain=POSITIVE,
+    ufunc=np.true_divide,
+    inplace=True,
+)
+def div(x, y):
+    """x / y, elementwise; integers become the default float. x / 0 is inf or nan, as IEEE 754 has it."""
+
+
+@op(lambda g: -g, infix="neg", domain=REAL, ufunc=np.negative, inplace=True)
+def neg(x):
+    """-x, elementwise."""
+
+
+@op(None, None, promote=True, domain=POSITIVE, inplace=True, infix="floordiv")
+def floor_divide(x, y):
+    """The floor of x / y, elementwise. No gradient."""
+    if x.dtype.kind in "iu" and not np.all(y):
+        raise ValueError("ZeroDivisionError")
+    return np.floor_divide(x, y)
+
+
+@op(lambda g: g, lambda g, x, y: -g * floor_divide(x, y), promote=True, domain=POSITIVE, inplace=True, infix="mod")
+def remainder(x, y):
+    """x - y * floor(x / y), elementwise: the sign is y's. The gradient jumps are ignored, as in PyTorch."""
+    if x.dtype.kind in "iu" and not np.all(y):
+        raise ValueError("ZeroDivisionError")
+    return np.remainder(x, y)
+
+
+@op(lambda g: g, lambda g, x, y: -g * trunc(x / y), promote=True, domain=POSITIVE, inplace=True)
+def fmod(x, y):
+    """x - y * trunc(x / y), elementwise: the sign is x's."""
+    if x.dtype.kind in "iu" and not np.all(y):
+        raise ValueError("ZeroDivisionError")
+    return np.fmod(x, y)
+
+
+# ---- signs and rounding; the gradients of rounding are zero, as in PyTorch
+
+
+@op(lambda g, x: g * sign(x), domain=REAL, avoid=(0.0,), ufunc=np.absolute, inplace=True)
+def abs(x):
+    """|x|, elementwise. The gradient at 0 is 0."""
+
+
+@op(lambda g: g * 0.0, domain=REAL, avoid=(0.0,), inplace=True)
+def sign(x):
+    """-1, 0 or 1, elementwise. Its gradient is 0."""
+    return np.sign(x)
+
+
+@op(lambda g: g * 0.0, domain=REAL, avoid=(-2.0, -1.0, 0.0, 1.0, 2.0), inplace=True)
+def floor(x):
+    """The largest integer not above x, elementwise. Its gradient is 0."""
+    return np.floor(x)
+
+
+@op(lambda g: g * 0.0, domain=REAL, avoid=(-2.0, -1.0, 0.0, 1.0, 2.0), inplace=True)
+def ceil(x):
+    """The smallest integer not below x, elementwise. Its gradient is 0."""
+    return np.ceil(x)
+
+
+@op(lambda g: g * 0.0, domain=REAL, avoid=(-2.0, -1.0, 0.0, 1.0, 2.0), inplace=True)
+def trunc(x):
+    """x without its fraction, elementwise. Its gradient is 0."""
+    return np.trunc(x)
+
+
+@op(lambda g: g * 0.0, domain=REAL, avoid=(-1.5, -0.5, 0.5, 1.5), inplace=True)
+def round(x, *, decimals=0):
+    """x rounded to `decimals` places, halves to even, elementwise. Its gradient is 0."""
+    return np.round(x, decimals)
+
+
+@op(lambda g: g, domain=REAL, avoid=(-2.0, -1.0, 0.0, 1.0, 2.0), inplace=True)
+def frac(x):
+    """x - trunc(x), elementwise."""
+    return x - np.trunc(x)
+
+
+# ---- powers, exponentials, logarithms
+
+
+@op(lambda g, x: g * (2 * x), domain=REAL, ufunc=np.square, inplace=True)
+def square(x):
+    """x * x, elementwise."""
+
+
+@op(lambda g, out: g / (2 * out), domain=POSITIVE, floating=True, ufunc=np.sqrt, inplace=True)
+def sqrt(x):
+    """The square root, elementwise. At 0 the gradient is inf; below, the value is nan."""
+
+
+@op(lambda g, out: -0.5 * g * out * out * out, domain=POSITIVE, floating=True, inplace=True)
+def rsqrt(x):
+    """1 / sqrt(x), elementwise; inf at 0."""
+    return np.reciprocal(np.sqrt(x))
+
+
+@op(lambda g, out: -g * out * out, domain=POSITIVE, floating=True, inplace=True)
+def reciprocal(x):
+    """1 / x, elementwise; inf at 0."""
+    return np.reciprocal(x)
+
+
+@op(lambda g, out: g * out, domain=REAL, floating=True, ufunc=np.exp, inplace=True)
+def exp(x):
+    """e to the x, elementwise."""
+
+
+@op(lambda g, out: g * out * math.log(2), domain=REAL, floating=True, ufunc=np.exp2, inplace=True)
+def exp2(x):
+    """2 to the x, elementwise."""
+
+
+@op(lambda g, out: g * (out + 1), domain=REAL, floating=True, ufunc=np.expm1, inplace=True)
+def expm1(x):
+    """exp(x) - 1, elementwise, exact near 0."""
+
+
+@op(lambda g, x: g / x, domain=POSITIVE, floating=True, ufunc=np.log, inplace=True)
+def log(x):
+    """The natural logarithm, elementwise; -inf at 0, nan below."""
+
+
+@op(lambda g, x: g / (x * math.log(2)), domain=POSITIVE, floating=True, ufunc=np.log2, inplace=True)
+def log2(x):
+    """The logarithm to base 2, elementwise."""
+
+
+@op(lambda g, x: g / (x * math.log(10)), domain=POSITIVE, floating=True, ufunc=np.log10, inplace=True)
+def log10(x):
+    """The logarithm to base 10, elementwise."""
+
+
+@op(lambda g, x: g / (x + 1), domain=(-0.6, 2.0), floating=True, ufunc=np.log1p, inplace=True)
+def log1p(x):
+    """log(1 + x), elementwise, exact near 0."""
+
+
+@op(
+    lambda g, x, y: pow_slope(g, x, y),
+    lambda g, x, y, out: where((x == 0) * (y >= 0), g * 0.0, g * out * log(where(x == 0, x + 1, x))),
+    infix="pow",
+    promote=True,
+    domain=POSITIVE,
+    inplace=True,
+)
+def pow(x, y):
+    """x to the y, elementwise; 0 to the 0 is 1. The gradient in y at x = 0 is 0 for y >= 0, as in PyTorch."""
+    if x.dtype.kind in "iu" if isinstance(x, np.ndarray) else isinstance(x, int):
+        if np.any(np.less(y, 0)):
+            raise ValueError("Integers to negative integer powers are not allowed.")
+    elif type(y) is float or type(y) is int:
+        if y == 2:
+            return np.square(x)
+        if y == 0.5:
+            return np.sqrt(x)
+        if y == 3:
+            return x * x * x
+    return np.power(x, y)
+
+
+def pow_slope(g: Any, x: Any, y: Any) -> Any:
+    """g y x^(y-1), which is 0 where y is 0, even at x = 0."""
+    if isinstance(y, (int, float)):
+        return g * 0.0 if y == 0 else g * (x**(y - 1) * y)
+    if isinstance(x, (int, float)):
+        x = x + 0.0 * y
+    return where(y == 0, g * 0.0, g * (y * x ** (y - 1)))
+
+
+# ---- trigonometry
+
+
+@op(lambda g, x: g * cos(x), domain=REAL, floating=True, ufunc=np.sin, inplace=True)
+def sin(x):
+    """The sine of x radians, elementwise."""
+
+
+@op(lambda g, x: -g * sin(x), domain=REAL, floating=True, ufunc=np.cos, inplace=True)
+def cos(x):
+    """The cosine of x radians, elementwise."""
+
+
+@op(lambda g, out: g * (out * out + 1), domain=(-1.2, 1.2), floating=True, ufunc=np.tan, inplace=True)
+def tan(x):
+    """The tangent of x radians, elementwise."""
+
+
+@op(lambda g, x: g * rsqrt(1 - x * x), domain=(-0.9, 0.9), floating=True, ufunc=np.arcsin, inplace=True)
+def asin(x):
+    """The angle in [-pi/2, pi/2] with sine x, elementwise; nan outside [-1, 1]."""
+
+
+@op(lambda g, x: -g * rsqrt(1 - x * x), domain=(-0.9, 0.9), floating=True, ufunc=np.arccos, inplace=True)
+def acos(x):
+    """The angle in [0, pi] with cosine x, elementwise; nan outside [-1, 1]."""
+
+
+@op(lambda g, x: g / (x * x + 1), domain=REAL, floating=True, ufunc=np.arctan, inplace=True)
+def atan(x):
+    """The angle in [-pi/2, pi/2] with tangent x, elementwise."""
+
+
+@op(
+    lambda g, x, y: g * y / (x * x + y * y),
+    lambda g, x, y: -g * x / (x * x + y * y),
+    promote=True,
+    floating=True,
+    domain=POSITIVE,
+    ufunc=np.arctan2,
+    inplace=True,
+)
+def atan2(x, y):
+    """The angle of the point (y, x) in (-pi, pi]: atan(x / y) in the right quadrant, elementwise."""
+
+
+@op(lambda g, x: g * cosh(x), domain=REAL, floating=True, ufunc=np.sinh, inplace=True)
+def sinh(x):
+    """The hyperbolic sine, elementwise."""
+
+
+@op(lambda g, x: g * sinh(x), domain=REAL, floating=True, ufunc=np.cosh, inplace=True)
+def cosh(x):
+    """The hyperbolic cosine, elementwise."""
+
+
+def _tanh_kernel(g, out):
+    slope = np.square(out)
+    np.subtract(1, slope, out=slope)
+    slope *= g
+    return (slope,)
+
+
+@op(
+    lambda g, out: g * (1 - out * out),
+    kernel=_tanh_kernel,
+    domain=REAL,
+    floating=True,
+    ufunc=np.tanh,
+    inplace=True,
+)
+def tanh(x):
+    """The hyperbolic tangent, elementwise."""
+
+
+@op(lambda g, x: g * rsqrt(x * x + 1), domain=REAL, floating=True, ufunc=np.arcsinh, inplace=True)
+def asinh(x):
+    """The inverse of sinh, elementwise."""
+
+
+@op(lambda g, x: g * rsqrt(x * x - 1), domain=(1.2, 3.0), floating=True, ufunc=np.arccosh, inplace=True)
+def acosh(x):
+    """The inverse of cosh, elementwise; nan below 1."""
+
+
+@op(lambda g, x: g / (1 - x * x), domain=(-0.9, 0.9), floating=True, ufunc=np.arctanh, inplace=True)
+def atanh(x):
+    """The inverse of tanh, elementwise; inf at 1, nan beyond."""
+
+
+@op(
+    lambda g, x: g * exp(-(x * x)) * (2 / math.sqrt(math.pi)),
+    domain=REAL,
+    floating=True,
+    inplace=True,
+    examples=[case((2, 3))],
+)
+def erf(x):
+    """The error function, 2/sqrt(pi) times the integral of exp(-t^2) from 0 to x, elementwise."""
+    return _erf(x)
+
+
+# ---- choosing
+
+
+@op(
+    lambda g, x, y: g * share(x, y),
+    lambda g, x, y: g * share(y, x),
+    promote=True,
+    domain=REAL,
+    ufunc=np.maximum,
+)
+def maximum(x, y):
+    """The larger of x and y, elementwise; nan if either is. At a tie each gets half of the gradient."""
+
+
+@op(
+    lambda g, x, y: g * share(y, x),
+    lambda g, x, y: g * share(x, y),
+    promote=True,
+    domain=REAL,
+    ufunc=np.minimum,
+)
+def minimum(x, y):
+    """The smaller of x and y, elementwise; nan if either is. At a tie each gets half of the gradient."""
+
+
+@op(None, None, method=False, public=False, domain=REAL)
+def share(x, y):
+    """1 where x > y, 1/2 where they are equal, 0 elsewhere: who won a maximum. No gradient."""
+    kind = np.result_type(x, y) if isinstance(x, np.ndarray) and isinstance(y, np.ndarray) else (
+        x.dtype if isinstance(x, np.ndarray) else y.dtype)
+    return np.greater(x, y).astype(kind) + np.equal(x, y).astype(kind) * kind.type(0.5)
+
+
+@op(
+    None,
+    lambda g, condition: where(condition, g, 0.0),
+    lambda g, condition: where(condition, 0.0, g),
+    promote=(1, 2),
+    method=False,
+    domain=REAL,
+    examples=[
+        case(lambda rng: rng.random((2, 3)) < 0.5, (2, 3), (2, 3)),
+        case(lambda rng: rng.random((2, 1)) < 0.5, (3,), (2, 3)),
+    ],
+)
+def where(condition, x, y):
+    """x where the condition holds, else y, elementwise; the three broadcast together."""
+    condition = np.asarray(condition)
+    if condition.dtype.kind != "b":
+        raise TypeError(f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype}")
+    if not isinstance(x, np.ndarray) or not isinstance(y, np.ndarray):
+        kind = x.dtype if isinstance(x, (np.ndarray, np.generic)) else y.dtype if isinstance(
+            y, (np.ndarray, np.generic)) else None
+        x, y = np.asarray(x, kind), np.asarray(y, kind)
+    return np.where(condition, x, y)
+
+
+# ---- activations
+
+
+def _relu_kernel(g, out):
+    return (g * np.greater(out, 0),)
+
+
+@op(lambda g, out: g * (out > 0), kernel=_relu_kernel, domain=REAL, avoid=(0.0,), inplace=True)
+def relu(x):
+    """max(x, 0), elementwise. The gradient at 0 is 0."""
+    if x.dtype.kind == "b":
+        raise TypeError("Boolean inputs not supported for relu")
+    # An array of zeros: NumPy's loop for a scalar operand is not vectorized and takes three times as long.
+    return np.maximum(x, np.zeros(x.shape, x.dtype)) if x.size > 64 else np.maximum(x, x.dtype.type(0))
+
+
+def _sigmoid_kernel(g, out):
+    slope = 1 - out
+    slope *= out
+    slope *= g
+    return (slope,)
+
+
+@op(lambda g, out: g * (out * (1 - out)), kernel=_sigmoid_kernel, domain=REAL, floating=True, inplace=True)
+def sigmoid(x):
+    """1 / (1 + exp(-x)), elementwise, without overflow: exp is only taken of -|x|."""
+    if x.dtype.char == "e":
+        return sigmoid(x.astype(np.float32)).astype(x.dtype)
+    z = np.abs(x)
+    np.negative(z, out=z)
+    np.exp(z, out=z)
+    tail = z / (1 + z)  # sigmoid of -|x|, exact to the smallest numbers
+    return np.where(x >= 0, 1 - tail, tail) if np.ndim(x) else (1 - tail if x >= 0 else tail)
+
+
+@op(lambda g, x: g * sigmoid(-x), method=False, public=False, domain=REAL, floating=True)
+def logsigmoid(x):
+    """log(sigmoid(x)) = min(x, 0) - log(1 + exp(-|x|)), elementwise, without overflow."""
+    return np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x)))
+
+
+@op(
+    lambda g, x, beta, threshold: g * where(x * beta > threshold, 1.0, sigmoid(x * beta)),
+    method=False, public=False,
+    domain=REAL,
+    examples=[case((2, 3)), case((2, 3), beta=2.0), case((2, 3), threshold=1.5)],
+)
+def softplus(x, beta=1.0, threshold=20.0):
+    """log(1 + exp(beta x)) / beta, elementwise; x itself where beta x > threshold."""
+    if x.dtype.kind != "f":
+        raise NotImplementedError(f"softplus is not implemented for {x.dtype}")
+    z = x * beta
+    soft = (np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z)))) / beta
+    return np.where(z > threshold, x, soft)
+
+
+@op(
+    lambda g, x, negative_slope: g * where(x > 0, 1.0, negative_slope + 0 * x),
+    method=False, public=False,
+    domain=REAL,
+    avoid=(0.0,),
+    examples=[case((2, 3)), case((2, 3), negative_slope=0.3), case((2, 3), negative_slope=-0.5)],
+)
+def leaky_relu(x, negative_slope=0.01):
+    """x where x > 0, else negative_slope x, elementwise. The gradient at 0 is negative_slope."""
+    return x * np.where(x > 0, x.dtype.type(1), x.dtype.type(negative_slope))
+
+
+@op(
+    lambda g, x, alpha, scale, input_scale: g
+    * where(x > 0, scale + 0 * x, scale * input_scale * alpha * exp(where(x > 0, 0 * x, x) * input_scale)),
+    method=False, public=False,
+    domain=REAL,
+    avoid=(0.0,),
+    examples=[case((2, 3)), case((2, 3), alpha=0.5), case((2, 3), alpha=1.5, scale=1.1, input_scale=0.7)],
+)
+def elu(x, alpha=1.0, scale=1.0, input_scale=1.0):
+    """scale x where x > 0, else scale alpha (exp(input_scale x) - 1), elementwise (Clevert et al. 2016)."""
+    kind = x.dtype.type
+    low = np.expm1(np.minimum(x, kind(0)) * kind(input_scale)) * kind(scale * alpha)
+    return np.where(x > 0, x * kind(scale), low)
+
+
+@op(lambda g, x: g * silu_slope(x), method=False, public=False, domain=REAL)
+def silu(x):
+    """x sigmoid(x), elementwise (also called swish)."""
+    return x * sigmoid(x)
+
+
+def silu_slope(x: Any) -> Any:
+    s = sigmoid(x)
+    return s * (1 + x * (1 - s))
+
+
+@op(
+    lambda g, x, approximate: g * gelu_slope(x, approximate),
+    method=False, public=False,
+    domain=REAL,
+    examples=[case((2, 3)), case((2, 3), approximate="tanh")],
+)
+def gelu(x, approximate="none"):
+    """x P(Z <= x) for a standard normal Z, elementwise; approximate="tanh" is the formula of BERT and GPT-2.
+
+    Source: Hendrycks and Gimpel 2016.
+    """
+    if approximate not in ("none", "tanh"):
+        raise RuntimeError(f"gelu(): approximate argument must be either none or tanh, got {approximate!r}")
+    half = x.dtype.type(0.5)
+    if approximate == "tanh":
+        return half * x * (1 + np.tanh(_gelu_inner(x)))
+    return half * x * (1 + _erf(x * math.sqrt(0.5)))
+
+
+def _gelu_inner(x: Any) -> Any:
+    return math.sqrt(2 / math.pi) * (x + 0.044715 * (x * x * x))
+
+
+def gelu_slope(x: Any, approximate: str) -> Any:
+    """The derivative of gelu."""
+    if approximate == "tanh":
+        t = tanh(_gelu_inner(x))
+        return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * (math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * (x * x)))
+    return 0.5 * (1 + erf(x * math.sqrt(0.5))) + x * exp(-0.5 * (x * x)) * (1 / math.sqrt(2 * math.pi))
+
+
+# ---- clamp, and arithmetic with PyTorch's options
+
+
+@op(
+    lambda g, x, min, max: g * within(x, min, max),
+    method=False, public=False,
+    domain=REAL,
+    avoid=(-0.5, 0.7),
+    examples=[case((2, 3), min=-0.5, max=0.7), case((2, 3), min=-0.5), case((2, 3), max=0.7)],
+)
+def clip_numbers(x, min=None, max=None):
+    """x limited to [min, max], two numbers either of which may be None. The gradient at the limits is 1."""
+    out = x if min is None else np.maximum(x, x.dtype.type(min))
+    return np.array(out) if max is None and min is None else out if max is None else np.minimum(out, x.dtype.type(max))
+
+
+@op(None, method=False, public=False, examples=[case((2, 3), min=-0.5, max=0.7)])
+def within(x, min=None, max=None):
+    """1 where min <= x <= max, else 0, in x's type. No gradient."""
+    inside = np.ones(x.shape, bool) if min is None else x >= min
+    return (inside if max is None else inside & (x <= max)).astype(x.dtype)
+
+
+@composite(inplace=True, examples=[case((2, 3), min=-0.5, max=0.7), case((2, 3), min=-0.5)])
+def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
+    """x limited to [min, max], numbers or tensors, either of which may be left out; max wins if min > max.
+
+    The gradient at a limit that is a number is 1, as in PyTorch. RuntimeError if both are None.
+    """
+    if min is None and max is None:
+        raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
+    if isinstance(min, Tensor) or isinstance(max, Tensor):
+        out = input if min is None else where(input >= min, input, min)
+        return out if max is None else where(out <= max, out, max)
+    from tinygrad6.dtypes import result_type
+
+    common = result_type(input.array, *[v for v in (min, max) if v is not None])
+    return clip_numbers(input if common == input.array.dtype else input.to(common), min, max)
+
+
+@composite(inplace=True, examples=[case((2, 3), min=-0.5)])
+def clip(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
+    """Another name for clamp."""
+    return clamp(input, min, max)

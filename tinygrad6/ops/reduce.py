@@ -1,0 +1,401 @@
+"""Reductions: sums, means, products, extremes, norms, softmax, cumulative sums. From simple to complex."""
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from tinygrad6 import dtypes
+from tinygrad6.op import POSITIVE, REAL, case, composite, op
+from tinygrad6.ops.pointwise import exp, log, maximum, minimum, sign, sqrt, where
+from tinygrad6.ops.pointwise import abs as absolute
+from tinygrad6.ops.shape import expand_to, flip_over, normal_dim, normal_dims, reshape
+from tinygrad6.tensor import Tensor, wrap
+
+_DIMS = [case((2, 3)), case((2, 3), dim=0), case((2, 3), dim=1, keepdim=True), case((2, 3, 2), dim=(0, 2))]
+
+
+def _reduced(arrays: list, params: dict) -> None:
+    """dim as a tuple from the front (None and () mean all), dtype applied to the input."""
+    x, dim = arrays[0], params["dim"]
+    params["dim"] = tuple(range(x.ndim)) if dim is None or dim == () else normal_dims(dim, x.ndim) if x.ndim else (
+        normal_dims(dim, 0) and ())
+    dtype = params.get("dtype")
+    if dtype is not None:
+        arrays[0] = x = x.astype(dtypes.to_numpy(dtype), copy=False)
+        params["dtype"] = None
+
+
+def _reduced_floats(name: str) -> Any:
+    def prepare(arrays: list, params: dict) -> None:
+        _reduced(arrays, params)
+        if arrays[0].dtype.kind != "f":
+            raise RuntimeError(f"{name}(): could not infer output dtype. Input dtype must be either a floating point or "
+                               f"complex dtype. Got: {dtypes.from_numpy(arrays[0].dtype)}")
+    return prepare
+
+
+def widen(g: Any, x_shape: tuple, dim: tuple, keepdim: bool) -> Any:
+    """g, the gradient of a reduction, broadcast back to the shape that was reduced."""
+    if not keepdim:
+        g = g.reshape(tuple(1 if i in dim else n for i, n in enumerate(x_shape)))
+    return expand_to(g, x_shape)
+
+
+def keep_dims(g: Any, x_shape: tuple, dim: tuple, keepdim: bool) -> Any:
+    """g with the reduced dimensions back, of length 1."""
+    return g if keepdim else g.reshape(tuple(1 if i in dim else n for i, n in enumerate(x_shape)))
+
+
+@op(lambda g, x_shape, dim, keepdim: widen(g, x_shape, dim, keepdim), prepare=_reduced, examples=_DIMS)
+def sum(x, dim=None, keepdim=False, *, dtype=None):
+    """The sum over `dim` (an int, a tuple, or None for all). Integers and bools add up in int64."""
+    if x.dtype.kind == "f":
+        if x.dtype.char == "e":
+            return np.add.reduce(x, dim, np.float32, keepdims=keepdim).astype(x.dtype)
+        return np.add.reduce(x, dim, keepdims=keepdim)
+    return np.add.reduce(x, dim, np.int64, keepdims=keepdim)
+
+
+def count(shape: tuple, dim: tuple) -> int:
+    """How many elements are reduced into one."""
+    n = 1
+    for d in dim:
+        n *= shape[d]
+    return n
+
+
+def divided(total: Any, n: int) -> Any:
+    """total / n, nan for the mean of nothing."""
+    return total / n if n else total * math.nan
+
+
+@op(lambda g, x_shape, dim, keepdim: widen(divided(g, count(x_shape, dim)), x_shape, dim, keepdim),
+    prepare=_reduced_floats("mean"), examples=_DIMS)
+def mean(x, dim=None, keepdim=False, *, dtype=None):
+    """The mean over `dim` (an int, a tuple, or None for all); nan for no elements. Floats only."""
+    total = np.add.reduce(x, dim, np.float32 if x.dtype.char == "e" else None, keepdims=keepdim)
+    return divided(total, count(x.shape, dim)).astype(x.dtype)
+
+
+@op(lambda g, x, dim, keepdim: prod_slope(g, x, dim, keepdim), method=False, public=False, prepare=_reduced,
+    examples=[*_DIMS, case(lambda rng: np.array([[0.0, 2.0, 3.0], [0.0, 0.0, 4.0]]), dim=1)])
+def prod_over(x, dim=None, keepdim=False, *, dtype=None):
+    """The product over `dim` (all if None). The gradient is right for zeros too."""
+    return np.multiply.reduce(x, dim, None if x.dtype.kind == "f" else np.int64, keepdims=keepdim)
+
+
+def prod_slope(g: Any, x: Any, dim: tuple, keepdim: bool) -> Any:
+    """g times the product of all the other elements, without dividing by any: products from both sides."""
+    shape = x.shape
+    rest = tuple(i for i in range(len(shape)) if i not in dim)
+    order = (*rest, *dim)
+    back = [0] * len(order)
+    for i, d in enumerate(order):
+        back[d] = i
+    from tinygrad6.ops.shape import permute_to
+
+    flat = reshape(permute_to(x, order), (*[shape[i] for i in rest], -1)) if x.size != 0 or not isinstance(
+        x, np.ndarray) else x.transpose(order).reshape((*[shape[i] for i in rest], count(shape, dim)))
+    others = others_product(flat)
+    others = permute_to(reshape(others, tuple(shape[i] for i in order)), tuple(back))
+    return keep_dims(g, shape, dim, keepdim) * others
+
+
+@op(lambda g, x: others_product_slope(g, x), method=False, public=False, examples=[case((2, 3))])
+def others_product(x):
+    """For every element the product of the others along the last dimension."""
+    ones = np.ones((*x.shape[:-1], 1), x.dtype)
+    before = np.cumprod(np.concatenate([ones, x[..., :-1]], -1), -1)
+    after = np.cumprod(np.concatenate([ones, x[..., :0:-1]], -1), -1)[..., ::-1]
+    return before * after
+
+
+def others_product_slope(g: Any, x: Any) -> Any:
+    """Its gradient: for each pair (i, j) the product of all but i and j. Quadratic, exact at zeros."""
+    n = x.shape[-1]
+    total = 0.0 * x
+    for j in range(n):
+        # d others[i] / d x[j] for all i: others of x with x[j] set to 1, except at i == j
+        at_j = np.arange(n) == j
+        rest = others_product(where(at_j, 0.0 * x + 1.0, x))
+        contribution = where(at_j, 0.0 * x, g * rest)
+        summed = sum(contribution, (len(x.shape) - 1,), True)
+        total = total + where(at_j, summed + 0.0 * x, 0.0 * x)
+    return total
+
+
+@composite(examples=_DIMS[:3])
+def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    """The product over `dim`, one dimension, or of all elements."""
+    return prod_over(input, dim, keepdim, dtype=dtype)
+
+
+# ---- variance
+
+
+def _corrected(name: str) -> Any:
+    def prepare(arrays: list, params: dict) -> None:
+        _reduced(arrays, params)
+        if arrays[0].dtype.kind != "f":
+            raise RuntimeError(f"{name} only support floating point and complex dtypes")
+    return prepare
+
+
+@op(lambda g, x, dim, correction, keepdim: var_slope(g, x, dim, correction, keepdim), method=False, public=False,
+    prepare=_corrected("std and var"), node_name="Var",
+    examples=[case((2, 3)), case((2, 3), dim=1), case((2, 3), dim=0, correction=0, keepdim=True)])
+def var_over(x, dim=None, correction=1, keepdim=False):
+    """The sum of squared differences from the mean over max(0, n - correction)."""
+    n = count(x.shape, dim)
+    kind = np.float32 if x.dtype.char == "e" else None
+    centre = divided(np.add.reduce(x, dim, kind, keepdims=True), n)
+    total = np.add.reduce(np.square(x - centre), dim, kind, keepdims=keepdim)
+    with np.errstate(all="ignore"):
+        return np.asarray(np.true_divide(total, max(n - correction, 0))).astype(x.dtype)
+
+
+def var_slope(g: Any, x: Any, dim: tuple, correction: float, keepdim: bool) -> Any:
+    n = count(x.shape, dim)
+    rest = n - correction if n > correction else 0
+    g = keep_dims(g, x.shape, dim, keepdim)
+    return (x - mean(x, dim, True)) * divided(g * 2.0, rest)
+
+
+_VARS = [case((2, 3)), case((2, 3), dim=1), case((2, 3), dim=0, unbiased=False), case((2, 3), dim=0, correction=2)]
+
+
+def _correction(unbiased: bool, correction: Any) -> Any:
+    return correction if correction is not None else 1 if unbiased else 0
+
+
+@composite(examples=_VARS)
+def var(input: Tensor, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: Any = None) -> Tensor:
+    """The variance over `dim`: squared differences from the mean, over n - 1 (n if not unbiased). nan for n = 1."""
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
+    return var_over(input, dim, _correction(unbiased, correction), keepdim)
+
+
+@composite(examples=_VARS)
+def std(input: Tensor, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: Any = None) -> Tensor:
+    """The square root of var over `dim`. The gradient for constants is 0, as in PyTorch."""
+    return root_or_zero(var(input, dim, unbiased, keepdim, correction=correction))
+
+
+@op(lambda g, out: where(out == 0, g * 0.0, g / (2 * where(out == 0, out + 1.0, out))), method=False, public=False, domain=POSITIVE,
+    node_name="Std")
+def root_or_zero(x):
+    """The square root, with gradient 0 at 0: for norms and deviations."""
+    return np.sqrt(x)
+
+
+@composite()
+def var_mean(input: Tensor, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: Any = None) -> tuple[Tensor, Tensor]:
+    """(var, mean) over `dim`."""
+    return var(input, dim, unbiased, keepdim, correction=correction), mean(input, dim if not isinstance(dim, bool) else None, keepdim)
+
+
+@composite()
+def std_mean(input: Tensor, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: Any = None) -> tuple[Tensor, Tensor]:
+    """(std, mean) over `dim`."""
+    return std(input, dim, unbiased, keepdim, correction=correction), mean(input, dim if not isinstance(dim, bool) else None, keepdim)
+
+
+# ---- extremes
+
+
+def _not_empty(name: str) -> Any:
+    def prepare(arrays: list, params: dict) -> None:
+        x, whole = arrays[0], params["dim"] is None or params["dim"] == ()
+        _reduced(arrays, params)
+        if not count(x.shape, params["dim"]):
+            kind = RuntimeError if whole else IndexError
+            raise kind(f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction "
+                       f"dim with the 'dim' argument. Got shape {list(x.shape)}, dim {params['dim']}")
+    return prepare
+
+
+def extreme_slope(g: Any, x: Any, out: Any, dim: tuple, keepdim: bool) -> Any:
+    """g shared equally among the elements that tie for the extreme."""
+    shape = x.shape
+    winners = x == keep_dims(out, shape, dim, keepdim)
+    share = winners / sum(winners, dim, True)
+    return keep_dims(g, shape, dim, keepdim) * (share if not isinstance(share, np.ndarray) else share.astype(x.dtype))
+
+
+@op(lambda g, x, out, dim, keepdim: extreme_slope(g, x, out, dim, keepdim), prepare=_not_empty("amax"), examples=_DIMS)
+def amax(x, dim=None, keepdim=False):
+    """The largest element over `dim` (all if None); nan if there is one. Ties share the gradient equally."""
+    return np.maximum.reduce(x, dim, keepdims=keepdim)
+
+
+@op(lambda g, x, out, dim, keepdim: extreme_slope(g, x, out, dim, keepdim), prepare=_not_empty("amin"), examples=_DIMS)
+def amin(x, dim=None, keepdim=False):
+    """The smallest element over `dim` (all if None); nan if there is one. Ties share the gradient equally."""
+    return np.minimum.reduce(x, dim, keepdims=keepdim)
+
+
+def _argument(name: str) -> Any:
+    def prepare(arrays: list, params: dict) -> None:
+        x, dim = arrays[0], params["dim"]
+        if dim is not None:
+            params["dim"] = dim = normal_dim(dim, x.ndim)
+        if not (x.size if dim is None else x.shape[dim] if x.ndim else 1):
+            raise IndexError(f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Got {list(x.shape)}")
+    return prepare
+
+
+@op(None, prepare=_argument("argmax"), examples=[case((2, 3)), case((2, 3), dim=1), case((2, 3), dim=0, keepdim=True)])
+def argmax(x, dim=None, keepdim=False):
+    """The index of the first largest element along `dim`, or in x flattened. int64, no gradient."""
+    return _first(np.argmax, x, dim, keepdim)
+
+
+@op(None, prepare=_argument("argmin"), examples=[case((2, 3)), case((2, 3), dim=1), case((2, 3), dim=0, keepdim=True)])
+def argmin(x, dim=None, keepdim=False):
+    """The index of the first smallest element along `dim`, or in x flattened. int64, no gradient."""
+    return _first(np.argmin, x, dim, keepdim)
+
+
+def _first(find: Any, x: np.ndarray, dim: int | None, keepdim: bool) -> Any:
+    return find(x, dim, keepdims=keepdim) if x.ndim else np.zeros((), np.int64)
+
+
+@op(None, prepare=_reduced, examples=_DIMS)
+def any(x, dim=None, keepdim=False):
+    """Whether some element is nonzero, over `dim` (all if None)."""
+    return np.logical_or.reduce(x, dim, keepdims=keepdim)
+
+
+@op(None, prepare=_reduced, examples=_DIMS)
+def all(x, dim=None, keepdim=False):
+    """Whether every element is nonzero, over `dim` (all if None)."""
+    return np.logical_and.reduce(x, dim, keepdims=keepdim)
+
+
+# ---- exponentials that cannot overflow
+
+
+def _floating(arrays: list, params: dict) -> None:
+    _reduced(arrays, params)
+    if arrays[0].dtype.kind != "f":
+        arrays[0] = arrays[0].astype(dtypes.default_float())
+
+
+@op(lambda g, x, out, dim, keepdim: keep_dims(g, x.shape, dim, keepdim) * exp(
+    x - finite(keep_dims(out, x.shape, dim, keepdim))), prepare=_floating, examples=_DIMS[1:])
+def logsumexp(x, dim, keepdim=False):
+    """log(sum(exp(x))) over `dim`, shifted by the largest element so that nothing overflows."""
+    if not count(x.shape, dim):
+        return np.full(np.add.reduce(x, dim, keepdims=keepdim).shape, -math.inf, x.dtype)
+    top = np.maximum.reduce(x, dim, keepdims=True)
+    top = np.where(np.isfinite(top), top, x.dtype.type(0))
+    total = np.add.reduce(np.exp(x - top), dim, keepdims=True)
+    with np.errstate(divide="ignore"):
+        out = np.log(total) + top
+    return out if keepdim else out.reshape(np.add.reduce(x, dim).shape)
+
+
+def finite(x: Any) -> Any:
+    """x with its infinities made 0."""
+    return where(absolute(x) == math.inf, x * 0.0 if isinstance(x, np.ndarray) and not np.isinf(x).any() else 0.0, x)
+
+
+def _along(arrays: list, params: dict) -> None:
+    x = arrays[0]
+    if params.get("dtype") is not None:
+        arrays[0] = x = x.astype(dtypes.to_numpy(params["dtype"]), copy=False)
+        params["dtype"] = None
+    if x.dtype.kind != "f":
+        raise NotImplementedError(f"softmax is not implemented for {dtypes.from_numpy(x.dtype)}")
+    params["dim"] = normal_dim(params["dim"], x.ndim)
+
+
+def _softmax_kernel(g, out, dim):
+    slope = g * out
+    slope -= out * np.add.reduce(slope, dim, keepdims=True) if out.ndim else slope
+    return (slope,)
+
+
+_SOFT = [case((2, 3), dim=1), case((2, 3), dim=0), case((2, 3, 2), dim=-2)]
+
+
+@op(lambda g, out, dim: out * (g - sum(g * out, dim, True)), kernel=_softmax_kernel, prepare=_along, examples=_SOFT)
+def softmax(x, dim, dtype=None):
+    """exp(x) / sum(exp(x)) along `dim`, shifted by the largest element. Sums to 1; floats only."""
+    if not x.ndim:
+        return np.ones_like(x)
+    out = x - (np.maximum.reduce(x, dim, keepdims=True) if x.size else 0)
+    np.exp(out, out=out)
+    out /= np.add.reduce(out, dim, keepdims=True)
+    return out
+
+
+def _log_softmax_kernel(g, out, dim):
+    slope = np.exp(out)
+    slope *= -np.add.reduce(g, dim, keepdims=True) if out.ndim else -g
+    slope += g
+    return (slope,)
+
+
+@op(lambda g, out, dim: g - exp(out) * sum(g, dim, True), kernel=_log_softmax_kernel, prepare=_along, examples=_SOFT)
+def log_softmax(x, dim, dtype=None):
+    """x - log(sum(exp(x))) along `dim`, shifted by the largest element. Floats only."""
+    if not x.ndim:
+        return np.zeros_like(x)
+    out = x - (np.maximum.reduce(x, dim, keepdims=True) if x.size else 0)
+    out -= np.log(np.add.reduce(np.exp(out), dim, keepdims=True))
+    return out
+
+
+# ---- cumulative
+
+
+@op(lambda g, dim: flip_over(cumsum(flip_over(g, (dim,)), dim), (dim,)) if g.ndim else g, prepare=lambda a, p: _cumulative(a, p),
+    examples=[case((2, 3), dim=0), case((2, 3), dim=-1)], inplace=True)
+def cumsum(x, dim, *, dtype=None):
+    """The running sum along `dim`. Integers and bools add up in int64."""
+    return np.add.accumulate(x, dim, None if x.dtype.kind == "f" else np.int64) if x.ndim else x.copy()
+
+
+def _cumulative(arrays: list, params: dict) -> None:
+    x = arrays[0]
+    if params["dtype"] is not None:
+        arrays[0] = x.astype(dtypes.to_numpy(params["dtype"]), copy=False)
+        params["dtype"] = None
+    params["dim"] = normal_dim(params["dim"], x.ndim)
+
+
+# ---- norms
+
+
+@composite(examples=[case((2, 3)), case((2, 3), p=1), case((2, 3), p=3.0, dim=1), case((2, 3), p=math.inf, dim=0)])
+def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
+    """(sum |x|^p)^(1/p) over `dim` (all if None); p = 2 by default, inf for the largest |x|, 0 counts nonzeros.
+
+    The gradient at 0 is 0. RuntimeError for integers.
+    """
+    x = input if dtype is None else input.to(dtype)  # type: ignore[attr-defined]
+    if x.array.dtype.kind != "f":
+        raise RuntimeError(f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {x.dtype}")
+    if p in ("fro", None, 2):
+        return root_or_zero(sum(x * x, dim, keepdim))
+    if p == "nuc":
+        raise NotImplementedError("norm(): the nuclear norm is not supported")
+    size = absolute(x)
+    if p == math.inf:
+        return amax(size, dim, keepdim)
+    if p == -math.inf:
+        return amin(size, dim, keepdim)
+    if p == 0:
+        return sum((x != 0).to(x.dtype), dim, keepdim)
+    if p == 1:
+        return sum(size, dim, keepdim)
+    total = sum(size**p, dim, keepdim)
+    safe = where(total == 0, wrap(np.ones_like(total.array)), total)
+    return where(total == 0, total, safe ** (1 / p))
+
+
+__all__ = ["log", "maximum", "minimum", "sign", "sqrt"]

@@ -1,0 +1,649 @@
+"""Tensor: an array, the node that made it, and PyTorch's face. Knows no mathematics: ops attach themselves."""
+from __future__ import annotations
+
+import copy
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad6 import dtypes, engine
+from tinygrad6.engine import Leaf, Node, clock
+from tinygrad6.modes import state
+from tinygrad6.view import View, live_node
+
+TENSORS: set[type] = set()  # Tensor and its subclasses: `type(x) in TENSORS` is the fast test
+_new = object.__new__
+
+
+class Size(tuple):
+    """A shape: a tuple of ints with `numel()`."""
+
+    __slots__ = ()
+
+    def numel(self) -> int:
+        n = 1
+        for d in self:
+            n *= d
+        return n
+
+    def __repr__(self) -> str:
+        return f"torch.Size([{', '.join(map(str, self))}])"
+
+    def __getitem__(self, i: Any) -> Any:
+        got = tuple.__getitem__(self, i)
+        return Size(got) if isinstance(i, slice) else got
+
+    def __add__(self, other: Any) -> Size:
+        return Size(tuple.__add__(self, tuple(other)))
+
+    def __reduce__(self) -> Any:
+        return Size, (tuple(self),)
+
+
+class device:  # noqa: N801 -- PyTorch's name
+    """`device('cpu')`: the only device there is; any other raises RuntimeError."""
+
+    __slots__ = ("type", "index")
+
+    def __init__(self, type: Any = "cpu", index: int | None = None) -> None:
+        if isinstance(type, device):
+            type, index = type.type, type.index
+        if not isinstance(type, str):
+            raise TypeError(f"device(): the type must be a string such as 'cpu', got {type!r}")
+        name, _, number = type.partition(":")
+        if name != "cpu":
+            raise RuntimeError(f"device {type!r} is not available: tinygrad6 computes on the CPU only")
+        self.type = name
+        self.index = int(number) if number else index
+
+    def __repr__(self) -> str:
+        return f"device(type='{self.type}')" if self.index is None else f"device(type='cpu', index={self.index})"
+
+    def __str__(self) -> str:
+        return self.type if self.index is None else f"{self.type}:{self.index}"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, device) and (self.type, self.index) == (other.type, other.index)
+
+    def __hash__(self) -> int:
+        return hash((self.type, self.index))
+
+    def __reduce__(self) -> Any:
+        return device, (self.type, self.index)
+
+    def __enter__(self) -> device:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        pass
+
+
+CPU = device("cpu")
+
+
+class Tensor:
+    """A multi-dimensional array that remembers how it was made.
+
+    `array` is the ndarray itself; changing it behind the library's back cannot be noticed (call `bump()`
+    after writing to it). `node` is where its gradient goes: None when none is wanted, a `Leaf` for a
+    tensor made with requires_grad, else the recorded op.
+
+    >>> x = Tensor([1.0, 2.0]).requires_grad_()
+    >>> (x * x).sum().backward()
+    >>> x.grad
+    tensor([2., 4.])
+    """
+
+    __slots__ = ("array", "node", "cell", "view_of", "grad", "__dict__", "__weakref__")
+    array: np.ndarray
+    node: Node | None  # of a view possibly out of date: read it through live_node
+    cell: list  # [time of the last write, number of writes, number of rewritten histories]; views share it
+    view_of: View | None
+    grad: Tensor | None
+    __hash__ = object.__hash__
+    __array_priority__ = 1000
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        TENSORS.add(cls)
+
+    def __new__(cls, *data: Any, device: Any = None) -> Any:
+        """PyTorch's old constructor: Tensor(values) in the default float, or Tensor(2, 3) for a shape."""
+        to_device(device)
+        if len(data) == 1 and not isinstance(data[0], (int, np.integer)):
+            if isinstance(data[0], Size):
+                return wrap(np.zeros(data[0], dtypes.default_float()), cls)
+            return wrap(as_array(data[0], dtypes.default_float(), copy=True), cls)
+        if not all(isinstance(n, (int, np.integer)) for n in data):
+            raise TypeError(f"Tensor(): expected values or a sequence of ints as sizes, got {data!r}")
+        return wrap(np.zeros(data if data else (0,), dtypes.default_float()), cls)
+
+    # ---- what it is
+
+    @property
+    def shape(self) -> Size:
+        return Size(self.array.shape)
+
+    @property
+    def dtype(self) -> dtypes.dtype:
+        return dtypes.from_numpy(self.array.dtype)
+
+    @property
+    def ndim(self) -> int:
+        return self.array.ndim
+
+    @property
+    def device(self) -> device:
+        return CPU
+
+    @property
+    def itemsize(self) -> int:
+        return self.array.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        return self.array.nbytes
+
+    @property
+    def is_cuda(self) -> bool:
+        return False
+
+    is_sparse = is_quantized = is_meta = is_mps = is_cuda
+    layout = "torch.strided"
+
+    def size(self, dim: int | None = None) -> Any:
+        """The shape, or the length of dimension `dim`; IndexError out of range."""
+        if dim is None:
+            return Size(self.array.shape)
+        if not -self.array.ndim <= dim < self.array.ndim:
+            raise dim_error(dim, self.array.ndim)
+        return self.array.shape[dim]
+
+    def dim(self) -> int:
+        return self.array.ndim
+
+    ndimension = dim
+
+    def numel(self) -> int:
+        return self.array.size
+
+    nelement = numel
+
+    def element_size(self) -> int:
+        return self.array.itemsize
+
+    def stride(self, dim: int | None = None) -> Any:
+        """Distances between neighbours along each dimension, in elements."""
+        steps = tuple(s // self.array.itemsize for s in self.array.strides)
+        return steps if dim is None else steps[dim]
+
+    def storage_offset(self) -> int:
+        base = self.view_of.base.array if self.view_of is not None else self.array
+        return (self.array.ctypes.data - base.ctypes.data) // self.array.itemsize
+
+    def data_ptr(self) -> int:
+        return self.array.ctypes.data
+
+    def is_contiguous(self, memory_format: Any = None) -> bool:
+        return self.array.flags.c_contiguous
+
+    def is_floating_point(self) -> bool:
+        return self.array.dtype.kind == "f"
+
+    def is_complex(self) -> bool:
+        return False
+
+    def is_signed(self) -> bool:
+        return self.array.dtype.kind in "fi"
+
+    def get_device(self) -> int:
+        return -1
+
+    def __len__(self) -> int:
+        if not self.array.ndim:
+            raise TypeError("len() of a 0-d tensor")
+        return len(self.array)
+
+    # ---- its place in the graph
+
+    @property
+    def requires_grad(self) -> bool:
+        return live_node(self) is not None
+
+    @requires_grad.setter
+    def requires_grad(self, wanted: bool) -> None:
+        node = live_node(self)
+        if not self.is_leaf:
+            if not wanted:
+                raise RuntimeError(
+                    "you can only change requires_grad flags of leaf variables. If you want to use a computed "
+                    "variable in a subgraph that doesn't require differentiation use var_no_grad = var.detach()."
+                )
+        elif wanted and node is None:
+            if self.array.dtype.kind != "f":
+                raise RuntimeError(
+                    "only Tensors of floating point dtype can require gradients, "
+                    f"this one has dtype {self.dtype}"
+                )
+            self.node = Leaf(self)
+        elif not wanted:
+            self.node = None
+
+    def requires_grad_(self, requires_grad: bool = True) -> Any:
+        """Ask for gradients (or no longer) and return the tensor; RuntimeError for integer types."""
+        self.requires_grad = requires_grad
+        return self
+
+    @property
+    def is_leaf(self) -> bool:
+        """True for tensors that no recorded op made: parameters, data, constants."""
+        node = live_node(self)
+        return node is None or node.op is None
+
+    @property
+    def grad_fn(self) -> Node | None:
+        node = live_node(self)
+        return None if node is None or node.op is None else node
+
+    @property
+    def output_nr(self) -> int:
+        return 0
+
+    @property
+    def _version(self) -> int:
+        return self.cell[1]
+
+    @property
+    def _base(self) -> Tensor | None:
+        return None if self.view_of is None else self.view_of.base
+
+    def _is_view(self) -> bool:
+        return self.view_of is not None
+
+    @property
+    def data(self) -> Tensor:
+        """A tensor on the same memory without history; changes through it are not noticed by autograd."""
+        return wrap(self.array, type(self) if type(self) in _PLAIN else Tensor)
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        if not isinstance(value, Tensor):
+            raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
+        if value.array is self.array:  # what `t.data -= u` ends with
+            return
+        node = self.node
+        if node is not None and value.array.dtype.kind != "f":
+            raise RuntimeError(f"data set to a tensor that requires gradients must be floating point, not {value.dtype}")
+        self.array, self.cell = value.array, [0, 0, 0]
+        self.view_of = None
+        if node is not None and node.op is None:
+            node.shape, node.dtype = value.array.shape, value.array.dtype
+
+    def detach(self) -> Tensor:
+        """The same memory without history. In-place changes to either are seen by both, and noticed."""
+        t = wrap(self.array)
+        t.cell = self.cell
+        return t
+
+    def detach_(self) -> Tensor:
+        """Drop this tensor's own history in place; RuntimeError for views."""
+        if self.view_of is not None:
+            raise RuntimeError("Can't detach views in-place. Use detach() instead.")
+        self.node = None
+        return self
+
+    def bump(self) -> None:
+        """Say that this tensor's memory was changed, so that saved values that share it are refused."""
+        self.cell[0] = clock()
+        self.cell[1] += 1
+
+    def backward(
+        self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None
+    ) -> None:
+        """Add d self / d leaf, weighted by `gradient`, to `.grad` of every leaf (or only of `inputs`).
+
+        gradient: same shape as self; may be left out for a scalar. Raises RuntimeError for a non-scalar
+        without it, for a tensor without history, and for a graph that was freed by an earlier pass
+        (retain_graph=True keeps it; so does create_graph=True, which makes the gradients differentiable).
+        """
+        run_backward([self], [gradient], retain_graph, create_graph, inputs)
+
+    def retain_grad(self) -> None:
+        """Keep `.grad` of this intermediate result in later backward passes."""
+        node = live_node(self)
+        if node is None:
+            raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+        if node.op is None or self.__dict__.get("retains_grad"):
+            return
+        import weakref
+
+        me = weakref.ref(self)
+
+        def keep(g: Tensor) -> None:
+            if (t := me()) is not None:
+                t.grad = wrap(g.array.copy()) if g.node is None else g
+                if t.grad.node is None and t.array.dtype != t.grad.array.dtype:
+                    t.grad = wrap(t.grad.array.astype(t.array.dtype))
+
+        node.register_hook(keep)
+        self.__dict__["retains_grad"] = True
+
+    @property
+    def retains_grad(self) -> bool:
+        return bool(self.__dict__.get("retains_grad")) and not self.is_leaf
+
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Any:
+        """Call `hook(grad)` when this tensor's gradient is complete; a returned tensor replaces it.
+
+        Returns a handle with `remove()`. RuntimeError if the tensor does not require gradients.
+        """
+        node = live_node(self)
+        if node is None:
+            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+        return node.register_hook(hook)
+
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> Any:
+        """Call `hook(tensor)` after `.grad` of this leaf was updated; RuntimeError for other tensors."""
+        if not self.is_leaf or not self.requires_grad:
+            raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
+        from tinygrad6.hooks import RemovableHandle
+
+        hooks = self.__dict__.setdefault("_post_accumulate", {})
+        handle = RemovableHandle(hooks)
+        hooks[handle.id] = hook
+        return handle
+
+    # ---- its values
+
+    def numpy(self, *, force: bool = False) -> np.ndarray:
+        """The values as an ndarray on the same memory; RuntimeError if it requires grad, unless forced."""
+        if not force and self.requires_grad:
+            raise RuntimeError(
+                "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
+            )
+        return self.array
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        a = self.numpy()
+        if dtype is not None and np.dtype(dtype) != a.dtype:
+            if copy is False:
+                raise ValueError("__array__(copy=False): another dtype needs a copy")
+            return a.astype(dtype)
+        return a.copy() if copy else a
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        """NumPy's ufuncs on tensors: the op of the same meaning, with gradients; else TypeError."""
+        op = UFUNCS.get(ufunc)
+        if method == "__call__" and op is not None and not kwargs:
+            return op(*inputs)
+        raise TypeError(
+            f"np.{ufunc.__name__}.{method}({', '.join(kwargs)}) does not work on a Tensor: use the tinygrad6 "
+            "function of that name, or tensor.detach().numpy()"
+        )
+
+    def item(self) -> Any:
+        """The one element as a Python number; RuntimeError if there are several."""
+        if self.array.size != 1:
+            raise RuntimeError(f"a Tensor with {self.array.size} elements cannot be converted to Scalar")
+        return self.array.item()
+
+    def tolist(self) -> Any:
+        """The values as nested lists of Python numbers (a number for a 0-d tensor)."""
+        return self.array.tolist()
+
+    def __bool__(self) -> bool:
+        if self.array.size != 1:
+            if not self.array.size:
+                raise RuntimeError("Boolean value of Tensor with no values is ambiguous")
+            raise RuntimeError("Boolean value of Tensor with more than one value is ambiguous")
+        return bool(self.array.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __complex__(self) -> complex:
+        return complex(self.item())
+
+    def __index__(self) -> int:
+        if self.array.size != 1 or self.array.dtype.kind not in "iub":
+            raise TypeError("only integer tensors of a single element can be converted to an index")
+        return int(self.array.item())
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if not self.array.ndim and spec else format(str(self), spec)
+
+    def __contains__(self, value: Any) -> bool:
+        return bool((self.array == (value.array if isinstance(value, Tensor) else value)).any())
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self.array.ndim:
+            raise TypeError("iteration over a 0-d tensor")
+        return iter(self.unbind(0))  # type: ignore[attr-defined]
+
+    def __reversed__(self) -> Tensor:
+        return self.flip(0) if self.array.ndim else self  # type: ignore[attr-defined]
+
+    def __repr__(self) -> str:
+        from tinygrad6.printing import tensor_repr
+
+        return tensor_repr(self)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*dir(type(self)), *self.__dict__})
+
+    def __deepcopy__(self, memo: dict) -> Any:
+        if not self.is_leaf:
+            raise RuntimeError(
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the "
+                "moment. If you were attempting to deepcopy a module, this may be because of a tensor it computed."
+            )
+        if id(self) in memo:
+            return memo[id(self)]
+        twin = memo[id(self)] = wrap(self.array.copy(order="K"), type(self))
+        twin.requires_grad_(self.requires_grad)
+        twin.grad = copy.deepcopy(self.grad, memo)
+        twin.__dict__.update(copy.deepcopy(self.__dict__, memo))
+        return twin
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        if not self.is_leaf:
+            raise RuntimeError("cannot pickle a tensor that is not a leaf: detach() it first")
+        return _restore, (type(self), self.array, self.requires_grad, self.__dict__)
+
+    # ---- for the engine
+
+    @staticmethod
+    def of(array: np.ndarray) -> Tensor:
+        return wrap(array)
+
+    @staticmethod
+    def rejoin(array: np.ndarray, node: Node | None, cell: list | None) -> Tensor:
+        """A saved array with its history again."""
+        t = wrap(array)
+        t.node = node
+        if cell is not None:
+            t.cell = cell
+        return t
+
+
+TENSORS.add(Tensor)
+engine.TENSOR = Tensor
+UFUNCS: dict[Any, Callable[..., Any]] = {}  # NumPy's ufunc -> the op of the same meaning; filled by op.py
+_PLAIN: set[type] = {Tensor}
+
+
+def wrap(array: np.ndarray, cls: type = Tensor) -> Any:
+    """A Tensor around `array` itself: no copy, no history."""
+    t = _new(cls)
+    t.array = array
+    t.node = None
+    t.cell = [0, 0, 0]
+    t.view_of = None
+    t.grad = None
+    return t
+
+
+def _restore(cls: type, array: np.ndarray, requires_grad: bool, attributes: dict) -> Any:
+    t = wrap(array, cls)
+    t.__dict__.update(attributes)
+    return t.requires_grad_(requires_grad)
+
+
+def to_device(d: Any) -> device:
+    """The device `d` names; None is the CPU. RuntimeError for one that does not exist here."""
+    return CPU if d is None else d if isinstance(d, device) else device(d)
+
+
+def dim_error(dim: int, ndim: int) -> IndexError:
+    """PyTorch's error for a dimension out of range."""
+    n = max(ndim, 1)
+    return IndexError(f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})")
+
+
+def as_array(data: Any, dtype: np.dtype | None = None, copy: bool = False) -> np.ndarray:
+    """An ndarray of a supported type from a Tensor, an array, numbers or nested sequences of them.
+
+    Python floats become the default float, ints int64, bools bool, as in PyTorch; arrays keep their type.
+    ValueError for ragged nesting; TypeError for anything that is no number.
+    """
+    if isinstance(data, Tensor):
+        data = data.array
+    if isinstance(data, (np.ndarray, np.generic)):
+        dtypes.from_numpy(data.dtype)
+        array = np.asarray(data)
+        if array.dtype.byteorder == ">":
+            raise ValueError("given numpy array has byte order different from the native byte order")
+        if dtype is not None and array.dtype != dtype:
+            return array.astype(dtype)
+        return array.copy() if copy else array
+    if isinstance(data, (list, tuple, range)):
+        data = _plain(data)
+    elif hasattr(data, "__array__"):
+        return as_array(np.asarray(data), dtype, copy)
+    try:
+        array = np.asarray(data)
+    except ValueError as e:
+        raise ValueError(f"expected a rectangular nesting of numbers: {e}") from None
+    except OverflowError:
+        raise RuntimeError("Overflow when unpacking long: a value does not fit in int64") from None
+    if array.dtype.kind not in "biuf":
+        got = type(data).__name__ if array.ndim == 0 else f"a sequence of {array.dtype}"
+        raise TypeError(f"new(): data must be a number, a sequence of numbers or an array, got {got}")
+    if dtype is None:
+        typed = isinstance(data, np.ndarray)
+        dtype = {"f": dtypes.default_float(), "b": dtypes.BOOL}.get(array.dtype.kind, dtypes.INT64)
+        dtype = array.dtype if typed else dtype
+    elif dtype.kind in "iu" and array.dtype.kind in "iu" and array.size:
+        info = np.iinfo(dtype)
+        if array.max() > info.max or array.min() < info.min and dtype.kind == "i":
+            raise RuntimeError(f"value cannot be converted to type {dtype} without overflow")
+    if array.dtype.kind == "f" and dtype.kind == "f" and array.dtype == dtype:
+        return array
+    with np.errstate(over="ignore", invalid="ignore"):
+        return array.astype(dtype)
+
+
+def _plain(data: Any) -> Any:
+    """Nested sequences with the tensors and arrays inside them made plain. Iterative over the outer level."""
+    if not data:
+        return np.zeros(np.shape(data), dtypes.default_float())
+    probe = data[0]
+    while isinstance(probe, (list, tuple)) and probe:
+        probe = probe[0]
+    if isinstance(probe, (Tensor, np.ndarray, np.generic)):
+        arrays = [as_array(d) for d in data]
+        if len({a.shape for a in arrays}) > 1:
+            raise ValueError("only one element tensors can be converted to Python scalars, or equal shapes")
+        return np.stack(arrays) if arrays[0].ndim or isinstance(probe, np.generic) else np.array(arrays)
+    return data if isinstance(data, (list, tuple)) else list(data)
+
+
+# ---- the backward pass, from Tensors to Tensors
+
+
+def run_backward(
+    tensors: Sequence[Tensor],
+    gradients: Sequence[Any],
+    retain_graph: bool | None,
+    create_graph: bool,
+    inputs: Any = None,
+) -> None:
+    """Accumulate into `.grad`: the body of Tensor.backward and autograd.backward."""
+    targets = None
+    if inputs is not None:
+        chosen = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+        if not chosen:
+            raise RuntimeError("'inputs' argument to backward() cannot be empty.")
+        targets = {node_of(t, i): t for i, t in enumerate(chosen)}
+    roots = [start(t, g, i, create_graph) for i, (t, g) in enumerate(zip(tensors, gradients, strict=True))]
+    retain = create_graph if retain_graph is None else retain_graph
+    before = state.grad
+    state.grad = create_graph
+    try:
+        for node, g, owned in engine.backprop(roots, create_graph, retain, None if targets is None else set(targets)):
+            t = node.tensor() if targets is None else targets[node]  # type: ignore[attr-defined]
+            if t is not None:
+                accumulate(t, g, owned)
+    finally:
+        state.grad = before
+
+
+def accumulate(t: Tensor, g: Any, owned: bool) -> None:
+    """t.grad += g, in place where there is one already, taking over `g`'s memory where it is free."""
+    if isinstance(g, Tensor):
+        t.grad = g if t.grad is None else t.grad + g  # type: ignore[operator]
+    elif t.grad is None:
+        # A copy where the memory is shared: rules may hand on what they were given, or a view of it.
+        t.grad = wrap(g if owned and g.flags.c_contiguous else np.array(g, order="C"))
+    elif t.grad.node is not None:
+        t.grad = wrap(t.grad.array + g)
+    else:
+        t.grad.array = np.asarray(np.add(t.grad.array, g, out=t.grad.array))
+        t.grad.bump()
+    if hooks := t.__dict__.get("_post_accumulate"):
+        for hook in list(hooks.values()):
+            hook(t)
+
+
+def node_of(t: Tensor, i: int) -> Node:
+    """The node of an input of a backward pass; RuntimeError if it does not require gradients."""
+    if not isinstance(t, Tensor):
+        raise TypeError(f"element {i} of inputs must be a Tensor, not {type(t).__name__}")
+    node = live_node(t)
+    if node is None:
+        raise RuntimeError("One of the differentiated Tensors does not require grad")
+    return node
+
+
+def start(t: Tensor, gradient: Any, i: int, graph: bool) -> tuple[Node, Any]:
+    """A root of the backward pass: the node, and the gradient it starts from, checked."""
+    node = live_node(t)
+    if node is None:
+        raise RuntimeError(f"element {i} of tensors does not require grad and does not have a grad_fn")
+    if gradient is None:
+        if t.array.size != 1:
+            raise RuntimeError(f"grad can be implicitly created only for scalar outputs, got shape {list(t.shape)}")
+        one = np.ones(t.array.shape, t.array.dtype)
+        return node, wrap(one) if graph else one
+    if not isinstance(gradient, Tensor):
+        raise TypeError(f"gradients can be either Tensors or None, but got {type(gradient).__name__}")
+    if gradient.array.shape != t.array.shape:
+        raise RuntimeError(
+            f"Mismatch in shape: grad_output[{i}] has a shape of {gradient.shape} and "
+            f"output[{i}] has a shape of {t.shape}."
+        )
+    if gradient.array.dtype != t.array.dtype:
+        gradient = gradient.to(t.array.dtype)  # type: ignore[attr-defined]
+    return node, gradient if graph else gradient.array
+
+
+def flatten_sequence(items: Any) -> list:
+    """A flat list from arguments given one by one or as one sequence: view(2, 3) and view((2, 3))."""
+    if len(items) == 1 and isinstance(items[0], (tuple, list)):
+        items = items[0]
+    return list(itertools.chain(items))
