@@ -68,6 +68,7 @@ class Op:
         promote: bool | tuple[int, ...] = False,
         floating: bool = False,
         prepare: Callable[[list, dict], None] | None = None,
+        check: Callable[[list], None] | None = None,
         view: bool = False,
         domain: tuple[float, float] | None = None,
         avoid: tuple[float, ...] = (),
@@ -85,7 +86,7 @@ class Op:
         self.forward = forward if ufunc is None else ufunc
         self.rules = rules
         self.promote = tuple(range(n)) if promote is True else promote or ()
-        self.floating, self.prepare, self.view = floating, prepare, view
+        self.floating, self.prepare, self.check, self.view = floating, prepare, check, view
         if domain is None and examples is None:
             raise TypeError(f"@op {self.name}: give a domain or examples, so that the laws can be tested on it")
         self.domain = domain or REAL
@@ -137,9 +138,11 @@ class Op:
         for i, a in enumerate(arrays):
             if type(a) is not ndarray and a is not None:
                 arrays[i] = self.operand(a, i)
+        if self.check is not None:
+            self.check(arrays)
         if self.promote:
             self.to_common_type(arrays)
-        if self.floating and arrays[0].dtype.kind != "f":
+        elif self.floating and arrays[0].dtype.kind != "f":
             arrays[0] = arrays[0].astype(dtypes.default_float())
         if self.prepare is not None:
             self.prepare(arrays, params)
@@ -229,7 +232,7 @@ def op(
     infix: operator name, "mul" for `*` (and its reflection). inplace: also attach `name_`. method: attach as a
     Tensor method (or under the name given). public: export as `tinygrad6.name`. promote: bring the array arguments (or those numbered) to a common
     type. floating: integers become the default float first. prepare(arrays, params): normalise and validate
-    before the forward runs. view: the result may share the input's memory. domain, avoid: where tests draw
+    before the forward runs. check(arrays): refuse mixtures of types, before they are promoted. view: the result may share the input's memory. domain, avoid: where tests draw
     inputs, and the kinks to stay away from. examples: calls to test and show. torch: the dotted name to compare
     with, if it differs. ufunc: NumPy's ufunc of the same meaning, called directly; the body may then be empty.
     """

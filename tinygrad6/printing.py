@@ -51,7 +51,6 @@ class _Formatter:
             return
         finite = values[np.isfinite(values) & (values != 0)].astype(np.float64)
         if not finite.size:
-            self.width = max((len(self._plain(v)) for v in values.tolist()), default=1)
             return
         size = np.abs(finite)
         low, high = float(size.min()), float(size.max())
@@ -68,9 +67,6 @@ class _Formatter:
         else:
             spec = f".{options.precision}{'e' if self.scientific else 'f'}"
             self.width = max(len(f"{v:{spec}}") for v in finite)
-        others = values[~np.isfinite(values)]
-        if others.size:
-            self.width = max(self.width, *(len(str(v)) for v in others.tolist()))
 
     def _plain(self, v: float) -> str:
         if self.scientific:

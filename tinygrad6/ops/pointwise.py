@@ -4,6 +4,7 @@ Rules use operators and ops only: they are read on arrays and, for higher deriva
 """
 from __future__ import annotations
 
+import builtins
 import math
 from typing import Any
 
@@ -21,7 +22,13 @@ def add(x, y):
     """x + y, elementwise."""
 
 
-@op(lambda g: g, lambda g: -g, infix="sub", promote=True, domain=REAL, ufunc=np.subtract, inplace=True)
+def _no_bools(arrays: list) -> None:
+    if builtins.any(getattr(a, "dtype", None) == bool or isinstance(a, bool) for a in arrays):
+        raise RuntimeError("Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to "
+                           "invert a mask, use the `~` or `logical_not()` operator instead.")
+
+
+@op(lambda g: g, lambda g: -g, infix="sub", promote=True, domain=REAL, ufunc=np.subtract, inplace=True, check=_no_bools)
 def sub(x, y):
     """x - y, elementwise."""
 
@@ -206,7 +213,8 @@ def pow(x, y):
             return np.sqrt(x)
         if y == 3:
             return x * x * x
-    return np.power(x, y)
+    out = np.power(x, y)
+    return out.astype(bool) if getattr(x, "dtype", None) == bool and getattr(y, "dtype", None) == bool else out
 
 
 def pow_slope(g: Any, x: Any, y: Any) -> Any:

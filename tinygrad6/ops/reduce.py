@@ -10,7 +10,7 @@ from tinygrad6 import dtypes
 from tinygrad6.op import POSITIVE, REAL, case, composite, op
 from tinygrad6.ops.pointwise import exp, log, maximum, minimum, sign, sqrt, where
 from tinygrad6.ops.pointwise import abs as absolute
-from tinygrad6.ops.shape import expand_to, flip_over, normal_dim, normal_dims, reshape
+from tinygrad6.ops.shape import expand_to, flip_over, normal_dim, normal_dims, permute_to
 from tinygrad6.tensor import Tensor, wrap
 
 _DIMS = [case((2, 3)), case((2, 3), dim=0), case((2, 3), dim=1, keepdim=True), case((2, 3, 2), dim=(0, 2))]
@@ -94,12 +94,8 @@ def prod_slope(g: Any, x: Any, dim: tuple, keepdim: bool) -> Any:
     back = [0] * len(order)
     for i, d in enumerate(order):
         back[d] = i
-    from tinygrad6.ops.shape import permute_to
-
-    flat = reshape(permute_to(x, order), (*[shape[i] for i in rest], -1)) if x.size != 0 or not isinstance(
-        x, np.ndarray) else x.transpose(order).reshape((*[shape[i] for i in rest], count(shape, dim)))
-    others = others_product(flat)
-    others = permute_to(reshape(others, tuple(shape[i] for i in order)), tuple(back))
+    flat = permute_to(x, order).reshape((*[shape[i] for i in rest], count(shape, dim)))
+    others = permute_to(others_product(flat).reshape(tuple(shape[i] for i in order)), tuple(back))
     return keep_dims(g, shape, dim, keepdim) * others
 
 
@@ -163,7 +159,7 @@ def var_slope(g: Any, x: Any, dim: tuple, correction: float, keepdim: bool) -> A
     return (x - mean(x, dim, True)) * divided(g * 2.0, rest)
 
 
-_VARS = [case((2, 3)), case((2, 3), dim=1), case((2, 3), dim=0, unbiased=False), case((2, 3), dim=0, correction=2)]
+_VARS = [case((2, 3)), case((2, 3), dim=1), case((2, 3), dim=0, unbiased=False), case((2, 3), dim=1, correction=2)]
 
 
 def _correction(unbiased: bool, correction: Any) -> Any:

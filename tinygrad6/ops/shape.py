@@ -180,22 +180,13 @@ def reshape_to(x, shape):
     return x.reshape(shape)
 
 
-@composite(examples=[case((2, 3), shape=(3, 2))])
-def reshape(input: Tensor, *shape: Any) -> Tensor:
-    """x as `shape` in row-major order; one length may be -1, to be inferred. A view where memory allows.
+@composite(examples=[case((2, 3), shape=(3, 2)), case((2, 3), shape=(-1,))])
+def reshape(input: Tensor, *sizes: Any, shape: Any = None) -> Tensor:
+    """x as `shape` in row-major order, given as ints or one sequence; one length may be -1, to be inferred.
 
-    RuntimeError if the number of elements differs.
+    A view where memory allows, else a copy. RuntimeError if the number of elements differs.
     """
-    if isinstance(input, np.ndarray):
-        return input.reshape(*shape)
-    return reshape_to(input, shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape)
-
-
-def _reshape_method(self: Tensor, *shape: Any, **named: Any) -> Tensor:
-    return reshape(self, *(shape or (named["shape"],)))
-
-
-Tensor.reshape = _reshape_method  # type: ignore[attr-defined]
+    return reshape_to(input, tuple(flatten_sequence(sizes)) if shape is None else tuple(shape))
 
 
 @composite()
@@ -445,9 +436,9 @@ def broadcast_shapes(*shapes: Any) -> Size:
 
 
 @composite(examples=[case((2, 3), dims=(2, 2)), case((3,), dims=(2, 1))])
-def tile(input: Tensor, *dims: Any) -> Tensor:
+def tile(input: Tensor, *reps: Any, dims: Any = None) -> Tensor:
     """x repeated dims[i] times along dimension i, as np.tile does."""
-    reps = flatten_sequence(dims)
+    reps = flatten_sequence(reps if dims is None else (dims,))
     return repeat(input, *((1,) * (input.array.ndim - len(reps)) + tuple(reps)))
 
 
