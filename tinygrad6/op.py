@@ -10,7 +10,9 @@ output, and then **asks by name** for what it needs: an input, `out`, `x_shape`,
 that is saved, and only for the arguments being differentiated. None instead of a rule says that there is no
 gradient. Rules are read on arrays and, under `create_graph`, on Tensors; so they use operators, indexing and
 other ops, and never NumPy. A `kernel`, optional, gives all first-order gradients at once on arrays for ops
-where speed matters; a law of the tests holds it to the rules.
+where speed matters; a law of the tests holds it to the rules. A fused op may go without rules: with a
+`reference`, the same function composed of other ops, and `derived` in the place of each rule, higher
+derivatives are those of the reference.
 
 From the block follow the function, the Tensor method, the operator, the in-place twin, the tests, the
 benchmark entry and the row in the docs. `@composite` registers a function built from other ops.
@@ -25,7 +27,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad6 import dtypes
-from tinygrad6.engine import Node
+from tinygrad6.engine import Node, backprop
 from tinygrad6.modes import state
 from tinygrad6.tensor import TENSORS, UFUNCS, Tensor, as_array, wrap
 from tinygrad6.view import link, live_node
@@ -39,6 +41,11 @@ REAL = (-2.0, 2.0)  # a domain for functions defined everywhere
 POSITIVE = (0.3, 3.0)
 ndarray = np.ndarray
 NUMBERS = frozenset({float, int})
+
+
+def derived(g):
+    """In the place of a rule: the gradient is the one of the op's `reference`."""
+    raise TypeError("derived stands for a rule and is never called")
 
 
 class Case(NamedTuple):
@@ -65,6 +72,7 @@ class Op:
         rules: tuple,
         *,
         kernel: Callable[..., Any] | None = None,
+        reference: Callable[..., Any] | None = None,
         promote: bool | tuple[int, ...] = False,
         floating: bool = False,
         prepare: Callable[[list, dict], None] | None = None,
@@ -96,8 +104,11 @@ class Op:
         self.node_name = (node_name or self.name.replace("_", " ").title().replace(" ", "")) + "Backward0"
         self.ufunc = ufunc
         self.doc = inspect.getdoc(forward) or ""
-        self.needs = [None if r is None else _asked(r) for r in rules]
-        self.readers = [_reader(self, r, i) for i, r in enumerate(rules)]
+        if (derived in rules) != (reference is not None):
+            raise TypeError(f"@op {self.name}: `derived` rules and a `reference` come together")
+        self.reference = reference
+        self.needs = [None if r is None else self.arrays if r is derived else _asked(r) for r in rules]
+        self.readers = [_derived(self, i) if r is derived else _reader(self, r, i) for i, r in enumerate(rules)]
         self.kernel = None if kernel is None else _reader(self, kernel, None)
         asked_by_kernel = set() if kernel is None else set(_asked(kernel))
         pool = [*self.arrays, "out"]
@@ -163,13 +174,6 @@ class Op:
                 saved = tuple([a if k else None for a, k in zip(arrays, keep, strict=True)])
                 used = tuple([c if k else None for c, k in zip(cells, keep, strict=True)])
                 result.node = Node(self, tuple(parents), saved, used, params, out)
-        if self.view:
-            x = inputs[0]
-            owner = x.array if x.array.base is None else x.array.base
-            if out.base is owner or out is x.array or out.base is x.array:
-                link(result, x, self, params)
-                if keep_cell := result.node:
-                    keep_cell.cells = tuple(c if c is None else x.cell for c in keep_cell.cells)
         return result
 
     def operand(self, a: Any, i: int) -> Any:
@@ -234,7 +238,7 @@ def op(
     type. floating: integers become the default float first. prepare(arrays, params): normalise and validate
     before the forward runs. check(arrays): refuse mixtures of types, before they are promoted. view: the result may share the input's memory. domain, avoid: where tests draw
     inputs, and the kinks to stay away from. examples: calls to test and show. torch: the dotted name to compare
-    with, if it differs. ufunc: NumPy's ufunc of the same meaning, called directly; the body may then be empty.
+    with, if it differs. kernel, reference: see above. ufunc: NumPy's ufunc of the same meaning, called directly; the body may then be empty.
     """
 
     def define(forward: Callable[..., Any]) -> Callable[..., Any]:
@@ -386,6 +390,49 @@ def _binary(op: Op) -> Callable[..., Any]:
     return call
 
 
+def _one(op: Op) -> Callable[..., Any]:
+    """`Op.run` for ops of one array: (input, params) -> result, without the loops."""
+    forward, run, prepare, view = op.forward, op.run, op.prepare, op.view
+    keep_x, keep_out = op.keep[1] or (False, False)
+    keeps, differentiable = keep_x or keep_out, op.rules[0] is not None
+    if op.floating or op.check is not None or op.promote:
+        return lambda input, params: run((input,), params)
+
+    def one(input: Any, params: dict) -> Any:
+        if type(input) is ndarray:
+            return forward(input, **params)
+        if type(input) not in TENSORS:
+            return run((input,), params)
+        x = input.array
+        if prepare is not None:
+            arrays = [x]
+            prepare(arrays, params)
+            x = arrays[0]
+        try:
+            out = forward(x, **params)
+        except (ValueError, IndexError, TypeError) as e:
+            raise op.explained(e, [x], params) from e
+        if type(out) is not ndarray:
+            out = np.asarray(out)
+        result = wrap(out)
+        if view:
+            owner = x if x.base is None else x.base
+            if out.base is owner or out is x or out.base is x:
+                link(result, input, op, params)
+        if differentiable:
+            node = input.node if input.view_of is None else live_node(input)
+            if node is not None and state.grad and out.dtype.kind == "f":
+                if keeps:
+                    saved = (x if keep_x else None, out if keep_out else None)
+                    cells = (input.cell if keep_x else None, result.cell if keep_out else None)
+                    result.node = Node(op, (node,), saved, cells, params, out)
+                else:
+                    result.node = Node(op, (node,), (), (), params, out)
+        return result
+
+    return one
+
+
 def _general(op: Op) -> Callable[..., Any]:
     """A function with the op's public signature that gathers the arguments for `Op.run`."""
     shown = [*op.public_names]
@@ -399,10 +446,12 @@ def _general(op: Op) -> Callable[..., Any]:
         defaults[f"_{name}"] = p.default
     aliased = any(v in op.statics for v in ALIASES.values())
     items = ", ".join(f"{n!r}: {n}" for n in op.statics)
+    single = len(shown) == 1
+    inputs = shown[0] if single else f"({', '.join(shown)})"
     source = (
         f"def {op.name}({', '.join(head)}{', **aliases' if aliased else ''}):\n"
         + (f"    if aliases: return again({', '.join(shown)}, aliases, {{{items}}})\n" if aliased else "")
-        + f"    return run(({', '.join(shown)},), {{{items}}})\n"
+        + f"    return run({inputs}, {{{items}}})\n"
     )
 
     def again(*args: Any) -> Any:
@@ -413,7 +462,7 @@ def _general(op: Op) -> Callable[..., Any]:
             params[name] = value
         return op.run(tuple(inputs), params)
 
-    space = {**defaults, "run": op.run, "again": again}
+    space = {**defaults, "run": _one(op) if single else op.run, "again": again}
     exec(source, space)
     return space[op.name]
 
@@ -466,6 +515,30 @@ def _reader(op: Op, rule: Callable[..., Any] | None, own: int | None) -> Callabl
         else:
             raise TypeError(f"@op {op.name}: the rule {rule.__name__} asks for {name!r}, which nothing provides")
     return _lookup(", ".join(["g", *sources]))(rule)
+
+
+def _derived(op: Op, i: int) -> Callable[..., Any]:
+    """The reader of a `derived` rule: the gradient of the reference at the saved inputs."""
+
+    def reader(g: Any, n: Any) -> Any:
+        arrays = type(g) not in TENSORS
+        before, state.grad = state.grad, True
+        try:
+            # Through an identity of its own, so that only paths inside the reference are followed.
+            inputs = [wrap(a) if type(a) is ndarray else a for a in n.saved[: len(op.arrays)]]
+            if arrays:
+                inputs[i].requires_grad_()
+            inputs[i] = OPS["identity"].call(inputs[i])
+            out = op.reference(*inputs, **n.params)  # type: ignore[misc]
+            target = inputs[i].node
+            if target is None or out.node is None:
+                return None
+            found = list(backprop([(out.node, g)], not arrays, True, {target}))
+        finally:
+            state.grad = before
+        return found[0][1] if found else None
+
+    return reader
 
 
 @functools.cache

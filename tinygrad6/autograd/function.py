@@ -276,7 +276,7 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
         for a in answers:
             if isinstance(a, Tensor):
                 a = a.detach()
-                a.node = _Refusal(Function, (), (), (), {}, a.array)
+                a.node = _Refusal(Function, ctx.parents, (), (), {}, a.array)
             outs.append(a)
         return tuple(outs)
 

@@ -16,14 +16,20 @@ from tinygrad6.tensor import Tensor, wrap
 _DIMS = [case((2, 3)), case((2, 3), dim=0), case((2, 3), dim=1, keepdim=True), case((2, 3, 2), dim=(0, 2))]
 
 
+_ALL = tuple(tuple(range(n)) for n in range(65))  # every dimension of an array with n of them
+
+
 def _reduced(arrays: list, params: dict) -> None:
     """dim as a tuple from the front (None and () mean all), dtype applied to the input."""
     x, dim = arrays[0], params["dim"]
-    params["dim"] = tuple(range(x.ndim)) if dim is None or dim == () else normal_dims(dim, x.ndim) if x.ndim else (
-        normal_dims(dim, 0) and ())
+    if dim is None or dim == ():
+        params["dim"] = _ALL[x.ndim]
+    else:
+        dims = normal_dims(dim, x.ndim)
+        params["dim"] = dims if x.ndim else ()
     dtype = params.get("dtype")
     if dtype is not None:
-        arrays[0] = x = x.astype(dtypes.to_numpy(dtype), copy=False)
+        arrays[0] = x.astype(dtypes.to_numpy(dtype), copy=False)
         params["dtype"] = None
 
 

@@ -1,6 +1,7 @@
 """Shapes and arrangements: what moves elements without computing with them. From simple to complex."""
 from __future__ import annotations
 
+import builtins
 import operator
 from collections.abc import Sequence
 from typing import Any
@@ -148,36 +149,29 @@ def cpu(input: Tensor, memory_format: Any = None) -> Tensor:
 # ---- reshaping
 
 
-def _known_shape(arrays: list, params: dict) -> None:
-    x, shape = arrays[0], params["shape"]
-    shape = tuple(operator.index(n) for n in shape)
-    size, given = x.size, 1
-    for n in shape:
-        given *= n if n != -1 else 1
+def _misfit(x: np.ndarray, shape: Any) -> RuntimeError:
+    """Why x cannot take this shape, in PyTorch's words."""
+    shape = [operator.index(n) for n in shape]
     if shape.count(-1) > 1:
-        raise RuntimeError("only one dimension can be inferred")
-    if any(n < -1 for n in shape):
-        raise RuntimeError(f"invalid shape dimension {min(shape)}")
-    if -1 in shape:
-        if given == 0:
-            raise RuntimeError(f"cannot reshape tensor of {size} elements into shape {list(shape)} because the "
-                               "unspecified dimension size -1 can be any value and is ambiguous")
-        if size % given:
-            raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {size}")
-        shape = tuple(size // given if n == -1 else n for n in shape)
-    elif given != size:
-        raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {size}")
-    params["shape"] = shape
+        return RuntimeError("only one dimension can be inferred")
+    if builtins.any(n < -1 for n in shape):
+        return RuntimeError(f"invalid shape dimension {builtins.min(shape)}")
+    if -1 in shape and 0 in shape:
+        return RuntimeError(f"cannot reshape tensor of {x.size} elements into shape {shape} because the unspecified "
+                            "dimension size -1 can be any value and is ambiguous")
+    return RuntimeError(f"shape '{shape}' is invalid for input of size {x.size}")
 
 
 _RESHAPES = [case((2, 3), shape=(3, 2)), case((2, 3), shape=(6,)), case((2, 3), shape=(1, 2, 3))]
 
 
-@op(lambda g, x_shape: g.reshape(x_shape), method=False, public=False, view=True, prepare=_known_shape, examples=_RESHAPES,
-    node_name="View")
+@op(lambda g, x_shape: g.reshape(x_shape), method=False, public=False, view=True, examples=_RESHAPES, node_name="View")
 def reshape_to(x, shape):
     """x with its elements in row-major order laid out as `shape`; a view where memory allows."""
-    return x.reshape(shape)
+    try:
+        return x.reshape(shape)
+    except ValueError:
+        raise _misfit(x, shape) from None
 
 
 @composite(examples=[case((2, 3), shape=(3, 2)), case((2, 3), shape=(-1,))])

@@ -1,0 +1,280 @@
+"""PyTorch's CPU random numbers, from NumPy alone.
+
+PyTorch's generator is the Mersenne Twister MT19937 seeded with the low 32 bits of the seed, which is also NumPy's
+`RandomState`; the words it gives out are the same. What differs is how words become numbers; the methods below say how,
+each once. So a seeded script draws the same weights, masks, batches and samples with either library.
+
+One generator is not safe to share between threads, as in PyTorch: give each thread its own.
+
+Sources: Matsumoto and Nishimura 1998; PyTorch's ATen/core/DistributionsHelper.h and native/cpu kernels, observed from outside.
+"""
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+_MASK24, _MASK53 = np.uint32((1 << 24) - 1), np.uint64((1 << 53) - 1)
+
+
+class Generator:
+    """A stream of random numbers: `Generator().manual_seed(0)`.
+
+    The array methods return ndarrays; users meet them through `rand`, `randn`, `dropout` and the like, all of which
+    take `generator=`.
+    """
+
+    def __init__(self, device: Any = "cpu") -> None:
+        if str(device) != "cpu":
+            raise RuntimeError(f"Generator(): device {device!r} is not available: tinygrad6 computes on the CPU only")
+        self.device = device
+        self._normal: float | None = None  # the second of a pair of normal numbers, kept for the next scalar draw
+        self.manual_seed(67280421310721)
+
+    def manual_seed(self, seed: Any) -> Generator:
+        """Start the stream of `seed`, an integer in [-2^63, 2^64); returns the generator."""
+        seed = int(seed)
+        if not -(1 << 63) <= seed < 1 << 64:
+            raise RuntimeError(f"Overflow when unpacking unsigned long: the seed {seed} does not fit in 64 bits")
+        self._seed = seed % (1 << 64)
+        self._stream = np.random.RandomState(self._seed & 0xFFFFFFFF)
+        self._normal = None
+        return self
+
+    def seed(self) -> int:
+        """Seed from the operating system's randomness; returns the seed."""
+        seed = struct.unpack("<Q", os.urandom(8))[0] >> 11
+        self.manual_seed(seed)
+        return seed
+
+    def initial_seed(self) -> int:
+        """The seed the stream was started from."""
+        return self._seed
+
+    def get_state(self) -> Any:
+        """The whole state, as a uint8 tensor for set_state."""
+        from tinygrad6.tensor import wrap
+
+        _, key, position, _, _ = self._stream.get_state()
+        head = struct.pack("<Qid?", self._seed, position, self._normal or 0.0, self._normal is not None)
+        return wrap(np.frombuffer(head + np.asarray(key, "<u4").tobytes(), np.uint8).copy())
+
+    def set_state(self, new_state: Any) -> None:
+        """Go on from a state that get_state gave."""
+        raw = np.asarray(getattr(new_state, "array", new_state))
+        size = struct.calcsize("<Qid?")
+        if raw.dtype != np.uint8 or raw.shape != (size + 4 * 624,):
+            raise RuntimeError(f"set_state(): expected a uint8 tensor of {size + 4 * 624} bytes, got {raw.dtype}{list(raw.shape)}")
+        seed, position, normal, has_normal = struct.unpack("<Qid?", raw[:size].tobytes())
+        if not 0 <= position <= 624:
+            raise RuntimeError("set_state(): the state is not valid")
+        self._seed = seed
+        self._stream.set_state(("MT19937", raw[size:].copy().view("<u4"), position, 0, 0.0))
+        self._normal = normal if has_normal else None
+
+    def clone_state(self) -> Generator:
+        """A generator of its own that goes on from here."""
+        twin = Generator()
+        twin.set_state(self.get_state())
+        return twin
+
+    def __getstate__(self) -> dict:
+        return {"state": self.get_state().array}
+
+    def __setstate__(self, state: dict) -> None:
+        self.__init__()  # type: ignore[misc]
+        self.set_state(state["state"])
+
+    # ---- words
+
+    def words(self, n: int) -> np.ndarray:
+        """The next n 32-bit words."""
+        return np.frombuffer(self._stream.bytes(4 * n), "<u4")
+
+    def words64(self, n: int) -> np.ndarray:
+        """The next n 64-bit words, each from two 32-bit ones, the first the upper half."""
+        pairs = self.words(2 * n).astype(np.uint64)
+        return pairs[::2] << np.uint64(32) | pairs[1::2]
+
+    def word64(self) -> int:
+        """The next 64-bit word."""
+        return int(self.words64(1)[0])
+
+    # ---- uniform
+
+    def _unit(self, n: int, dtype: Any) -> np.ndarray:
+        """n numbers in [0, 1): 53 bits in float64, 24 in float32, which float16 is rounded from."""
+        kind = np.dtype(dtype)
+        if kind == np.float64:
+            return (self.words64(n) & _MASK53) * 2.0**-53
+        unit = (self.words(n) & _MASK24).astype(np.float32) * np.float32(2.0**-24)
+        return unit.astype(kind, copy=False)
+
+    def uniform(self, shape: tuple, dtype: Any = np.float32, low: float = 0.0, high: float = 1.0) -> np.ndarray:
+        """Numbers in [low, high): low + (high - low) u, rounded once."""
+        n = math.prod(shape)
+        u = self._unit(n, dtype)
+        if low != 0.0 or high != 1.0:
+            kind = np.dtype(dtype).type
+            a, b = kind(low), kind(high)
+            u = (u.astype(np.float64) * np.float64(b - a) + np.float64(a)).astype(dtype)
+        return u.reshape(shape)
+
+    # ---- normal
+
+    def normal(self, shape: tuple, dtype: Any = np.float32, mean: Any = 0.0, std: Any = 1.0) -> np.ndarray:
+        """Normal numbers by Box and Muller's method: in blocks of 16 from 16 on, one by one below."""
+        n, kind = math.prod(shape), np.dtype(dtype)
+        scalars = isinstance(mean, (int, float)) and isinstance(std, (int, float))
+        if not scalars:
+            z = self.normal(shape, dtype)
+            return (z * np.asarray(std, kind) + np.asarray(mean, kind)).astype(kind)
+        if n >= 16:
+            z = self._normal_blocks(n, kind)
+            if mean or std != 1:
+                z = z * kind.type(std) + kind.type(mean)
+        else:
+            z = np.array([self._normal_scalar() for _ in range(n)], np.float64)
+            z = (z * std + mean).astype(kind)
+        return z.astype(kind, copy=False).reshape(shape)
+
+    def _normal_blocks(self, n: int, kind: np.dtype) -> np.ndarray:
+        u = self._unit(n, kind)
+        whole = n - n % 16
+        out = np.empty(n, kind)
+        out[:whole] = _box_muller(u[:whole].reshape(-1, 16)).ravel()
+        if n % 16:  # the last sixteen are drawn again
+            out[-16:] = _box_muller(self._unit(16, kind).reshape(1, 16)).ravel()
+        return out
+
+    def _normal_scalar(self) -> float:
+        if self._normal is not None:
+            z, self._normal = self._normal, None
+            return z
+        u1, u2 = self._unit(2, np.float64).tolist()
+        r, theta = math.sqrt(-2.0 * math.log1p(-u2)), 2.0 * math.pi * u1
+        self._normal = r * math.sin(theta)
+        return r * math.cos(theta)
+
+    # ---- integers, orders
+
+    def integers(self, shape: tuple, low: int, high: int, dtype: Any = np.int64) -> np.ndarray:
+        """Integers in [low, high): a word modulo the range, of 64 bits where the range needs them."""
+        if not low < high:
+            raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
+        n, span = math.prod(shape), high - low
+        if span >= 1 << 32:
+            drawn = self.words64(n) % np.uint64(span)
+        else:
+            drawn = (self.words(n) % np.uint32(span)).astype(np.uint64)
+        return (drawn.astype(np.int64) + np.int64(low)).astype(dtype).reshape(shape)
+
+    def permutation(self, n: int) -> np.ndarray:
+        """A random order of 0 ... n - 1: position i is swapped with i + word % (n - i)."""
+        order = list(range(n))
+        if n > 1:
+            at = np.arange(n - 1)
+            partners = at + (self.words(n - 1) % (n - at).astype(np.uint32)).astype(np.int64)
+            for i, j in enumerate(partners.tolist()):
+                order[i], order[j] = order[j], order[i]
+        return np.array(order, np.int64)
+
+    # ---- events
+
+    def bernoulli(self, p: Any, shape: tuple) -> np.ndarray:
+        """True with probability p, as bool: a number p compares with 53-bit uniforms, an array p with those of its type."""
+        if isinstance(p, (int, float)):
+            if not 0 <= p <= 1:
+                raise RuntimeError(f"bernoulli_ expects p to be in [0, 1], but got p={p}")
+            return (self._unit(math.prod(shape), np.float64) < p).reshape(shape)
+        p = np.broadcast_to(p, shape)
+        if not ((p >= 0) & (p <= 1)).all():
+            raise RuntimeError("Expected p_in >= 0 && p_in <= 1 to be true, but got false: bernoulli needs probabilities in [0, 1]")
+        kind = np.float64 if p.dtype == np.float64 else np.float32
+        return self._unit(p.size, kind).reshape(shape) < p
+
+    def exponential(self, shape: tuple, dtype: Any = np.float32, lambd: float = 1.0) -> np.ndarray:
+        """Exponential numbers of rate lambd: -log(1 - u) / lambd."""
+        if not lambd > 0:
+            raise RuntimeError(f"exponential_ expects lambda > 0.0, but found lambda={lambd}")
+        u = self._unit(math.prod(shape), np.float64)
+        return (-np.log1p(-u) / lambd).astype(dtype).reshape(shape)
+
+    def multinomial(self, weights: np.ndarray, num_samples: int, replacement: bool = False) -> np.ndarray:
+        """Indices drawn with probabilities proportional to `weights`, (n,) or (m, n) -> (num_samples,) or (m, num_samples)."""
+        if weights.ndim not in (1, 2):
+            raise RuntimeError("prob_dist must be 1 or 2 dim")
+        if weights.dtype.kind != "f":
+            raise RuntimeError(f"multinomial only supports floating-point dtypes for input, got: {weights.dtype}")
+        if num_samples <= 0:
+            raise RuntimeError("cannot sample n_sample <= 0 samples")
+        if not replacement and num_samples > weights.shape[-1]:
+            raise RuntimeError("cannot sample n_sample > prob_dist.size(-1) samples without replacement")
+        if not (np.isfinite(weights) & (weights >= 0)).all():
+            raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
+        rows = np.atleast_2d(weights)
+        if (rows.sum(1) <= 0).any():
+            raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
+        if not replacement or num_samples == 1:
+            q = self.exponential(rows.shape, rows.dtype)
+            with np.errstate(divide="ignore"):
+                score = rows / q
+            chosen = np.argsort(-score, 1, kind="stable")[:, :num_samples]
+        else:
+            cumulated = np.cumsum(rows.astype(np.float64), 1)
+            cumulated /= cumulated[:, -1:]
+            u = self._unit(len(rows) * num_samples, np.float64).reshape(len(rows), num_samples)
+            chosen = np.stack([np.searchsorted(c, v, "left") for c, v in zip(cumulated, u, strict=True)])
+        return chosen.astype(np.int64).reshape((*weights.shape[:-1], num_samples))
+
+
+def _box_muller(u: np.ndarray) -> np.ndarray:
+    """Normal numbers from blocks (m, 16) of uniform ones: cosines first, then sines."""
+    kind = u.dtype.type
+    r = np.sqrt(kind(-2) * np.log(kind(1) - u[:, :8]))
+    theta = kind(2 * math.pi) * u[:, 8:]
+    return np.concatenate([r * np.cos(theta), r * np.sin(theta)], 1)
+
+
+default_generator = Generator()
+
+
+def manual_seed(seed: Any) -> Generator:
+    """Seed the default generator, from which all random functions draw unless given another; returns it."""
+    return default_generator.manual_seed(seed)
+
+
+def seed() -> int:
+    """Seed the default generator from the operating system's randomness; returns the seed."""
+    return default_generator.seed()
+
+
+def initial_seed() -> int:
+    """The seed the default generator was started from."""
+    return default_generator.initial_seed()
+
+
+def get_rng_state() -> Any:
+    """The state of the default generator, as a uint8 tensor."""
+    return default_generator.get_state()
+
+
+def set_rng_state(new_state: Any) -> None:
+    """Set the state of the default generator."""
+    default_generator.set_state(new_state)
+
+
+@contextlib.contextmanager
+def fork_rng(devices: Any = (), enabled: bool = True) -> Iterator[None]:
+    """Restore the default generator's state when the block ends."""
+    state = get_rng_state()
+    try:
+        yield
+    finally:
+        if enabled:
+            set_rng_state(state)
