@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygrad6.op import OPS
 from tinygrad6.ops import create
+from tinygrad6.ops.join import cat, stack
 from tinygrad6.tensor import Tensor, wrap
 
 from . import functional as F
@@ -124,11 +125,9 @@ class RNNBase(Module):
                 for final, s in zip(finals, all_states):
                     final.append(last(s, lengths))
                 outs.append(reverse(out, lengths) if d else out)
-            x = OPS["cat"].call(outs, -1) if len(outs) > 1 else outs[0]
+            x = cat(outs, -1) if len(outs) > 1 else outs[0]
             if self.dropout and layer < self.num_layers - 1:
                 x = F.dropout(x, self.dropout, self.training)
-        from tinygrad6.ops.join import stack
-
         stacked = [stack(f) for f in finals]
         if packed:
             out = pack_padded_sequence(x, lengths, enforce_sorted=True)

@@ -1,6 +1,8 @@
 """The laws of testing/laws.py over the registry: every op, every example, without a line of test code per op."""
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 import pytest
 
@@ -36,8 +38,10 @@ def test_composites_are_differentiable_twice(name, number):
     for t in tensors:
         t.requires_grad_(t.is_floating_point())
 
+    free = [n for n in inspect.signature(function).parameters if n not in example.params]
+
     def call(*args):
-        return function(*args, **example.params)
+        return function(**dict(zip(free, args, strict=False)), **example.params)
 
     out = call(*tensors)
     if (out if isinstance(out, torch.Tensor) else out[0]).requires_grad:

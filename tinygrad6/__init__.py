@@ -6,7 +6,10 @@
 """
 from __future__ import annotations
 
-from tinygrad6 import autograd, ops
+from typing import TYPE_CHECKING
+from typing import Any as _Any
+
+from tinygrad6 import autograd, func, ops
 from tinygrad6.dtypes import (
     double, dtype, e, finfo, float16, float32, float64, get_default_dtype, half, iinfo, inf, int8, int16, int32, int64, long,
     nan, pi, set_default_dtype, short, uint8,
@@ -33,4 +36,8 @@ from tinygrad6.tensor import Size, Tensor, device
 
 __version__ = "0.1.0"
 newaxis = None
+if TYPE_CHECKING:  # the ops are exported by name below
+
+    def __getattr__(name: str) -> _Any: ...
+
 globals().update(_NAMES)  # the ops, by name: each is defined in one block of tinygrad6/ops

@@ -4,7 +4,7 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -119,6 +119,10 @@ class Tensor:
         if not all(isinstance(n, (int, np.integer)) for n in data):
             raise TypeError(f"Tensor(): expected values or a sequence of ints as sizes, got {data!r}")
         return wrap(np.zeros(data if data else (0,), dtypes.default_float()), cls)
+
+    if TYPE_CHECKING:  # ops attach themselves as methods when they are defined
+
+        def __getattr__(self, name: str) -> Any: ...
 
     # ---- what it is
 
@@ -423,10 +427,10 @@ class Tensor:
     def __iter__(self) -> Iterator[Tensor]:
         if not self.array.ndim:
             raise TypeError("iteration over a 0-d tensor")
-        return iter(self.unbind(0))  # type: ignore[attr-defined]
+        return iter(self.unbind(0))
 
     def __reversed__(self) -> Tensor:
-        return self.flip(0) if self.array.ndim else self  # type: ignore[attr-defined]
+        return self.flip(0) if self.array.ndim else self
 
     def __repr__(self) -> str:
         from tinygrad6.printing import tensor_repr
@@ -586,7 +590,7 @@ def run_backward(
     state.grad = create_graph
     try:
         for node, g, owned in engine.backprop(roots, create_graph, retain, None if targets is None else set(targets)):
-            t = node.tensor() if targets is None else targets[node]  # type: ignore[attr-defined]
+            t = node.tensor() if targets is None else targets[node]
             if t is not None:
                 accumulate(t, g, owned)
     finally:
@@ -596,7 +600,7 @@ def run_backward(
 def accumulate(t: Tensor, g: Any, owned: bool) -> None:
     """t.grad += g, in place where there is one already, taking over `g`'s memory where it is free."""
     if isinstance(g, Tensor):
-        t.grad = g if t.grad is None else t.grad + g  # type: ignore[operator]
+        t.grad = g if t.grad is None else t.grad + g
     elif t.grad is None:
         # A copy where the memory is shared: rules may hand on what they were given, or a view of it.
         t.grad = wrap(g if owned and g.flags.c_contiguous else np.array(g, order="C"))
@@ -638,7 +642,7 @@ def start(t: Tensor, gradient: Any, i: int, graph: bool) -> tuple[Node, Any]:
             f"output[{i}] has a shape of {t.shape}."
         )
     if gradient.array.dtype != t.array.dtype:
-        gradient = gradient.to(t.array.dtype)  # type: ignore[attr-defined]
+        gradient = gradient.to(t.array.dtype)
     return node, gradient if graph else gradient.array
 
 

@@ -171,7 +171,7 @@ def _column_major(a: np.ndarray) -> np.ndarray:
 
 def _strided(a: np.ndarray) -> np.ndarray:
     room = np.empty([2 * n for n in a.shape], a.dtype)
-    view = room[(slice(None, None, 2),) * a.ndim]
+    view = room[(*(slice(None, None, 2),) * a.ndim, Ellipsis)]
     view[...] = a
     return view
 

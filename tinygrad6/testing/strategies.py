@@ -60,7 +60,7 @@ LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 def _spread(a: np.ndarray, step: int) -> np.ndarray:
     room = np.zeros([n * step for n in a.shape], a.dtype)
-    view = room[(slice(None, None, step),) * a.ndim]
+    view = room[(*(slice(None, None, step),) * a.ndim, Ellipsis)]
     view[...] = a
     return view
 

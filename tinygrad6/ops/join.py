@@ -1,0 +1,239 @@
+"""Joining and splitting tensors."""
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad6 import dtypes
+from tinygrad6.engine import Node
+from tinygrad6.modes import state
+from tinygrad6.op import OPS, Op, case, composite
+from tinygrad6.ops.index import getitem
+from tinygrad6.ops.shape import normal_dim
+from tinygrad6.tensor import TENSORS, Tensor, wrap
+from tinygrad6.view import live_node
+
+
+class _Concatenation(Op):
+    """An op of any number of arrays: its node has a parent for each, and the gradient is cut where they meet."""
+
+    def __init__(self, forward: Any) -> None:
+        super().__init__(forward, (), examples=[], node_name="Cat")
+        self.kernel = None
+
+    def join(self, tensors: Sequence[Tensor], dim: int) -> Tensor:
+        arrays = [t.array for t in tensors]
+        common = dtypes.result_type(*arrays)
+        out = np.concatenate([a if a.dtype == common else a.astype(common) for a in arrays], dim)
+        result = wrap(out)
+        if state.grad and out.dtype.kind == "f":
+            parents = tuple([live_node(t) for t in tensors])
+            if any(p is not None for p in parents):
+                ends = np.cumsum([a.shape[dim] for a in arrays]).tolist()
+                result.node = _CatNode(self, parents, (), (), {"dim": dim, "ends": ends}, out)
+        return result
+
+
+class _CatNode(Node):
+    __slots__ = ()
+
+    def gradients(self, g: Any, graph: bool) -> Any:
+        dim, ends = self.params["dim"], self.params["ends"]
+        before = (slice(None),) * dim
+        starts = [0, *ends[:-1]]
+        return [(p, g[(*before, slice(a, b))]) for p, a, b in zip(self.parents, starts, ends, strict=True) if p is not None]
+
+
+def _cat(tensors, dim):
+    """The tensors one after another along dim."""
+    return np.concatenate(tensors, dim)
+
+
+_CAT = _Concatenation(_cat)
+
+
+@composite(method=False)
+def cat(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None, out: Any = None) -> Tensor:
+    """The tensors one after another along `dim`; all other lengths must be equal. Types are promoted.
+
+    1-d tensors without elements are left out, as in PyTorch. RuntimeError for none at all or for lengths that differ.
+    """
+    if isinstance(tensors, Tensor) or not isinstance(tensors, (tuple, list)):
+        raise TypeError(f"cat(): argument 'tensors' (position 1) must be tuple of Tensors, not {type(tensors).__name__}")
+    if out is not None:
+        raise NotImplementedError("cat(): out= is not supported")
+    for i, t in enumerate(tensors):
+        if type(t) not in TENSORS:
+            raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type(t).__name__}")
+    items = [t for t in tensors if t.array.shape != (0,)] or list(tensors[:1])
+    if not items:
+        raise RuntimeError("torch.cat(): expected a non-empty list of Tensors")
+    first = items[0].array.shape
+    if not first:
+        raise RuntimeError("zero-dimensional tensor (at position 0) cannot be concatenated")
+    dim = normal_dim(dim if axis is None else axis, len(first))
+    for i, t in enumerate(items[1:], 1):
+        shape = t.array.shape
+        if len(shape) != len(first):
+            raise RuntimeError(f"Tensors must have same number of dimensions: got {len(first)} and {len(shape)}")
+        for d, (a, b) in enumerate(zip(first, shape, strict=True)):
+            if a != b and d != dim:
+                raise RuntimeError(f"Sizes of tensors must match except in dimension {dim}. Expected size {a} but got size {b} "
+                                   f"for tensor number {i} in the list.")
+    return _CAT.join(items, dim)
+
+
+@composite(method=False)
+def concat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """Another name for cat."""
+    return cat(tensors, dim)
+
+
+@composite(method=False)
+def concatenate(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """Another name for cat."""
+    return cat(tensors, dim)
+
+
+@composite(method=False)
+def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Any = None) -> Tensor:
+    """The tensors, all of one shape, along a new dimension `dim`."""
+    if not isinstance(tensors, (tuple, list)):
+        raise TypeError(f"stack(): argument 'tensors' (position 1) must be tuple of Tensors, not {type(tensors).__name__}")
+    if not tensors:
+        raise RuntimeError("stack expects a non-empty TensorList")
+    if out is not None:
+        raise NotImplementedError("stack(): out= is not supported")
+    shape = tensors[0].array.shape
+    for i, t in enumerate(tensors):
+        if t.array.shape != shape:
+            raise RuntimeError(f"stack expects each tensor to be equal size, but got {list(shape)} at entry 0 and {list(t.shape)} at entry {i}")
+    d = normal_dim(dim, len(shape) + 1)
+    unsqueeze = OPS["unsqueeze"].call
+    return _CAT.join([unsqueeze(t, d) for t in tensors], d)
+
+
+def _at_least(ndim: int) -> Any:
+    def lifted(t: Tensor) -> Tensor:
+        if t.array.ndim >= ndim:
+            return t
+        if ndim == 1:
+            return t.reshape(1)
+        if ndim == 2:
+            return t.reshape(1, -1)
+        return t.reshape(1, -1, 1) if t.array.ndim < 2 else t.unsqueeze(-1)
+    return lifted
+
+
+for _n in (1, 2, 3):
+    def _public(*tensors: Any, _lifted: Any = _at_least(_n)) -> Any:
+        items = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)) else tensors
+        return _lifted(items[0]) if len(items) == 1 and isinstance(tensors[0], Tensor) else tuple(map(_lifted, items))
+
+    _public.__name__ = f"atleast_{_n}d"
+    _public.__doc__ = f"The tensors with at least {_n} dimension{'s' if _n > 1 else ''}."
+    composite(method=False)(_public)
+
+
+@composite(method=False)
+def hstack(tensors: Sequence[Tensor]) -> Tensor:
+    """Joined along dimension 1, or 0 for 1-d tensors."""
+    items = [_at_least(1)(t) for t in tensors]
+    return cat(items, 0 if items and items[0].array.ndim == 1 else 1)
+
+
+@composite(method=False)
+def vstack(tensors: Sequence[Tensor]) -> Tensor:
+    """Joined along dimension 0, 1-d tensors as rows."""
+    return cat([_at_least(2)(t) for t in tensors], 0)
+
+
+@composite(method=False)
+def dstack(tensors: Sequence[Tensor]) -> Tensor:
+    """Joined along dimension 2."""
+    return cat([_at_least(3)(t) for t in tensors], 2)
+
+
+@composite(method=False)
+def column_stack(tensors: Sequence[Tensor]) -> Tensor:
+    """1-d tensors as columns, joined along dimension 1."""
+    return cat([t.reshape(-1, 1) if t.array.ndim < 2 else t for t in tensors], 1)
+
+
+# ---- splitting: the parts are views
+
+
+def _cut(input: Tensor, dim: int, lengths: Sequence[int]) -> tuple[Tensor, ...]:
+    parts, start = [], 0
+    for n in lengths:
+        parts.append(getitem(input, (*(slice(None),) * dim, slice(start, start + n))))
+        start += n
+    return tuple(parts)
+
+
+@composite(examples=[case((4, 3), split_size_or_sections=3), case((4, 3), split_size_or_sections=[1, 3])])
+def split(input: Tensor, split_size_or_sections: Any = None, dim: int = 0, *, split_size: int | None = None) -> tuple[Tensor, ...]:
+    """Views of x cut along `dim` into parts of one length, the last perhaps shorter, or of the lengths listed."""
+    size = split_size if split_size_or_sections is None else split_size_or_sections
+    d = normal_dim(dim, input.array.ndim)
+    n = input.array.shape[d]
+    if isinstance(size, (tuple, list)):
+        if sum(size) != n or any(s < 0 for s in size):
+            raise RuntimeError(f"split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size at dimension {d}), "
+                               f"but got split_sizes={list(size)}")
+        return _cut(input, d, size)
+    size = operator.index(size)
+    if size < 0 or (size == 0 and n):
+        raise RuntimeError(f"split expects split_size be non-negative, but got split_size={size}")
+    return _cut(input, d, [min(size, n - i) for i in range(0, n, size)] if n else [0])
+
+
+@composite()
+def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
+    """split into the lengths listed."""
+    return split(input, list(split_sizes), dim)
+
+
+@composite(examples=[case((5, 3), chunks=2), case((2, 6), chunks=3, dim=1)])
+def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """At most `chunks` views of x along `dim`, of equal length but for the last."""
+    if chunks <= 0:
+        raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
+    d = normal_dim(dim, input.array.ndim)
+    n = input.array.shape[d]
+    if not n:
+        return _cut(input, d, [0] * chunks)
+    return split(input, -(-n // chunks), d)
+
+
+@composite()
+def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """Views of x along `dim`: a number of parts of nearly equal lengths, or cut before each index."""
+    d = normal_dim(dim, input.array.ndim)
+    n = input.array.shape[d]
+    if isinstance(indices_or_sections, Tensor):
+        indices_or_sections = indices_or_sections.tolist()
+    if isinstance(indices_or_sections, int):
+        k = indices_or_sections
+        if k <= 0:
+            raise RuntimeError(f"number of sections must be larger than 0, got {k}")
+        return _cut(input, d, [n // k + (i < n % k) for i in range(k)])
+    cuts = [0, *[operator.index(i) for i in indices_or_sections], n]
+    before = (slice(None),) * d
+    return tuple(getitem(input, (*before, slice(a, b))) for a, b in zip(cuts, cuts[1:], strict=False))
+
+
+@composite(examples=[case((3, 2)), case((3, 2), dim=1)])
+def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+    """Views of x without dimension `dim`, one per index."""
+    if not input.array.ndim:
+        raise RuntimeError("Dimension specified as 0 but tensor has no dimensions")
+    d = normal_dim(dim, input.array.ndim)
+    before = (slice(None),) * d
+    return tuple(getitem(input, (*before, i)) for i in range(input.array.shape[d]))
+
+
+__all__ = ["cat", "chunk", "split", "stack", "unbind"]
