@@ -70,17 +70,28 @@ def refuse(t: Tensor, name: str, recording: bool) -> None:
                 f"a leaf Variable that requires grad is being used in an in-place operation. ({name}_: change it "
                 "under no_grad(), or change a clone())"
             )
+        if v is not None and isinstance(v.recorded, str):
+            raise RuntimeError(
+                f"Output of {v.recorded} is a view and is being modified inplace. This view is the output of a function "
+                "that returns multiple views. Such functions do not allow the output views to be modified inplace. You "
+                "should replace the inplace operation by an out-of-place one."
+            )
         if v is not None and not v.recorded:
             raise RuntimeError(
                 f"A view was created in no_grad mode and is being modified inplace with grad mode enabled ({name}_). "
                 "Clone it, or make the view outside of no_grad()."
             )
-    if any(s == 0 and n > 1 for s, n in zip(t.array.strides, t.array.shape, strict=True)):
+    refuse_memory(t.array, name)
+
+
+def refuse_memory(a: np.ndarray, name: str) -> None:
+    """Raise if writing to the array is impossible, or would write to one place twice."""
+    if a.size and any(s == 0 and n > 1 for s, n in zip(a.strides, a.shape, strict=True)):
         raise RuntimeError(
             f"{name}_: unsupported operation: more than one element of the written-to tensor refers to a single "
             "memory location. Please clone() the tensor before performing the operation."
         )
-    if not t.array.flags.writeable:
+    if not a.flags.writeable:
         raise RuntimeError(f"{name}_: the tensor's memory is read-only. Please clone() the tensor first.")
 
 

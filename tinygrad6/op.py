@@ -416,8 +416,9 @@ def _one(op: Op) -> Callable[..., Any]:
             out = np.asarray(out)
         result = wrap(out)
         if view:
-            owner = x if x.base is None else x.base
-            if out.base is owner or out is x or out.base is x:
+            owner, base = x if x.base is None else x.base, out.base
+            # as_strided's base is no array; a copy that was reshaped has that copy as its base
+            if base is owner or out is x or base is x or base is not None and not isinstance(base, ndarray):
                 link(result, input, op, params)
         if differentiable:
             node = input.node if input.view_of is None else live_node(input)

@@ -191,12 +191,24 @@ class Generator:
         if isinstance(p, (int, float)):
             if not 0 <= p <= 1:
                 raise RuntimeError(f"bernoulli_ expects p to be in [0, 1], but got p={p}")
-            return (self._unit(math.prod(shape), np.float64) < p).reshape(shape)
+            return self._below(p, math.prod(shape)).reshape(shape)
         p = np.broadcast_to(p, shape)
         if not ((p >= 0) & (p <= 1)).all():
             raise RuntimeError("Expected p_in >= 0 && p_in <= 1 to be true, but got false: bernoulli needs probabilities in [0, 1]")
         kind = np.float64 if p.dtype == np.float64 else np.float32
         return self._unit(p.size, kind).reshape(shape) < p
+
+    def _below(self, p: float, n: int) -> np.ndarray:
+        """n times u < p for 53-bit uniforms u, decided by the upper word but where it ties."""
+        limit = math.ceil(p * 2**53)
+        words = self.words(2 * n).reshape(n, 2)
+        upper = words[:, 0] & np.uint32((1 << 21) - 1)
+        high, low = np.uint32(limit >> 32), limit & 0xFFFFFFFF
+        below = upper < high
+        if low:
+            for i in np.flatnonzero(upper == high):
+                below[i] = int(words[i, 1]) < low
+        return below
 
     def exponential(self, shape: tuple, dtype: Any = np.float32, lambd: float = 1.0) -> np.ndarray:
         """Exponential numbers of rate lambd: -log(1 - u) / lambd."""

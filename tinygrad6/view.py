@@ -23,11 +23,11 @@ class View:
 
     __slots__ = ("base", "chain", "seen", "recorded")
 
-    def __init__(self, base: Any, chain: tuple, seen: int, recorded: bool) -> None:
+    def __init__(self, base: Any, chain: tuple, seen: int, recorded: bool | str) -> None:
         self.base = base
         self.chain = chain  # ((view op, its static arguments), ...), from the base outwards
         self.seen = seen  # how often the base's history had been rewritten when the view's node was made
-        self.recorded = recorded  # made while grad mode was on
+        self.recorded = recorded  # made while grad mode was on; or the maker's name, if it made several at once
 
 
 def link(out: Any, x: Any, op: Any, params: dict) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad6.inplace import refuse, write
+from tinygrad6.inplace import refuse, refuse_memory, write
 from tinygrad6.modes import state
 from tinygrad6.op import case, composite, op
 from tinygrad6.ops.writers import copy, in_torch_words, number, put
@@ -25,6 +25,7 @@ from tinygrad6.view import live_node
 
 ALL = slice(None)
 NARROW = 24  # up to so many columns, adding rows up by bincount is the fastest
+FEW = 128  # to so few rows, adding is a matrix product
 HEAVY = 16  # a row named more often than this is added up on its own
 
 # ---- the basic part: a view
@@ -32,7 +33,7 @@ HEAVY = 16  # a row named more often than this is added up on its own
 
 @op(lambda g, x_shape, index: embed_part(g, x_shape, index), method=False, public=False, view=True, node_name="Slice",
     examples=[case((3, 4), index=(1, ...)), case((3, 4), index=(slice(0, 2), None, slice(1, 4, 2), ...)),
-              case((3, 4), index=(..., -1)), case((3, 4), index=(2, 0, ...)), case((3, 4), index=(slice(2, 1), ...))])
+              case((3, 4), index=(..., -1)), case((3, 4), index=(2, 0, ...))])
 def part(x, index):
     """x[index] for a tuple of ints, slices, None and one Ellipsis; a view."""
     return x[index]
@@ -69,12 +70,51 @@ def items(x, index):
               case((3, 3), shape=(3, 4), index=_MASK)])
 def add_items(x, shape, index):
     """Zeros of the given shape to which x was added at [index]; what an index names twice adds up."""
-    at = [i for i, a in enumerate(index) if type(a) is np.ndarray]
-    if len(at) == 1 and index[at[0]].dtype.kind == "b":
+    at = [a for a in index if type(a) is np.ndarray]
+    if len(at) == 1 and at[0].dtype.kind == "b":
         out = np.zeros(shape, x.dtype)
         out[index] = x
         return out
-    arrays, dims = [], []
+    return _added(np.zeros(shape, x.dtype), x, index)
+
+
+@op(lambda g: g, lambda g, index: items(g, index), method=False, public=False, node_name="IndexAdd",
+    examples=[case((3, 4), (4, 4), index=_ROWS), case((3, 4, 2), (2, 3, 4), index=_PAIRS), case((3, 4), (3, 1), index=_MASK)])
+def plus_items(x, y, index):
+    """x with y, broadcast, added at [index]; what an index names twice adds up."""
+    return _added(np.array(x, order="C"), y, index)
+
+
+def _added(out: np.ndarray, x: np.ndarray, index: tuple) -> np.ndarray:
+    """out, row-major, with x added at [index]."""
+    shape = out.shape
+    arrays, dims, inner, first = layout(index, shape)
+    common = np.broadcast_shapes(*[a.shape for a in arrays])
+    rows = 0
+    for a, i in zip(arrays, dims, strict=True):
+        rows = rows * shape[i] + np.where(a < 0, a + shape[i], a)
+    rows = np.broadcast_to(rows, common).reshape(-1)
+    x = np.broadcast_to(x, (*[shape[i] for i in inner[:first]], *common, *[shape[i] for i in inner[first:]]))
+    n = len(common)
+    x = x.transpose((*range(first, first + n), *range(first), *range(first + n, x.ndim)))
+    x = x.reshape(len(rows), math.prod([shape[i] for i in inner]))
+    height = math.prod([shape[i] for i in dims])
+    if dims == list(range(len(dims))):
+        add_rows(out.reshape(height, x.shape[1]), rows, x)
+    else:
+        moved = out.transpose(dims + inner)
+        flat = moved.reshape(height, x.shape[1])  # a copy
+        add_rows(flat, rows, x)
+        moved[...] = flat.reshape(moved.shape)
+    return out
+
+
+def layout(index: tuple, shape: tuple) -> tuple[list, list, list, int]:
+    """The integer arrays of an advanced index, the dimensions they are for, the other dimensions, and how many of
+    those come before the index's own in the result: NumPy puts it in front if the arrays do not stand together."""
+    at = [i for i, a in enumerate(index) if type(a) is np.ndarray]
+    arrays: list[np.ndarray] = []
+    dims: list[int] = []
     d = 0
     for a in index:
         if type(a) is not np.ndarray:
@@ -87,60 +127,68 @@ def add_items(x, shape, index):
             arrays.append(a)
             dims.append(d)
             d += 1
-    first = at[0] if at == list(range(at[0], at[-1] + 1)) else 0  # where x has the dimensions of the index
-    common = np.broadcast_shapes(*[a.shape for a in arrays])
     inner = [i for i in range(len(shape)) if i not in dims]
-    rows = 0
-    for a, i in zip(arrays, dims, strict=True):
-        rows = rows * shape[i] + np.where(a < 0, a + shape[i], a)
-    n = len(common)
-    x = np.broadcast_to(x, (*[shape[i] for i in inner[:first]], *common, *[shape[i] for i in inner[first:]]))
-    x = x.transpose((*range(first, first + n), *range(first), *range(first + n, x.ndim)))
-    width = math.prod([shape[i] for i in inner])
-    x = x.reshape(math.prod(common), width)
-    out = add_rows(x, np.broadcast_to(rows, common).reshape(-1), math.prod([shape[i] for i in dims]))
-    out = out.reshape([shape[i] for i in dims] + [shape[i] for i in inner])
-    return out if dims == list(range(len(dims))) else out.transpose(np.argsort(dims + inner))
+    return arrays, dims, inner, at[0] if len(at) == at[-1] - at[0] + 1 else 0
 
 
-def add_rows(x: np.ndarray, rows: np.ndarray, n: int) -> np.ndarray:
-    """Zeros (n, width) to which x[i] (width,) was added in row rows[i] for every i; rows counts from 0.
+def shape_of(index: tuple, shape: tuple) -> tuple:
+    """The shape of items(x, index) for x of the given shape."""
+    arrays, _, inner, first = layout(index, shape)
+    try:
+        common = np.broadcast_shapes(*[a.shape for a in arrays])
+    except ValueError:
+        raise IndexError("shape mismatch: indexing tensors could not be broadcast together with shapes "
+                         + ", ".join(str(list(a.shape)) for a in arrays)) from None
+    rest = [shape[i] for i in inner]
+    return (*rest[:first], *common, *rest[first:])
 
-    np.add.at takes one Python-sized step per element. Here, many narrow rows are added by one bincount (in float64,
-    so also more exactly), and wide ones are sorted by row: the first of each is assigned, the second added, and so on,
-    except that a row named very often, such as a padding token's, is summed on its own.
+
+def add_rows(out: np.ndarray, rows: np.ndarray, x: np.ndarray) -> None:
+    """out[rows[i]] += x[i] for every i, in order of i: out (n, width), x (count, width), rows (count,) counted from 0.
+
+    np.add.at takes one slow step per element. Here, many narrow rows are added by one bincount (in float64, so also more
+    exactly); few rows to add to, by a product with a matrix of ones; wide ones are sorted by row: the first of each is
+    added, then the second, and so on, except that a row named very often, such as a padding token's, is summed alone.
     """
-    count, width = x.shape
+    (n, width), count = out.shape, len(rows)
+    if not x.size:
+        return
     if x.dtype.kind != "f":
-        out = np.zeros((n, width), x.dtype)
         np.add.at(out, rows, x)
-        return out
+        return
+    if x.dtype.char == "e":
+        wide = out.astype(np.float32)
+        add_rows(wide, rows, x.astype(np.float32))
+        out[...] = wide
+        return
     if width < NARROW:
         flat = rows if width == 1 else (rows[:, None] * width + np.arange(width)).reshape(-1)
-        if n * width <= 8 * flat.size + 4096:
-            return np.bincount(flat, x.reshape(-1), n * width).reshape(n, width).astype(x.dtype, copy=False)
-        out = np.zeros(n * width, np.float32 if x.dtype.char == "e" else x.dtype)
-        np.add.at(out, flat, x.reshape(-1).astype(out.dtype, copy=False))  # fast for one dimension and few elements
-        return out.reshape(n, width).astype(x.dtype, copy=False)
+        if out.size <= 8 * flat.size + 4096:
+            out += np.bincount(flat, x.reshape(-1), out.size).reshape(n, width)
+        else:
+            np.add.at(out.reshape(-1), flat, x.reshape(-1))  # fast for one dimension and few elements
+        return
+    if n <= FEW:
+        ones = np.zeros((n, count), x.dtype)
+        ones[rows, np.arange(count)] = 1
+        out += ones @ x
+        return
     order = np.argsort(rows, kind="stable")
     ordered = rows[order]
-    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])) if count else np.zeros(0, np.int64)
+    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
     counts = np.diff(starts, append=count)
-    half = x.dtype.char == "e"
-    out = np.zeros((n, width), np.float32 if half else x.dtype)
-    out[ordered[starts]] = x[order[starts]]
+    out[ordered[starts]] += x[order[starts]]
     often = counts > HEAVY
-    light, counts_light = starts[~often], counts[~often]
-    for k in range(1, int(counts_light.max(initial=1))):
-        at = light[counts_light > k] + k
+    light, times = starts[~often], counts[~often]
+    for k in range(1, int(times.max(initial=1))):
+        at = light[times > k] + k
         out[ordered[at]] += x[order[at]]
-    for start, times in zip(starts[often].tolist(), counts[often].tolist(), strict=True):
-        out[ordered[start]] = np.add.reduce(x[order[start:start + times]], 0, out.dtype)
-    return out.astype(x.dtype) if half else out
+    for start, end in zip(starts[often].tolist(), (starts + counts)[often].tolist(), strict=True):
+        out[ordered[start]] += np.add.reduce(x[order[start + 1:end]], 0)
 
 
 @op(lambda g, index: replace_items(g, 0.0, index), lambda g, index: items(g, index), method=False, public=False,
-    node_name="IndexPut", examples=[case((3, 4), (4,), index=_ROWS[0:1]), case((3, 4), (3, 3), index=_MASK),
+    node_name="IndexPut", examples=[case((3, 4), (4,), index=(np.array([2, 0]),)), case((3, 4), (3, 3), index=_MASK),
                                     case((3, 4, 2), (), index=(np.array([1, 0]), slice(None), np.array([1, 1])))])
 def replace_items(x, y, index):
     """x with the elements at [index] replaced by y, which is broadcast; of several for one place the last stays."""
@@ -270,6 +318,8 @@ def _read(item: Any) -> Any:
         return bool(item) if isinstance(item, np.bool_) else operator.index(item)
     elif isinstance(item, np.bool_):
         return bool(item)
+    elif isinstance(item, str):
+        raise TypeError(f"a tensor cannot be indexed by a str, {item!r}")
     else:
         raise IndexError("only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices "
                          f"(got {type(item).__name__})")
@@ -321,23 +371,25 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
             raise TypeError(f"can't assign a {type(value).__name__} to a torch.{input.dtype} tensor")
         value = number(value, input)
     elif advanced is not None and value.array.dtype != input.array.dtype:
-        if value.array.ndim:
+        if value.array.ndim and not (value.array.size == 1 and advanced[-1].dtype == bool):
             raise RuntimeError("Index put requires the source and destination dtypes match, got "
                                f"{input.dtype} for the destination and {value.dtype} for the source.")
         value = value.to(input.array.dtype)
     recording = state.grad and (live_node(input) is not None or live_node(value) is not None)
-    refuse(input, "index_put" if advanced is not None else "copy", recording)
+    name = "copy" if advanced is None else "index_put"
     if not recording:
-        x = input.array if basic is None else input.array[basic]
-        put(x, ... if advanced is None else advanced, value.array)
+        a = input.array if basic is None else input.array[basic]
+        refuse_memory(a, name)
+        put(a, ... if advanced is None else advanced, value.array)
         input.bump()
         return
     x = input if basic is None else part(input, basic)
+    refuse(x, name, True)
     value = without_leading_ones(value, x.array.ndim if advanced is None else None)
     if advanced is None:
-        write(x, copy(x, value), "copy")
+        write(x, copy(x, value), name)
     else:
-        write(x, _replaced(x, value, advanced), "index_put")
+        write(x, _replaced(x, value, advanced), name)
 
 
 def without_leading_ones(value: Tensor, ndim: int | None) -> Tensor:
@@ -365,29 +417,50 @@ Tensor.__setitem__ = setitem  # type: ignore[attr-defined]
 def _indices(indices: Sequence[Any], shape: tuple, name: str) -> tuple:
     if not isinstance(indices, (tuple, list)):
         raise TypeError(f"{name}(): argument 'indices' (position 1) must be tuple of Tensors, not {type(indices).__name__}")
-    # Ints as arrays, so that everything is advanced and the basic part is trivial.
-    as_arrays = [wrap(i.array.reshape(1)) if isinstance(i, Tensor) and not i.array.ndim else ALL if i is None else i
-                 for i in indices]
-    return parse(tuple(as_arrays), shape)[1] or (...,)
+    for i, t in enumerate(indices):
+        if not isinstance(t, Tensor):
+            raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type(t).__name__}")
+    # 0-d ones as arrays, so that everything is advanced and the basic part is trivial.
+    lifted = tuple(i if i.array.ndim else wrap(np.broadcast_to(i.array, (1,))) for i in indices)
+    return parse(lifted, shape)[1] or (ALL,)
 
 
 @composite(inplace=True, examples=[
-    case((3, 4), lambda rng: np.array([1.0, 2.0]), indices=(np.array([0, 2]), np.array([1, 3])), accumulate=True)])
+    case((3, 4), lambda rng: np.array([1.0, 2.0]), indices=(wrap(np.array([0, 2])), wrap(np.array([1, 3]))), accumulate=True)])
 def index_put(input: Tensor, indices: Sequence[Tensor], values: Tensor, accumulate: bool = False) -> Tensor:
     """x with `values`, broadcast, at [indices], a tuple of tensors; accumulate adds them instead, repeats included.
 
     RuntimeError if the types differ or values does not broadcast; IndexError out of range.
     """
-    if isinstance(values, (tuple, list)) and isinstance(indices, Tensor):
-        indices, values = values, indices
+    index = _indices(indices, input.array.shape, "index_put")
+    if not isinstance(values, Tensor):
+        raise TypeError(f"index_put(): argument 'values' (position 2) must be Tensor, not {type(values).__name__}")
     if values.array.dtype != input.array.dtype:
         raise RuntimeError(f"Index put requires the source and destination dtypes match, got {input.dtype} for the "
                            f"destination and {values.dtype} for the source.")
-    index = _indices(indices, input.array.shape, "index_put")
+    wanted = shape_of(index, input.array.shape)
+    if values.array.ndim > len(wanted) or broadcast(values.array.shape, wanted) != wanted:
+        raise RuntimeError(f"shape mismatch: value tensor of shape {list(values.shape)} cannot be broadcast to indexing "
+                           f"result of shape {list(wanted)}")
     if not accumulate:
         return _replaced(input, values, index)
+    check_range(index, input.array.shape)
+    return plus_items(input, values, index)
+
+
+def broadcast(a: tuple, b: tuple) -> tuple | None:
+    """The shape that two broadcast to; None if they do not."""
     try:
-        wanted = np.broadcast_shapes(input.array[index].shape, values.array.shape)
-    except IndexError as e:
-        raise in_torch_words(e, index) from None
-    return input + add_items(values.expand(wanted), input.array.shape, index)
+        return np.broadcast_shapes(a, b)
+    except ValueError:
+        return None
+
+
+def check_range(index: tuple, shape: tuple) -> None:
+    """IndexError for an index out of range."""
+    arrays, dims, *_ = layout(index, shape)
+    for a, d in zip(arrays, dims, strict=True):
+        n = shape[d]
+        if a.size and (a.min() < -n or a.max() >= n):
+            bad = a[(a < -n) | (a >= n)].flat[0]
+            raise IndexError(f"index {bad} is out of bounds for dimension {d} with size {n}")

@@ -11,7 +11,7 @@ from tinygrad6 import dtypes
 from tinygrad6.engine import Node
 from tinygrad6.modes import state
 from tinygrad6.op import OPS, Op, case, composite
-from tinygrad6.ops.index import getitem
+from tinygrad6.ops.index import getitem, part
 from tinygrad6.ops.shape import normal_dim
 from tinygrad6.tensor import TENSORS, Tensor, wrap
 from tinygrad6.view import live_node
@@ -24,9 +24,9 @@ class _Concatenation(Op):
         super().__init__(forward, (), examples=[], node_name="Cat")
         self.kernel = None
 
-    def join(self, tensors: Sequence[Tensor], dim: int) -> Tensor:
+    def join(self, tensors: Sequence[Tensor], dim: int, common: np.dtype | None = None) -> Tensor:
         arrays = [t.array for t in tensors]
-        common = dtypes.result_type(*arrays)
+        common = dtypes.result_type(*arrays) if common is None else common
         out = np.concatenate([a if a.dtype == common else a.astype(common) for a in arrays], dim)
         result = wrap(out)
         if state.grad and out.dtype.kind == "f":
@@ -70,7 +70,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None, out
             raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type(t).__name__}")
     items = [t for t in tensors if t.array.shape != (0,)] or list(tensors[:1])
     if not items:
-        raise RuntimeError("torch.cat(): expected a non-empty list of Tensors")
+        raise ValueError("torch.cat(): expected a non-empty list of Tensors")
     first = items[0].array.shape
     if not first:
         raise RuntimeError("zero-dimensional tensor (at position 0) cannot be concatenated")
@@ -83,7 +83,8 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None, out
             if a != b and d != dim:
                 raise RuntimeError(f"Sizes of tensors must match except in dimension {dim}. Expected size {a} but got size {b} "
                                    f"for tensor number {i} in the list.")
-    return _CAT.join(items, dim)
+    common = None if len(items) == len(tensors) else dtypes.result_type(*[t.array for t in tensors])
+    return _CAT.join(items, dim, common)
 
 
 @composite(method=False)
@@ -152,6 +153,12 @@ def vstack(tensors: Sequence[Tensor]) -> Tensor:
 
 
 @composite(method=False)
+def row_stack(tensors: Sequence[Tensor]) -> Tensor:
+    """Another name for vstack."""
+    return vstack(tensors)
+
+
+@composite(method=False)
 def dstack(tensors: Sequence[Tensor]) -> Tensor:
     """Joined along dimension 2."""
     return cat([_at_least(3)(t) for t in tensors], 2)
@@ -166,29 +173,42 @@ def column_stack(tensors: Sequence[Tensor]) -> Tensor:
 # ---- splitting: the parts are views
 
 
-def _cut(input: Tensor, dim: int, lengths: Sequence[int]) -> tuple[Tensor, ...]:
+def _cut(input: Tensor, dim: int, lengths: Sequence[int], maker: str | None = None) -> tuple[Tensor, ...]:
     parts, start = [], 0
     for n in lengths:
-        parts.append(getitem(input, (*(slice(None),) * dim, slice(start, start + n))))
+        parts.append(part(input, (*(slice(None),) * dim, slice(start, start + n), ...)))
         start += n
-    return tuple(parts)
+    return _several(tuple(parts), maker)
+
+
+def _several(parts: tuple[Tensor, ...], maker: str | None) -> tuple[Tensor, ...]:
+    """Mark views of one tensor made by one call: PyTorch does not let them be changed in place while recording."""
+    if maker and state.grad:
+        for p in parts:
+            if (v := p.view_of) is not None and v.recorded:
+                v.recorded = maker
+    return parts
 
 
 @composite(examples=[case((4, 3), split_size_or_sections=3), case((4, 3), split_size_or_sections=[1, 3])])
 def split(input: Tensor, split_size_or_sections: Any = None, dim: int = 0, *, split_size: int | None = None) -> tuple[Tensor, ...]:
     """Views of x cut along `dim` into parts of one length, the last perhaps shorter, or of the lengths listed."""
     size = split_size if split_size_or_sections is None else split_size_or_sections
+    if not input.array.ndim:
+        raise RuntimeError("split expects at least a 1-dimensional tensor")
     d = normal_dim(dim, input.array.ndim)
     n = input.array.shape[d]
     if isinstance(size, (tuple, list)):
         if sum(size) != n or any(s < 0 for s in size):
             raise RuntimeError(f"split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size at dimension {d}), "
                                f"but got split_sizes={list(size)}")
-        return _cut(input, d, size)
+        return _cut(input, d, size, "SplitWithSizesBackward0")
     size = operator.index(size)
-    if size < 0 or (size == 0 and n):
+    if size < 0:
         raise RuntimeError(f"split expects split_size be non-negative, but got split_size={size}")
-    return _cut(input, d, [min(size, n - i) for i in range(0, n, size)] if n else [0])
+    if size == 0 and n:
+        raise RuntimeError(f"split_size can only be 0 if dimension size is 0, but got dimension size of {n}")
+    return _cut(input, d, [min(size, n - i) for i in range(0, n, size)] if n else [0], "SplitBackward0")
 
 
 @composite()
@@ -202,10 +222,12 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most `chunks` views of x along `dim`, of equal length but for the last."""
     if chunks <= 0:
         raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
+    if not input.array.ndim:
+        raise RuntimeError("chunk expects at least a 1-dimensional tensor")
     d = normal_dim(dim, input.array.ndim)
     n = input.array.shape[d]
     if not n:
-        return _cut(input, d, [0] * chunks)
+        return _cut(input, d, [0] * chunks, "SplitBackward0")
     return split(input, -(-n // chunks), d)
 
 
@@ -230,10 +252,31 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """Views of x without dimension `dim`, one per index."""
     if not input.array.ndim:
-        raise RuntimeError("Dimension specified as 0 but tensor has no dimensions")
+        raise IndexError("Dimension specified as 0 but tensor has no dimensions")
     d = normal_dim(dim, input.array.ndim)
     before = (slice(None),) * d
-    return tuple(getitem(input, (*before, i)) for i in range(input.array.shape[d]))
+    return _several(tuple([part(input, (*before, i, ...)) for i in range(input.array.shape[d])]), "UnbindBackward0")
+
+
+def _splitter(name: str, dim: int, needed: int) -> None:
+    def function(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+        ndim = input.array.ndim
+        if ndim < needed:
+            raise RuntimeError(f"torch.{name} requires a tensor with at least {needed} dimension, but got a tensor with "
+                               f"{ndim} dimensions!")
+        d = 0 if ndim == 1 else dim
+        if isinstance(indices_or_sections, int) and input.array.shape[d] % (indices_or_sections or 1):
+            raise RuntimeError(f"torch.{name} attempted to split along dimension {d}, but the size of the dimension "
+                               f"{input.array.shape[d]} is not divisible by the split_size {indices_or_sections}!")
+        return tensor_split(input, indices_or_sections, d)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"Views of x cut along dimension {dim}: a number of equal parts, or cut before each index."
+    composite()(function)
+
+
+for _name, _dim, _needed in (("hsplit", 1, 1), ("vsplit", 0, 2), ("dsplit", 2, 3)):
+    _splitter(_name, _dim, _needed)
 
 
 __all__ = ["cat", "chunk", "split", "stack", "unbind"]

@@ -21,9 +21,9 @@ from tinygrad6.ops.shape import normal_dim, reshape, roll, transpose
 from tinygrad6.tensor import Tensor
 
 _FLOATS = frozenset("fd")
-_NAMES = {"float32": "Float", "float64": "Double", "float16": "Half", "int64": "Long", "int32": "Int", "int16": "Short",
+TYPE_NAMES = {"float32": "Float", "float64": "Double", "float16": "Half", "int64": "Long", "int32": "Int", "int16": "Short",
           "int8": "Char", "uint8": "Byte", "bool": "Bool"}
-_LOWER = {"float32": "float", "float64": "double", "float16": "c10::Half", "int64": "long int", "int32": "int",
+LOWER_NAMES = {"float32": "float", "float64": "double", "float16": "c10::Half", "int64": "long int", "int32": "int",
           "int16": "short int", "int8": "signed char", "uint8": "unsigned char", "bool": "bool"}
 
 
@@ -106,9 +106,9 @@ def _unusual_matmul(x: Any, y: Any) -> np.ndarray:
     if x.dtype != y.dtype:
         if x.ndim == 1 == y.ndim:
             raise RuntimeError("dot : expected both vectors to have same dtype, but found "
-                               f"{_NAMES[x.dtype.name]} and {_NAMES[y.dtype.name]}")
+                               f"{TYPE_NAMES[x.dtype.name]} and {TYPE_NAMES[y.dtype.name]}")
         raise RuntimeError("expected m1 and m2 to have the same dtype, but got: "
-                           f"{_LOWER[x.dtype.name]} != {_LOWER[y.dtype.name]}")
+                           f"{LOWER_NAMES[x.dtype.name]} != {LOWER_NAMES[y.dtype.name]}")
     if x.dtype.kind == "b":
         raise NotImplementedError('"addmm_impl_cpu_" not implemented for \'Bool\'')
     if x.shape[-1] != y.shape[-2 if y.ndim > 1 else 0]:
@@ -213,7 +213,7 @@ def _unusual_linear(x: np.ndarray, w: np.ndarray, b: np.ndarray | None) -> np.nd
                            f"{_x(w.shape[::-1])})")
     if b is not None and x.dtype == w.dtype != b.dtype:
         raise RuntimeError("self and mat2 must have the same dtype, but got "
-                           f"{_NAMES[b.dtype.name]} and {_NAMES[w.dtype.name]}")
+                           f"{TYPE_NAMES[b.dtype.name]} and {TYPE_NAMES[w.dtype.name]}")
     out = _unusual_matmul(x, w.T)
     if b is None:
         return out
@@ -301,7 +301,7 @@ def _scaled_sum(input: Tensor, product: Tensor, beta: float, alpha: float) -> Te
     """beta * input + alpha * product, as PyTorch's addmm family has it: input expands, and beta = 0 forgets it."""
     if input.array.dtype != product.array.dtype:
         raise RuntimeError("self and mat2 must have the same dtype, but got "
-                           f"{_NAMES[input.array.dtype.name]} and {_NAMES[product.array.dtype.name]}")
+                           f"{TYPE_NAMES[input.array.dtype.name]} and {TYPE_NAMES[product.array.dtype.name]}")
     _expandable(input.array.shape, product.array.shape)
     scaled = product if alpha == 1 else product * alpha
     if beta == 0:
@@ -381,7 +381,7 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = f"{_FAR}_i
         if x.array.ndim < 2:
             raise RuntimeError(f"cdist only supports at least 2D tensors, X{i} got: {x.array.ndim}D")
         if x.array.dtype.kind != "f":
-            raise RuntimeError(f"cdist only supports floating-point dtypes, X{i} got: {_NAMES[x.array.dtype.name]}")
+            raise RuntimeError(f"cdist only supports floating-point dtypes, X{i} got: {TYPE_NAMES[x.array.dtype.name]}")
     rows, columns = x1.array.shape[-2], x2.array.shape[-2]
     if x1.array.shape[-1] != x2.array.shape[-1]:
         raise RuntimeError("X1 and X2 must have the same number of columns. "

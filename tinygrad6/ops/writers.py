@@ -95,6 +95,8 @@ _fill = _writer(fill, "")
 
 def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
     """Write src, broadcast and cast to this tensor's type, into this tensor; gradients go to src."""
+    if isinstance(src, (bool, int, float)):
+        src = number(src, self)
     if not isinstance(src, Tensor):
         raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type(src).__name__}")
     have, want = src.array.shape, self.array.shape

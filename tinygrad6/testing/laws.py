@@ -166,7 +166,7 @@ def memory_layout_does_not_matter(op: Op, example: Case, rng: np.random.Generato
 
 
 def _column_major(a: np.ndarray) -> np.ndarray:
-    return np.asfortranarray(a)
+    return np.asarray(a, order="F")  # asfortranarray makes 0-d arrays 1-d
 
 
 def _strided(a: np.ndarray) -> np.ndarray:

@@ -1,0 +1,304 @@
+"""Modules that hold others: Sequential, ModuleList, ModuleDict, ParameterList, ParameterDict."""
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from tinygrad6.tensor import Tensor
+
+from .module import Module, _indented
+from .parameter import Parameter
+
+
+class _Listing(Module):
+    """Submodules under the names "0", "1", ...: what Sequential and ModuleList share."""
+
+    def _items(self) -> list[Any]:
+        return [self.__dict__[n] for n in self._names["modules"]]
+
+    def _index(self, i: int) -> str:
+        n, i = len(self), operator.index(i)
+        if not -n <= i < n:
+            raise IndexError(f"index {i} is out of range")
+        return str(i % n)
+
+    def _renumber(self, modules: list[Any]) -> None:
+        for name in list(self._names["modules"]):
+            delattr(self, name)
+        for i, m in enumerate(modules):
+            self.add_module(str(i), m)
+
+    def __len__(self) -> int:
+        return len(self._names["modules"])
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._items())
+
+    def __getitem__(self, i: Any) -> Any:
+        if isinstance(i, slice):
+            names = list(self._names["modules"])[i]
+            if isinstance(self, Sequential):
+                part = type(self)()
+                for n in names:
+                    part.add_module(n, self.__dict__[n])
+                return part
+            return type(self)([self.__dict__[n] for n in names])
+        return self._items()[int(self._index(i))]
+
+    def __setitem__(self, i: int, module: Module) -> None:
+        setattr(self, list(self._names["modules"])[int(self._index(i))], module)
+
+    def __delitem__(self, i: Any) -> None:
+        items = self._items()
+        del items[i if isinstance(i, slice) else int(self._index(i))]
+        self._renumber(items)
+
+    def __add__(self, other: Iterable[Any]) -> Any:
+        both = [*self, *other]
+        return Sequential(*both) if isinstance(self, Sequential) else type(self)(both)
+
+    def __iadd__(self, other: Iterable[Any]) -> Any:
+        return self.extend(other)
+
+    def append(self, module: Module) -> Any:
+        """Add a module at the end."""
+        self.add_module(str(len(self)), module)
+        return self
+
+    def extend(self, modules: Iterable[Any]) -> Any:
+        """Add modules at the end."""
+        if not isinstance(modules, Iterable):
+            raise TypeError(f"{type(self).__name__}.extend should be called with an iterable, but got {type(modules).__name__}")
+        for m in list(modules):
+            self.append(m)
+        return self
+
+    def insert(self, index: int, module: Module) -> Any:
+        """Put a module before the one at `index`."""
+        items = self._items()
+        items.insert(index, module)
+        self._renumber(items)
+        return self
+
+    def pop(self, key: Any) -> Any:
+        """Take the module at `key` out and return it."""
+        m = self[key]
+        del self[key]
+        return m
+
+
+class Sequential(_Listing):
+    """Modules applied one after another: Sequential(a, b)(x) = b(a(x)). Takes modules or an ordered dict of them."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__()
+        named = args[0].items() if len(args) == 1 and isinstance(args[0], Mapping) else ((str(i), m) for i, m in enumerate(args))
+        for name, m in named:
+            self.add_module(name, m)
+
+    def forward(self, input: Any) -> Any:
+        own = self.__dict__
+        for name in self._names["modules"]:
+            input = own[name](input)
+        return input
+
+
+class ModuleList(_Listing):
+    """A list of modules that are all registered. It cannot be called."""
+
+    def __init__(self, modules: Iterable[Any] | None = None) -> None:
+        super().__init__()
+        if modules is not None:
+            self.extend(modules)
+
+    def __repr__(self) -> str:
+        """Equal neighbours are shown once, with their range."""
+        shown = [repr(m) for m in self]
+        if not shown:
+            return f"{self._get_name()}()"
+        runs: list[list[int]] = [[0, 0]]
+        for i, text in enumerate(shown[1:], 1):
+            if text == shown[runs[-1][0]]:
+                runs[-1][1] = i
+            else:
+                runs.append([i, i])
+        lines = [_indented(f"({a}): {shown[a]}" if a == b else f"({a}-{b}): {b - a + 1} x {shown[a]}") for a, b in runs]
+        return f"{self._get_name()}(\n  " + "\n  ".join(lines) + "\n)"
+
+
+class ModuleDict(Module):
+    """A dict of modules that are all registered, in order."""
+
+    def __init__(self, modules: Any = None) -> None:
+        super().__init__()
+        if modules is not None:
+            self.update(modules)
+
+    def __getitem__(self, key: str) -> Module:
+        return self._modules[key]
+
+    def __setitem__(self, key: str, module: Module) -> None:
+        self.add_module(key, module)
+
+    def __delitem__(self, key: str) -> None:
+        del self._modules[key]
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._modules)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._names["modules"]
+
+    def clear(self) -> None:
+        """Remove all."""
+        for k in list(self):
+            del self[k]
+
+    def pop(self, key: str) -> Module:
+        """Remove a module and return it."""
+        m = self[key]
+        del self[key]
+        return m
+
+    def keys(self) -> Any:
+        """The names."""
+        return self._modules.keys()
+
+    def items(self) -> Any:
+        """(name, module) pairs."""
+        return self._modules.items()
+
+    def values(self) -> Any:
+        """The modules."""
+        return self._modules.values()
+
+    def update(self, modules: Any) -> None:
+        """Add modules from a mapping or from (name, module) pairs."""
+        if not isinstance(modules, Iterable):
+            raise TypeError(f"ModuleDict.update should be called with an iterable of key/value pairs, but got {type(modules).__name__}")
+        for key, m in modules.items() if isinstance(modules, (Mapping, ModuleDict)) else modules:
+            self[key] = m
+
+
+class ParameterList(Module):
+    """A list whose tensors are all registered as parameters."""
+
+    def __init__(self, values: Iterable[Any] | None = None) -> None:
+        super().__init__()
+        self._size = 0
+        for v in values or ():
+            self.append(v)
+
+    def __len__(self) -> int:
+        return self._size
+
+    def _name(self, i: int) -> str:
+        n, i = len(self), operator.index(i)
+        if not -n <= i < n:
+            raise IndexError(f"index {i} is out of range")
+        return str(i % n)
+
+    def __getitem__(self, i: Any) -> Any:
+        if isinstance(i, slice):
+            return type(self)([self[k] for k in range(*i.indices(len(self)))])
+        return getattr(self, self._name(i))
+
+    def __setitem__(self, i: int, value: Any) -> None:
+        setattr(self, self._name(i), _parameter(value))
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter([self[i] for i in range(len(self))])
+
+    def append(self, value: Any) -> ParameterList:
+        """Add a value at the end."""
+        setattr(self, str(self._size), _parameter(value))
+        self._size += 1
+        return self
+
+    def extend(self, values: Iterable[Any]) -> ParameterList:
+        """Add values at the end."""
+        for v in values:
+            self.append(v)
+        return self
+
+    __iadd__ = extend
+
+    def extra_repr(self) -> str:
+        return "\n".join(f"  ({i}): " + _shown(p) for i, p in enumerate(self))
+
+
+class ParameterDict(Module):
+    """A dict whose tensors are all registered as parameters."""
+
+    def __init__(self, parameters: Any = None) -> None:
+        super().__init__()
+        self._keys: dict[str, None] = {}
+        if parameters is not None:
+            self.update(parameters)
+
+    def __getitem__(self, key: str) -> Any:
+        if key not in self._keys:
+            raise KeyError(key)
+        return getattr(self, key)
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        setattr(self, key, _parameter(value))
+        self._keys[key] = None
+
+    def __delitem__(self, key: str) -> None:
+        del self._keys[key]
+        delattr(self, key)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._keys
+
+    def keys(self) -> Any:
+        """The names."""
+        return self._keys.keys()
+
+    def values(self) -> Any:
+        """The parameters."""
+        return [self[k] for k in self._keys]
+
+    def items(self) -> Any:
+        """(name, parameter) pairs."""
+        return [(k, self[k]) for k in self._keys]
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The parameter under key, or default."""
+        return self[key] if key in self else default
+
+    def pop(self, key: str) -> Any:
+        """Remove a parameter and return it."""
+        v = self[key]
+        del self[key]
+        return v
+
+    def update(self, parameters: Any) -> None:
+        """Add from a mapping or from (name, value) pairs."""
+        for k, v in parameters.items() if isinstance(parameters, (Mapping, ParameterDict)) else parameters:
+            self[k] = v
+
+    def extra_repr(self) -> str:
+        return "\n".join(f"  ({k}): " + _shown(p) for k, p in self.items())
+
+
+def _parameter(value: Any) -> Any:
+    return Parameter(value) if isinstance(value, Tensor) and not isinstance(value, Parameter) else value
+
+
+def _shown(p: Any) -> str:
+    if not isinstance(p, Tensor):
+        return f"Object of type: {type(p).__name__}"
+    size = "x".join(map(str, p.shape))
+    return f"{'Parameter' if isinstance(p, Parameter) else 'Tensor'} containing: [{p.dtype} of size {size}]"

@@ -1,0 +1,175 @@
+"""Losses that are worth fusing; the others are compositions in nn.functional."""
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad6.op import case, derived, op
+from tinygrad6.ops.gather import gather_along
+from tinygrad6.ops.pointwise import where
+from tinygrad6.ops.reduce import log_softmax
+from tinygrad6.ops.reduce import mean as average
+from tinygrad6.ops.reduce import sum as total
+
+
+def _check_targets(t: np.ndarray, classes: int, ignore_index: int) -> bool:
+    """Whether some target is to be ignored; IndexError for one that is no class."""
+    if not t.size:
+        return False
+    low, high = int(t.min()), int(t.max())
+    if 0 <= low and high < classes and not (low <= ignore_index <= high):
+        return False
+    ignored = t == ignore_index
+    bad = t[~ignored & ((t < 0) | (t >= classes))]
+    if bad.size:
+        raise IndexError(f"Target {int(bad[0])} is out of bounds.")
+    return bool(ignored.any())
+
+
+def _picked(logp: Any, t: Any, ignore_index: int) -> tuple[Any, Any, Any]:
+    """-log p of each target, 0 where it is ignored; which are kept, and how many."""
+    keep = t != ignore_index
+    index = where(keep, t, 0).reshape((t.shape[0], 1))
+    losses = -gather_along(logp, index, 1).reshape((t.shape[0],))
+    return where(keep, losses, 0.0), keep, total(keep, (0,))
+
+
+def _reduced(losses: Any, count: Any, reduction: str) -> Any:
+    if reduction == "none":
+        return losses
+    summed = total(losses, (0,))
+    return summed if reduction == "sum" else summed / count
+
+
+def _entropy_reference(x: Any, t: Any, ignore_index: int, reduction: str, cache: Any) -> Any:
+    losses, _, count = _picked(log_softmax(x, 1), t, ignore_index)
+    return _reduced(losses, count, reduction)
+
+
+def _entropy_kernel(g, needs, x, t, ignore_index, reduction, cache):
+    p, kept, count = cache
+    scale = g[:, None] if reduction == "none" else g / x.dtype.type(count) if reduction == "mean" else g
+    dx = p * scale
+    rows = np.arange(len(t))
+    if kept is None:
+        dx[rows, t] -= scale[:, 0] if reduction == "none" else scale
+    else:
+        dx[~kept] = 0
+        dx[rows[kept], t[kept]] -= scale[kept, 0] if reduction == "none" else scale
+    return dx, None
+
+
+def _room(arrays: list, params: dict) -> None:
+    params["cache"] = []
+
+
+_TARGETS = lambda rng: rng.integers(0, 4, 3)  # noqa: E731
+
+
+@op(derived, None, reference=_entropy_reference, kernel=_entropy_kernel, prepare=_room, method=False, public=False,
+    node_name="NllLoss", examples=[case((3, 4), _TARGETS, ignore_index=-100, reduction="mean"),
+                                   case((3, 4), _TARGETS, ignore_index=-100, reduction="none"),
+                                   case((3, 4), lambda rng: np.array([1, 2, 1]), ignore_index=2, reduction="mean"),
+                                   case((3, 4), lambda rng: np.array([1, 2, 1]), ignore_index=2, reduction="sum")])
+def cross_entropy_rows(x, t, ignore_index, reduction, cache=None):
+    """-log softmax(x)[t] of each row of x (N, C), t (N) int64; their mean over the rows that are not ignored, sum, or none.
+
+    `cache` receives softmax(x), which is all that the gradient (softmax(x) - onehot(t)) g / n needs.
+    """
+    ignoring = _check_targets(t, x.shape[1], ignore_index)
+    z = x - np.maximum.reduce(x, 1, keepdims=True)
+    rows = np.arange(len(t))
+    kept = t != ignore_index if ignoring else None
+    chosen = z[rows, t if kept is None else np.where(kept, t, 0)]
+    np.exp(z, out=z)
+    sums = z @ np.ones(z.shape[1], z.dtype)
+    losses = np.log(sums)
+    losses -= chosen
+    z /= sums[:, None]
+    if kept is not None:
+        losses[~kept] = 0
+    count = len(t) if kept is None else int(np.count_nonzero(kept))
+    if cache is not None:
+        cache[:] = z, kept, count
+    if reduction == "none":
+        return losses
+    summed = np.add.reduce(losses)
+    if reduction == "sum":
+        return summed
+    return summed / x.dtype.type(count) if count else summed * x.dtype.type(np.nan)
+
+
+# ---- mean squared error
+
+
+def _squared_kernel(g, needs, x, y, reduction):
+    scale = g * x.dtype.type(2 / max(x.size, 1)) if reduction == "mean" else g * x.dtype.type(2)
+    d = x - y
+    d *= scale
+    return d if needs[0] else None, -d if needs[1] else None
+
+
+def _squared_reference(x: Any, y: Any, reduction: str) -> Any:
+    d = x - y
+    return d * d if reduction == "none" else total(d * d) if reduction == "sum" else average(d * d)
+
+
+@op(derived, derived, reference=_squared_reference, kernel=_squared_kernel, promote=True, method=False, public=False, node_name="MseLoss",
+    examples=[case((2, 3), (2, 3), reduction="mean"), case((2, 3), (2, 3), reduction="none"), case((2, 3), (2, 3), reduction="sum")])
+def squared_error(x, y, reduction):
+    """(x - y)^2 for x and y of one shape; its mean, sum, or none."""
+    d = x - y
+    if reduction == "none":
+        return np.square(d)
+    flat = d.reshape(-1)
+    summed = np.add.reduce(np.square(flat)) if flat.dtype.char == "e" or flat.size > 1 << 16 else flat @ flat
+    return summed / d.dtype.type(d.size) if reduction == "mean" and d.size else summed if reduction == "sum" else summed * np.nan
+
+
+# ---- binary cross entropy of logits
+
+
+def _logits_reference(x: Any, y: Any) -> Any:
+    from tinygrad6.ops.pointwise import softplus
+
+    return softplus(x, 1.0, 1e30) - x * y
+
+
+def _logits_kernel(g, needs, x, y):
+    from tinygrad6.ops.pointwise import sigmoid
+
+    return ((sigmoid.op.forward(x) - y) * g if needs[0] else None), (-x * g if needs[1] else None)
+
+
+@op(derived, derived, reference=_logits_reference, kernel=_logits_kernel, promote=True, method=False, public=False,
+    examples=[case((2, 3), (2, 3))])
+def logits_entropy(x, y):
+    """-y log s - (1 - y) log(1 - s) for s = sigmoid(x): max(x, 0) - x y + log(1 + exp(-|x|)), which cannot overflow."""
+    out = np.exp(-np.abs(x))
+    np.log1p(out, out=out)
+    out += np.maximum(x, 0)
+    return out - x * y
+
+
+# ---- binary cross entropy of probabilities
+
+
+def _log_floor(p: Any) -> Any:
+    """max(log p, -100) for p in [0, 1]."""
+    from tinygrad6.ops.pointwise import log, maximum
+
+    return maximum(log(p), -100.0 + 0.0 * p)
+
+
+@op(lambda g, x, y: g * (x - y) / _at_least(x * (1 - x), 1e-12), lambda g, x: g * (_log_floor(1 - x) - _log_floor(x)),
+    promote=True, method=False, public=False, domain=(0.1, 0.9), examples=[case((2, 3), (2, 3))])
+def binary_entropy(x, y):
+    """-y log x - (1 - y) log(1 - x) with the logarithms no less than -100, as in PyTorch; x in [0, 1]."""
+    with np.errstate(divide="ignore"):
+        kind = x.dtype.type
+        return -(y * np.maximum(np.log(x), kind(-100)) + (1 - y) * np.maximum(np.log1p(-x), kind(-100)))
+
+
+def _at_least(x: Any, low: float) -> Any:
+    return where(x > low, x, low + 0.0 * x)
