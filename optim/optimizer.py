@@ -239,7 +239,8 @@ class Optimizer:
         if self.elementwise and a.size > BLOCK and a.flags.c_contiguous and all(v.flags.c_contiguous for v in s.values()):
             self._blocks(a.reshape(-1), g.reshape(-1), {k: v.reshape(-1) for k, v in s.items()}, step, options, copy=True)
         else:
-            self.rule(a, np.array(g), s, step, options)
+            a, g = np.atleast_1d(a), np.atleast_1d(g)  # views: NumPy's results for 0-d arrays are no arrays
+            self.rule(a, np.array(g), {k: np.atleast_1d(v) for k, v in s.items()}, step, options)
 
     def _blocks(self, a: np.ndarray, g: np.ndarray, s: dict[str, np.ndarray], step: int, options: dict[str, Any], copy: bool = False) -> None:
         for i in range(0, a.size, BLOCK):
