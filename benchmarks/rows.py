@@ -3,6 +3,7 @@
 Since tinygrad6 has PyTorch's names, a row is written once and run with either; the sides "numpy" and "floor" are
 written out by hand: what a NumPy programmer would write for one op, and the matrix products of a training step alone.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -18,20 +19,35 @@ def row(group: str, name: str, side: str = "library") -> Callable[..., Any]:
     def define(build: Callable[..., Any]) -> Callable[..., Any]:
         GROUPS.setdefault(group, {}).setdefault(name, {})[side] = build
         return build
+
     return define
 
 
 # ---- training steps: (forward, loss, backward, optimizer step), float32
 
 
-def mlp(lib: Any, sizes: list[int], activation: str, between: Callable[[Any, int], list] = lambda lib, n: []) -> Any:
+def mlp(
+    lib: Any, sizes: list[int], activation: str, between: Callable[[Any, int], list] = lambda lib, n: []
+) -> Any:
     layers: list[Any] = []
     for a, b in zip(sizes[:-2], sizes[1:-1]):
-        layers += [lib.nn.Linear(a, b), *between(lib, b)[:1], getattr(lib.nn, activation)(), *between(lib, b)[1:]]
+        layers += [
+            lib.nn.Linear(a, b),
+            *between(lib, b)[:1],
+            getattr(lib.nn, activation)(),
+            *between(lib, b)[1:],
+        ]
     return lib.nn.Sequential(*layers, lib.nn.Linear(sizes[-2], sizes[-1]))
 
 
-def classifier(sizes: list[int], batch: int, activation: str = "ReLU", optimizer: str = "Adam", between: Any = None, **options: Any) -> Callable[..., Any]:
+def classifier(
+    sizes: list[int],
+    batch: int,
+    activation: str = "ReLU",
+    optimizer: str = "Adam",
+    between: Any = None,
+    **options: Any,
+) -> Callable[..., Any]:
     def build(lib: Any) -> Callable[[], Any]:
         lib.torch.manual_seed(0)
         model = mlp(lib, sizes, activation, between or (lambda lib, n: []))
@@ -46,12 +62,15 @@ def classifier(sizes: list[int], batch: int, activation: str = "ReLU", optimizer
             loss = loss_function(model(x), y)
             loss.backward()
             opt.step()
+
         return step
+
     return build
 
 
 def products(sizes: list[int], batch: int, state: int = 0) -> Callable[..., Any]:
     """The floor: the step's matrix products, and `state` passes over the parameters for the optimizer."""
+
     def build(lib: Any) -> Callable[[], Any]:
         rng = np.random.default_rng(0)
         xs = [rng.standard_normal((batch, n), dtype=np.float32) for n in sizes]
@@ -70,19 +89,28 @@ def products(sizes: list[int], batch: int, state: int = 0) -> Callable[..., Any]
             for _ in range(state):
                 for g in grads:
                     np.multiply(g, 1.0, out=g)
+
         return step
+
     return build
 
 
 NETS = {
     "moons 2-16-16-2, batch 64": dict(sizes=[2, 16, 16, 2], batch=64),
-    "digits 64-50-10 sigmoid, batch 100": dict(sizes=[64, 50, 10], batch=100, activation="Sigmoid", optimizer="SGD"),
+    "digits 64-50-10 sigmoid, batch 100": dict(
+        sizes=[64, 50, 10], batch=100, activation="Sigmoid", optimizer="SGD"
+    ),
     "mnist 784-50-10, batch 100": dict(sizes=[784, 50, 10], batch=100),
     "mnist 784-100x4-10, batch 128": dict(sizes=[784, 100, 100, 100, 100, 10], batch=128),
-    "mnist 784-100x4-10 BatchNorm": dict(sizes=[784, 100, 100, 100, 100, 10], batch=128,
-                                         between=lambda lib, n: [lib.nn.BatchNorm1d(n)]),
-    "mnist 784-100x4-10 Dropout, decay": dict(sizes=[784, 100, 100, 100, 100, 10], batch=128, weight_decay=1e-4,
-                                              between=lambda lib, n: [lib.nn.Identity(), lib.nn.Dropout(0.2)]),
+    "mnist 784-100x4-10 BatchNorm": dict(
+        sizes=[784, 100, 100, 100, 100, 10], batch=128, between=lambda lib, n: [lib.nn.BatchNorm1d(n)]
+    ),
+    "mnist 784-100x4-10 Dropout, decay": dict(
+        sizes=[784, 100, 100, 100, 100, 10],
+        batch=128,
+        weight_decay=1e-4,
+        between=lambda lib, n: [lib.nn.Identity(), lib.nn.Dropout(0.2)],
+    ),
     "mnist 784-512-512-10, batch 128": dict(sizes=[784, 512, 512, 10], batch=128),
     "mnist 784-2048-2048-10, batch 256": dict(sizes=[784, 2048, 2048, 10], batch=256),
 }
@@ -95,7 +123,15 @@ for _name, _net in NETS.items():
 def conv_net(lib: Any) -> Callable[[], Any]:
     lib.torch.manual_seed(0)
     nn = lib.nn
-    model = nn.Sequential(nn.Conv2d(1, 30, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(30 * 12 * 12, 100), nn.ReLU(), nn.Linear(100, 10))
+    model = nn.Sequential(
+        nn.Conv2d(1, 30, 5),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(30 * 12 * 12, 100),
+        nn.ReLU(),
+        nn.Linear(100, 10),
+    )
     opt = lib.optim.Adam(model.parameters(), lr=1e-3)
     rng = np.random.default_rng(0)
     x = lib.torch.from_numpy(rng.standard_normal((100, 1, 28, 28), dtype=np.float32))
@@ -105,6 +141,7 @@ def conv_net(lib: Any) -> Callable[[], Any]:
         opt.zero_grad()
         lib.F.cross_entropy(model(x), y).backward()
         opt.step()
+
     return step
 
 
@@ -116,7 +153,11 @@ def lstm(lib: Any) -> Callable[[], Any]:
     class Net(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.embedding, self.lstm, self.out = nn.Embedding(50, 32), nn.LSTM(32, 64, batch_first=True), nn.Linear(64, 50)
+            self.embedding, self.lstm, self.out = (
+                nn.Embedding(50, 32),
+                nn.LSTM(32, 64, batch_first=True),
+                nn.Linear(64, 50),
+            )
 
         def forward(self, x: Any) -> Any:
             return self.out(self.lstm(self.embedding(x))[0])
@@ -130,6 +171,7 @@ def lstm(lib: Any) -> Callable[[], Any]:
         opt.zero_grad()
         lib.F.cross_entropy(model(x).reshape(-1, 50), y.reshape(-1)).backward()
         opt.step()
+
     return step
 
 
@@ -147,7 +189,10 @@ def gpt(lib: Any) -> Callable[[], Any]:
 
         def forward(self, x: Any) -> Any:
             b, t, c = x.shape
-            q, k, v = (z.view(b, t, heads, c // heads).transpose(1, 2) for z in self.qkv(self.ln1(x)).split(width, dim=2))
+            q, k, v = (
+                z.view(b, t, heads, c // heads).transpose(1, 2)
+                for z in self.qkv(self.ln1(x)).split(width, dim=2)
+            )
             a = F.scaled_dot_product_attention(q, k, v, is_causal=True)
             x = x + self.proj(a.transpose(1, 2).contiguous().view(b, t, c))
             return x + self.down(F.gelu(self.up(self.ln2(x))))
@@ -156,7 +201,11 @@ def gpt(lib: Any) -> Callable[[], Any]:
         def __init__(self) -> None:
             super().__init__()
             self.token, self.place = nn.Embedding(65, width), nn.Embedding(tokens, width)
-            self.blocks, self.ln, self.head = nn.Sequential(Block(), Block()), nn.LayerNorm(width), nn.Linear(width, 65)
+            self.blocks, self.ln, self.head = (
+                nn.Sequential(Block(), Block()),
+                nn.LayerNorm(width),
+                nn.Linear(width, 65),
+            )
 
         def forward(self, x: Any) -> Any:
             return self.head(self.ln(self.blocks(self.token(x) + self.place(lib.torch.arange(x.shape[1])))))
@@ -170,6 +219,7 @@ def gpt(lib: Any) -> Callable[[], Any]:
         opt.zero_grad()
         F.cross_entropy(model(x).view(-1, 65), y.view(-1)).backward()
         opt.step()
+
     return step
 
 
@@ -196,17 +246,26 @@ def _one_op(name: str, n: int, count: int, backward: bool) -> Callable[..., Any]
             for x in xs:
                 x.grad = None
             f(*xs).backward(g)
+
         return both
+
     return build
 
 
 def _numpy_op(name: str, n: int, count: int) -> Callable[..., Any]:
-    spelled = {"sigmoid": lambda x: 1 / (1 + np.exp(-x)), "relu": lambda x: np.maximum(x, 0), "neg": np.negative,
-               "abs": np.absolute, **BINARY}
+    spelled = {
+        "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+        "relu": lambda x: np.maximum(x, 0),
+        "neg": np.negative,
+        "abs": np.absolute,
+        **BINARY,
+    }
+
     def build(lib: Any) -> Callable[[], Any]:
         xs = [_values(n, i) for i in range(count)]
         f = spelled.get(name) or getattr(np, name)
         return lambda: f(*xs)
+
     return build
 
 
@@ -219,7 +278,9 @@ for _name in (*UNARY, *BINARY):
 for _label, _n in SIZES.items():
     for _name in ("sum", "mean", "amax", "logsumexp", "softmax"):
         _args = (0,) if _name in ("logsumexp", "softmax") else ()
-        row("ops", f"{_name} {_label} backward")(lambda lib, _name=_name, _n=_n, _args=_args: _reduction(lib, _name, _n, _args))
+        row("ops", f"{_name} {_label} backward")(
+            lambda lib, _name=_name, _n=_n, _args=_args: _reduction(lib, _name, _n, _args)
+        )
 
 
 def _reduction(lib: Any, name: str, n: int, args: tuple) -> Callable[[], Any]:
@@ -230,6 +291,7 @@ def _reduction(lib: Any, name: str, n: int, args: tuple) -> Callable[[], Any]:
     def both() -> None:
         x.grad = None
         f(x, *args).backward(g)
+
     return both
 
 
@@ -245,6 +307,7 @@ def chain(lib: Any) -> Callable[[], Any]:
         for _ in range(50):
             y = y.sin() * 1.01
         return y
+
     return run
 
 
@@ -257,6 +320,7 @@ def chain_numpy(lib: Any) -> Callable[[], Any]:
         for _ in range(50):
             y = np.sin(y) * 1.01
         return y
+
     return run
 
 
@@ -279,6 +343,7 @@ def chain_both_numpy(lib: Any) -> Callable[[], Any]:
         for z in reversed(kept):
             g = g * 1.01 * np.cos(z)
         return g
+
     return run
 
 
@@ -298,11 +363,18 @@ def _optimizer(name: str, shapes: list, **options: Any) -> Callable[..., Any]:
             p.grad = lib.torch.ones(*p.shape)
         opt = getattr(lib.optim, name)(params, **options)
         return opt.step
+
     return build
 
 
 SMALL, LARGE = [(40, 50)] * 50 + [(80,)] * 50, [(2048, 1280)] * 3
-for _name, _options in (("SGD", dict(lr=0.01, momentum=0.9)), ("Adam", {}), ("AdamW", {}), ("RMSprop", {}), ("Adagrad", {})):
+for _name, _options in (
+    ("SGD", dict(lr=0.01, momentum=0.9)),
+    ("Adam", {}),
+    ("AdamW", {}),
+    ("RMSprop", {}),
+    ("Adagrad", {}),
+):
     row("optim", f"{_name}, 100 small tensors")(_optimizer(_name, SMALL, **_options))
     row("optim", f"{_name}, 8 M parameters")(_optimizer(_name, LARGE, **_options))
 

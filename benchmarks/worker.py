@@ -3,6 +3,7 @@
 Two BLAS or OpenMP pools in one process disturb each other by factors, and so do idle threads that still spin: hence a
 process per library, taking turns, each timed stretch after a pause and a warm-up burst.
 """
+
 from __future__ import annotations
 
 import gc

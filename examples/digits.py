@@ -6,6 +6,7 @@ The data are the 1797 scanned digits that come with the package. After each epoc
 is saved; the epoch with the best validation accuracy is kept beside it, and is what is tested at the end. Ctrl-C
 stops in good order; --resume goes on from the last whole epoch as if nothing had happened.
 """
+
 import argparse
 import sys
 import time
@@ -22,8 +23,14 @@ class Net(nn.Module):
     def __init__(self, hidden=128):
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Linear(64, hidden), nn.BatchNorm1d(hidden), nn.ReLU(), nn.Dropout(0.25),
-            nn.Linear(hidden, hidden), nn.BatchNorm1d(hidden), nn.ReLU(), nn.Dropout(0.25),
+            nn.Linear(64, hidden),
+            nn.BatchNorm1d(hidden),
+            nn.ReLU(),
+            nn.Dropout(0.25),
+            nn.Linear(hidden, hidden),
+            nn.BatchNorm1d(hidden),
+            nn.ReLU(),
+            nn.Dropout(0.25),
             nn.Linear(hidden, 10),
         )
 
@@ -73,7 +80,9 @@ def progress_bar(epoch, epochs):
         from tqdm import tqdm
     except ImportError:
         return lambda loader: loader
-    return lambda loader: tqdm(loader, f"epoch {epoch}/{epochs}", leave=False, disable=not sys.stderr.isatty())
+    return lambda loader: tqdm(
+        loader, f"epoch {epoch}/{epochs}", leave=False, disable=not sys.stderr.isatty()
+    )
 
 
 def draw(path, history, counts, images, labels, guesses):
@@ -93,7 +102,9 @@ def draw(path, history, counts, images, labels, guesses):
     epochs = range(1, len(history) + 1)
     loss_axis.plot(epochs, [h["loss"] for h in history], color="tab:gray")
     loss_axis.set(ylabel="training loss", yscale="log", title="Learning curves")
-    accuracy_axis.plot(epochs, [100 * h["train"] for h in history], label="training (with dropout)", color="tab:orange")
+    accuracy_axis.plot(
+        epochs, [100 * h["train"] for h in history], label="training (with dropout)", color="tab:orange"
+    )
     accuracy_axis.plot(epochs, [100 * h["validation"] for h in history], label="validation", color="tab:blue")
     accuracy_axis.set(xlabel="epoch", ylabel="accuracy, %", ylim=(85, 100.5))
     accuracy_axis.legend(loc="lower right", fontsize=8)
@@ -105,8 +116,22 @@ def draw(path, history, counts, images, labels, guesses):
     for i, row in enumerate(counts.tolist()):
         for j, n in enumerate(row):
             if n:
-                axis.text(j, i, n, ha="center", va="center", fontsize=8, color="white" if n > counts.max().item() / 2 else "black")
-    axis.set(title="Confusion matrix (test)", xlabel="taken for", ylabel="digit", xticks=range(10), yticks=range(10))
+                axis.text(
+                    j,
+                    i,
+                    n,
+                    ha="center",
+                    va="center",
+                    fontsize=8,
+                    color="white" if n > counts.max().item() / 2 else "black",
+                )
+    axis.set(
+        title="Confusion matrix (test)",
+        xlabel="taken for",
+        ylabel="digit",
+        xticks=range(10),
+        yticks=range(10),
+    )
 
     wrong = (guesses != labels).nonzero().flatten().tolist()
     mistakes.suptitle(f"{len(wrong)} mistakes among {len(labels)} test images", fontsize=12)
@@ -125,7 +150,9 @@ def main(argv=None):
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--lr", type=float, default=3e-3)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path("out"), help="folder for the checkpoints and the picture")
+    parser.add_argument(
+        "--out", type=Path, default=Path("out"), help="folder for the checkpoints and the picture"
+    )
     parser.add_argument("--resume", action="store_true", help="go on from the last whole epoch")
     args = parser.parse_args(argv)
     args.out.mkdir(parents=True, exist_ok=True)
@@ -149,8 +176,10 @@ def main(argv=None):
         history = state["history"]
         print(f"resumed after epoch {len(history)}")
 
-    print(f"{len(train)} training, {len(validation)} validation, {len(test)} test images; "
-          f"{sum(p.numel() for p in model.parameters())} parameters\n")
+    print(
+        f"{len(train)} training, {len(validation)} validation, {len(test)} test images; "
+        f"{sum(p.numel() for p in model.parameters())} parameters\n"
+    )
     print("epoch    loss  training  validation  seconds")
     try:
         for epoch in range(len(history) + 1, args.epochs + 1):
@@ -160,22 +189,39 @@ def main(argv=None):
             row = {"loss": loss, "train": train_accuracy, "validation": accuracy(model, validation)}
             best = max((h["validation"] for h in history), default=0.0)
             history.append(row)
-            print(f"{epoch:5d}  {loss:6.4f}  {train_accuracy:7.2%}  {row['validation']:9.2%}"
-                  f"  {time.perf_counter() - start:8.2f}{'  best' if row['validation'] > best else ''}")
+            print(
+                f"{epoch:5d}  {loss:6.4f}  {train_accuracy:7.2%}  {row['validation']:9.2%}"
+                f"  {time.perf_counter() - start:8.2f}{'  best' if row['validation'] > best else ''}"
+            )
             if row["validation"] > best:
                 torch.save(model.state_dict(), best_file)
-            torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "history": history,
-                        "scheduler": scheduler.state_dict(), "random": torch.get_rng_state()}, last_file)
+            torch.save(
+                {
+                    "model": model.state_dict(),
+                    "optimizer": optimizer.state_dict(),
+                    "history": history,
+                    "scheduler": scheduler.state_dict(),
+                    "random": torch.get_rng_state(),
+                },
+                last_file,
+            )
     except KeyboardInterrupt:
-        print(f"\nstopped after {len(history)} whole epochs; `python -m examples.digits --resume` goes on from there"
-              if history else "\nstopped before the first epoch was done; nothing was saved")
+        print(
+            f"\nstopped after {len(history)} whole epochs; `python -m examples.digits --resume` goes on from there"
+            if history
+            else "\nstopped before the first epoch was done; nothing was saved"
+        )
         return 130
 
     model.load_state_dict(torch.load(best_file))
     x, y, guesses = predict(model, test)
     counts = confusion_matrix(y, guesses)
     print(f"\ntest accuracy of the best epoch: {(guesses == y).float().mean().item():.2%}\n")
-    print("confusion matrix (rows: digit, columns: taken for)\n" + "     " + "".join(f"{j:4d}" for j in range(10)))
+    print(
+        "confusion matrix (rows: digit, columns: taken for)\n"
+        + "     "
+        + "".join(f"{j:4d}" for j in range(10))
+    )
     for i, row in enumerate(counts.tolist()):
         print(f"{i:5d}" + "".join(f"{n:4d}" if n else "   ." for n in row))
     picture = args.out / "digits.png"

@@ -1,4 +1,5 @@
 """Loss functions, exported by functional.py. All end in the same place: `reduced`."""
+
 from __future__ import annotations
 
 import math
@@ -16,7 +17,10 @@ def check_reduction(reduction: str, size_average: Any = None, reduce: Any = None
     """One of "none", "mean", "sum"; the arguments that came before it are translated with a warning."""
     if size_average is not None or reduce is not None:
         reduction = "none" if reduce is False else "sum" if size_average is False else "mean"
-        warnings.warn(f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.", stacklevel=3)
+        warnings.warn(
+            f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.",
+            stacklevel=3,
+        )
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(f"{reduction} is not a valid value for reduction")
     return reduction
@@ -31,15 +35,27 @@ def reduced(loss: Tensor, reduction: str) -> Tensor:
 def _same(input: Tensor, target: Tensor, name: str) -> tuple[Tensor, Tensor]:
     """Both broadcast to one shape, with PyTorch's warning where they differ."""
     if not isinstance(target, Tensor) or not isinstance(input, Tensor):
-        raise TypeError(f"{name}(): input and target must be Tensors, got {type(input).__name__} and {type(target).__name__}")
+        raise TypeError(
+            f"{name}(): input and target must be Tensors, got {type(input).__name__} and {type(target).__name__}"
+        )
     if input.array.shape != target.array.shape:
-        warnings.warn(f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will likely lead to "
-                      "incorrect results due to broadcasting. Please ensure they have the same size.", stacklevel=3)
+        warnings.warn(
+            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will likely lead to "
+            "incorrect results due to broadcasting. Please ensure they have the same size.",
+            stacklevel=3,
+        )
         input, target = NAMES["broadcast_tensors"](input, target)
     return input, target
 
 
-def mse_loss(input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
+def mse_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+    weight: Tensor | None = None,
+) -> Tensor:
     """(x - y)^2, reduced."""
     reduction = check_reduction(reduction, size_average, reduce)
     input, target = _same(input, target, "mse_loss")
@@ -49,7 +65,14 @@ def mse_loss(input: Tensor, target: Tensor, size_average: Any = None, reduce: An
     return OPS["squared_error"].call(input, target, reduction)
 
 
-def l1_loss(input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
+def l1_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+    weight: Tensor | None = None,
+) -> Tensor:
     """|x - y|, reduced."""
     reduction = check_reduction(reduction, size_average, reduce)
     input, target = _same(input, target, "l1_loss")
@@ -60,7 +83,14 @@ def l1_loss(input: Tensor, target: Tensor, size_average: Any = None, reduce: Any
     return reduced(loss, reduction)
 
 
-def smooth_l1_loss(input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean", beta: float = 1.0) -> Tensor:
+def smooth_l1_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+    beta: float = 1.0,
+) -> Tensor:
     """d^2 / (2 beta) where d = |x - y| < beta, else d - beta / 2, reduced: Girshick 2015."""
     reduction = check_reduction(reduction, size_average, reduce)
     input, target = _same(input, target, "smooth_l1_loss")
@@ -72,7 +102,9 @@ def smooth_l1_loss(input: Tensor, target: Tensor, size_average: Any = None, redu
     return reduced(loss, reduction)
 
 
-def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None) -> Tensor:
+def huber_loss(
+    input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
+) -> Tensor:
     """d^2 / 2 where d = |x - y| <= delta, else delta (d - delta / 2), reduced: Huber 1964."""
     input, target = _same(input, target, "huber_loss")
     if delta <= 0:
@@ -100,21 +132,42 @@ def _rows(input: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
 
 def _check_classes(input: Tensor, target: Tensor, name: str) -> None:
     if not isinstance(input, Tensor) or not isinstance(target, Tensor):
-        raise TypeError(f"{name}(): input and target must be Tensors, got {type(input).__name__} and {type(target).__name__}")
+        raise TypeError(
+            f"{name}(): input and target must be Tensors, got {type(input).__name__} and {type(target).__name__}"
+        )
     if target.array.dtype not in (np.int64, np.uint8):
-        names = {"float32": "Float", "float64": "Double", "int32": "Int", "int16": "Short", "int8": "Char", "bool": "Bool", "float16": "Half"}
-        raise RuntimeError(f"expected target dtype to be Long or Byte, but got {names.get(target.array.dtype.name, target.array.dtype)}")
+        names = {
+            "float32": "Float",
+            "float64": "Double",
+            "int32": "Int",
+            "int16": "Short",
+            "int8": "Char",
+            "bool": "Bool",
+            "float16": "Half",
+        }
+        raise RuntimeError(
+            f"expected target dtype to be Long or Byte, but got {names.get(target.array.dtype.name, target.array.dtype)}"
+        )
     if input.ndim == 0:
         raise RuntimeError(f"{name}: input tensor should be at least 1D, got a 0-d tensor")
     expected = (*input.array.shape[:1], *input.array.shape[2:]) if input.ndim > 1 else ()
     if target.array.shape != expected:
         if input.ndim == 2 and target.ndim >= 1 and target.shape[0] != input.shape[0]:
-            raise ValueError(f"Expected input batch_size ({input.shape[0]}) to match target batch_size ({target.shape[0]}).")
+            raise ValueError(
+                f"Expected input batch_size ({input.shape[0]}) to match target batch_size ({target.shape[0]})."
+            )
         raise RuntimeError(f"{name}: Expected target size {list(expected)}, got {list(target.shape)}")
 
 
-def nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Any = None, ignore_index: int = -100,
-             reduce: Any = None, reduction: str = "mean") -> Tensor:
+def nll_loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: Any = None,
+    ignore_index: int = -100,
+    reduce: Any = None,
+    reduction: str = "mean",
+) -> Tensor:
     """-weight[t] x[t] for log-probabilities x (N, C, *) and classes t (N, *); the mean is over the weights counted."""
     reduction = check_reduction(reduction, size_average, reduce)
     _check_classes(input, target, "nll_loss")
@@ -125,9 +178,15 @@ def nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, size_a
     _check_targets(classes, rows.shape[1], ignore_index)
     kept = classes != ignore_index
     if weight is not None and weight.array.shape != (rows.shape[1],):
-        raise RuntimeError(f"weight tensor should be defined either for all {rows.shape[1]} classes or no classes but got weight tensor of shape: {list(weight.shape)}")
+        raise RuntimeError(
+            f"weight tensor should be defined either for all {rows.shape[1]} classes or no classes but got weight tensor of shape: {list(weight.shape)}"
+        )
     safe = np.where(kept, classes, 0)
-    w = kept.astype(rows.array.dtype) if weight is None else np.where(kept, weight.array[safe], 0).astype(rows.array.dtype)
+    w = (
+        kept.astype(rows.array.dtype)
+        if weight is None
+        else np.where(kept, weight.array[safe], 0).astype(rows.array.dtype)
+    )
     losses = -NAMES["gather"](rows, 1, wrap(safe[:, None])).squeeze(1)
     losses = NAMES["where"](wrap(kept), losses * wrap(w), 0.0)
     if reduction == "none":
@@ -136,8 +195,16 @@ def nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, size_a
     return total if reduction == "sum" else total / wrap(np.asarray(w.sum(dtype=w.dtype)))
 
 
-def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Any = None, ignore_index: int = -100,
-                  reduce: Any = None, reduction: str = "mean", label_smoothing: float = 0.0) -> Tensor:
+def cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: Any = None,
+    ignore_index: int = -100,
+    reduce: Any = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
     """-sum_c q_c log softmax(x)_c for logits x (N, C, *) or (C).
 
     target: classes (N, *) of int64, where q is one-hot; or probabilities in x's shape. weight (C) rescales classes;
@@ -146,8 +213,10 @@ def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, s
     """
     reduction = check_reduction(reduction, size_average, reduce)
     if not isinstance(input, Tensor) or not isinstance(target, Tensor):
-        raise TypeError(f"cross_entropy_loss(): argument '{'target' if isinstance(input, Tensor) else 'input'}' must be Tensor, "
-                        f"not {type(target if isinstance(input, Tensor) else input).__name__}")
+        raise TypeError(
+            f"cross_entropy_loss(): argument '{'target' if isinstance(input, Tensor) else 'input'}' must be Tensor, "
+            f"not {type(target if isinstance(input, Tensor) else input).__name__}"
+        )
     if not 0.0 <= label_smoothing <= 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
     dim = 0 if input.ndim == 1 else 1
@@ -159,7 +228,11 @@ def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, s
         if t.array.dtype != np.int64:
             t = t.long()
         out = OPS["cross_entropy_rows"].call(rows, t, ignore_index, reduction)
-        return out.reshape(target.array.shape) if reduction == "none" and out.array.shape != target.array.shape else out
+        return (
+            out.reshape(target.array.shape)
+            if reduction == "none" and out.array.shape != target.array.shape
+            else out
+        )
     logp = OPS["log_softmax"].call(input, dim)
     loss = nll_loss(logp, target, weight, None, ignore_index, None, reduction)
     if not label_smoothing:
@@ -178,7 +251,9 @@ def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, s
     return loss * (1 - label_smoothing) + smooth * (label_smoothing / rows.shape[1])
 
 
-def _soft_entropy(input: Tensor, target: Tensor, weight: Tensor | None, reduction: str, label_smoothing: float, dim: int) -> Tensor:
+def _soft_entropy(
+    input: Tensor, target: Tensor, weight: Tensor | None, reduction: str, label_smoothing: float, dim: int
+) -> Tensor:
     classes = input.array.shape[dim]
     if label_smoothing:
         target = target * (1 - label_smoothing) + label_smoothing / classes
@@ -190,12 +265,20 @@ def _soft_entropy(input: Tensor, target: Tensor, weight: Tensor | None, reductio
     return -terms.sum() if reduction == "sum" else -terms.sum() / max(input.array.size // max(classes, 1), 1)
 
 
-def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Any = None, reduce: Any = None,
-                         reduction: str = "mean") -> Tensor:
+def binary_cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+) -> Tensor:
     """-w (y log p + (1 - y) log(1 - p)) with the logarithms no less than -100, reduced; p in [0, 1]."""
     reduction = check_reduction(reduction, size_average, reduce)
     if input.array.shape != target.array.shape:
-        raise ValueError(f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is deprecated. Please ensure they have the same size.")
+        raise ValueError(
+            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is deprecated. Please ensure they have the same size."
+        )
     p = input.array
     if ((p < 0) | (p > 1)).any():
         raise RuntimeError("all elements of input should be between 0 and 1")
@@ -203,8 +286,15 @@ def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = 
     return reduced(loss if weight is None else loss * weight, reduction)
 
 
-def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Any = None,
-                                     reduce: Any = None, reduction: str = "mean", pos_weight: Tensor | None = None) -> Tensor:
+def binary_cross_entropy_with_logits(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+    pos_weight: Tensor | None = None,
+) -> Tensor:
     """binary_cross_entropy of sigmoid(x), without overflow; pos_weight multiplies the term of y = 1."""
     reduction = check_reduction(reduction, size_average, reduce)
     if input.array.shape != target.array.shape:
@@ -217,14 +307,25 @@ def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, weight: Tens
     return reduced(loss if weight is None else loss * weight, reduction)
 
 
-def kl_div(input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean", log_target: bool = False) -> Tensor:
+def kl_div(
+    input: Tensor,
+    target: Tensor,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+    log_target: bool = False,
+) -> Tensor:
     """y (log y - x) for log-probabilities x, 0 where y is 0; reduction "batchmean" divides the sum by the batch size."""
     batchmean = reduction == "batchmean"
     reduction = check_reduction("sum" if batchmean else reduction, size_average, reduce)
     if log_target:
         loss = target.exp() * (target - input)
     else:
-        loss = NAMES["xlogy"](target, target) - target * input if "xlogy" in NAMES else _xlogx(target) - target * input
+        loss = (
+            NAMES["xlogy"](target, target) - target * input
+            if "xlogy" in NAMES
+            else _xlogx(target) - target * input
+        )
     out = reduced(loss, reduction)
     return out / input.shape[0] if batchmean and input.ndim else out
 
@@ -234,8 +335,16 @@ def _xlogx(x: Tensor) -> Tensor:
     return NAMES["where"](positive, x * NAMES["where"](positive, x, 1.0).log(), x * 0.0)
 
 
-def poisson_nll_loss(input: Tensor, target: Tensor, log_input: bool = True, full: bool = False, size_average: Any = None,
-                     eps: float = 1e-8, reduce: Any = None, reduction: str = "mean") -> Tensor:
+def poisson_nll_loss(
+    input: Tensor,
+    target: Tensor,
+    log_input: bool = True,
+    full: bool = False,
+    size_average: Any = None,
+    eps: float = 1e-8,
+    reduce: Any = None,
+    reduction: str = "mean",
+) -> Tensor:
     """exp(x) - y x (or x - y log(x + eps)); full adds Stirling's approximation of log y!."""
     reduction = check_reduction(reduction, size_average, reduce)
     loss = input.exp() - target * input if log_input else input - target * (input + eps).log()
@@ -246,7 +355,9 @@ def poisson_nll_loss(input: Tensor, target: Tensor, log_input: bool = True, full
     return reduced(loss, reduction)
 
 
-def gaussian_nll_loss(input: Tensor, target: Tensor, var: Any, full: bool = False, eps: float = 1e-6, reduction: str = "mean") -> Tensor:
+def gaussian_nll_loss(
+    input: Tensor, target: Tensor, var: Any, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
+) -> Tensor:
     """(log var + (x - y)^2 / var) / 2 with var at least eps; full adds log(2 pi) / 2."""
     if not isinstance(var, Tensor):
         var = NAMES["mul"](input.detach() * 0 + 1, float(var))
@@ -257,7 +368,9 @@ def gaussian_nll_loss(input: Tensor, target: Tensor, var: Any, full: bool = Fals
             var = var.unsqueeze(-1)
         elif input.array.shape[:-1] != var.array.shape[:-1] or var.shape[-1] != 1:
             raise ValueError("var is of incorrect size")
-    with_floor = var + wrap(np.maximum(eps - var.array, 0).astype(var.array.dtype))  # the gradient passes as if it were var
+    with_floor = var + wrap(
+        np.maximum(eps - var.array, 0).astype(var.array.dtype)
+    )  # the gradient passes as if it were var
     loss = 0.5 * (with_floor.log() + (input - target) ** 2 / with_floor)
     return reduced(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)
 
@@ -265,37 +378,75 @@ def gaussian_nll_loss(input: Tensor, target: Tensor, var: Any, full: bool = Fals
 # ---- margins
 
 
-def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> Tensor:
+def hinge_embedding_loss(
+    input: Tensor,
+    target: Tensor,
+    margin: float = 1.0,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+) -> Tensor:
     """x where y = 1, max(0, margin - x) where y = -1, reduced."""
     reduction = check_reduction(reduction, size_average, reduce)
     zero = input * 0.0
-    loss = NAMES["where"](target != 1, (margin - input).clamp(min=0), zero) + NAMES["where"](target != -1, input, zero)
+    loss = NAMES["where"](target != 1, (margin - input).clamp(min=0), zero) + NAMES["where"](
+        target != -1, input, zero
+    )
     return reduced(loss, reduction)
 
 
-def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0, size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> Tensor:
+def margin_ranking_loss(
+    input1: Tensor,
+    input2: Tensor,
+    target: Tensor,
+    margin: float = 0,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+) -> Tensor:
     """max(0, -y (x1 - x2) + margin), reduced."""
     reduction = check_reduction(reduction, size_average, reduce)
     return reduced((-target * (input1 - input2) + margin).clamp(min=0), reduction)
 
 
-def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0, size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> Tensor:
+def cosine_embedding_loss(
+    input1: Tensor,
+    input2: Tensor,
+    target: Tensor,
+    margin: float = 0,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+) -> Tensor:
     """1 - cos(x1, x2) where y = 1, max(0, cos - margin) where y = -1, reduced."""
     reduction = check_reduction(reduction, size_average, reduce)
     dots = (input1 * input2).sum(-1)
     sizes = [(x * x).sum(-1) + 1e-12 for x in (input1, input2)]
     cosine = dots / (sizes[0] * sizes[1]).sqrt()
     zero = cosine * 0.0
-    return reduced(NAMES["where"](target == 1, 1 - cosine, zero) + NAMES["where"](target == -1, (cosine - margin).clamp(min=0), zero), reduction)
+    return reduced(
+        NAMES["where"](target == 1, 1 - cosine, zero)
+        + NAMES["where"](target == -1, (cosine - margin).clamp(min=0), zero),
+        reduction,
+    )
 
 
-def soft_margin_loss(input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> Tensor:
+def soft_margin_loss(
+    input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
+) -> Tensor:
     """log(1 + exp(-y x)), reduced."""
     reduction = check_reduction(reduction, size_average, reduce)
     return reduced(OPS["softplus"].call(-target * input, 1.0, 1e30), reduction)
 
 
-def multilabel_soft_margin_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> Tensor:
+def multilabel_soft_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+) -> Tensor:
     """The mean over classes of binary_cross_entropy_with_logits, reduced."""
     reduction = check_reduction(reduction, size_average, reduce)
     logsigmoid = OPS["logsigmoid"].call
@@ -303,7 +454,16 @@ def multilabel_soft_margin_loss(input: Tensor, target: Tensor, weight: Tensor | 
     return reduced((loss if weight is None else loss * weight).mean(-1), reduction)
 
 
-def multi_margin_loss(input: Tensor, target: Tensor, p: int = 1, margin: float = 1.0, weight: Tensor | None = None, size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> Tensor:
+def multi_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    p: int = 1,
+    margin: float = 1.0,
+    weight: Tensor | None = None,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+) -> Tensor:
     """sum over i != t of max(0, margin - x[t] + x[i])^p / C, reduced."""
     reduction = check_reduction(reduction, size_average, reduce)
     if p not in (1, 2):
@@ -321,7 +481,9 @@ def multi_margin_loss(input: Tensor, target: Tensor, p: int = 1, margin: float =
     return reduced(loss if input.ndim == 2 else loss.squeeze(0), reduction)
 
 
-def multilabel_margin_loss(input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> Tensor:
+def multilabel_margin_loss(
+    input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
+) -> Tensor:
     """sum over labels y and non-labels i of max(0, 1 - x[y] + x[i]) / C, reduced; labels end at the first -1."""
     reduction = check_reduction(reduction, size_average, reduce)
     rows, labels = (input, target) if input.ndim == 2 else (input.unsqueeze(0), target.unsqueeze(0))
@@ -333,13 +495,25 @@ def multilabel_margin_loss(input: Tensor, target: Tensor, size_average: Any = No
         if not own.size or not others.size:
             losses.append(x.sum() * 0.0)
             continue
-        losses.append((1 - x[wrap(own)].unsqueeze(1) + x[wrap(others)].unsqueeze(0)).clamp(min=0).sum() / len(t))
+        losses.append(
+            (1 - x[wrap(own)].unsqueeze(1) + x[wrap(others)].unsqueeze(0)).clamp(min=0).sum() / len(t)
+        )
     loss = NAMES["stack"](losses)
     return reduced(loss if input.ndim == 2 else loss.squeeze(0), reduction)
 
 
-def triplet_margin_loss(anchor: Tensor, positive: Tensor, negative: Tensor, margin: float = 1.0, p: float = 2, eps: float = 1e-6,
-                        swap: bool = False, size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> Tensor:
+def triplet_margin_loss(
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    margin: float = 1.0,
+    p: float = 2,
+    eps: float = 1e-6,
+    swap: bool = False,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+) -> Tensor:
     """max(0, d(a, p) - d(a, n) + margin), reduced; swap takes the smaller of d(a, n) and d(p, n). Balntas et al. 2016."""
     from .functional import pairwise_distance
 
@@ -347,11 +521,21 @@ def triplet_margin_loss(anchor: Tensor, positive: Tensor, negative: Tensor, marg
         return pairwise_distance(x, y, p, eps)
 
     reduction = check_reduction(reduction, size_average, reduce)
-    return triplet_margin_with_distance_loss(anchor, positive, negative, distance_function=distance, margin=margin, swap=swap, reduction=reduction)
+    return triplet_margin_with_distance_loss(
+        anchor, positive, negative, distance_function=distance, margin=margin, swap=swap, reduction=reduction
+    )
 
 
-def triplet_margin_with_distance_loss(anchor: Tensor, positive: Tensor, negative: Tensor, *, distance_function: Callable[..., Tensor] | None = None,
-                                      margin: float = 1.0, swap: bool = False, reduction: str = "mean") -> Tensor:
+def triplet_margin_with_distance_loss(
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    *,
+    distance_function: Callable[..., Tensor] | None = None,
+    margin: float = 1.0,
+    swap: bool = False,
+    reduction: str = "mean",
+) -> Tensor:
     """triplet_margin_loss with a distance of your own."""
     from .functional import pairwise_distance
 

@@ -1,4 +1,5 @@
 """Activations as modules. Each class is its function with its settings kept: made from one table where that is all."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -12,7 +13,9 @@ from .module import Module
 from .parameter import Parameter
 
 
-def _module(name: str, function: Callable[..., Any], settings: dict[str, Any], shown: str | None = None) -> type[Module]:
+def _module(
+    name: str, function: Callable[..., Any], settings: dict[str, Any], shown: str | None = None
+) -> type[Module]:
     """A Module class whose constructor takes `settings` and whose forward is function(input, **settings).
 
     shown: names of the settings in repr, those in brackets without "name="; in PyTorch's manner, inplace only if true.
@@ -45,11 +48,23 @@ def _module(name: str, function: Callable[..., Any], settings: dict[str, Any], s
                 if value:
                     parts.append("inplace=True")
             else:
-                parts.append(f"{value}" if bare else f"{key}={value!r}" if isinstance(value, str) else f"{key}={value}")
+                parts.append(
+                    f"{value}" if bare else f"{key}={value!r}" if isinstance(value, str) else f"{key}={value}"
+                )
         return ", ".join(parts)
 
     doc = f"{(function.__doc__ or '').strip()}\n\n    Settings: {', '.join(f'{k}={v!r}' for k, v in settings.items()) or 'none'}."
-    return type(name, (Module,), {"__init__": __init__, "forward": forward, "extra_repr": extra_repr, "__doc__": doc, "__module__": __name__})
+    return type(
+        name,
+        (Module,),
+        {
+            "__init__": __init__,
+            "forward": forward,
+            "extra_repr": extra_repr,
+            "__doc__": doc,
+            "__module__": __name__,
+        },
+    )
 
 
 INPLACE = {"inplace": False}
@@ -70,13 +85,17 @@ Hardshrink = _module("Hardshrink", F.hardshrink, {"lambd": 0.5}, "[lambd]")
 Tanhshrink = _module("Tanhshrink", F.tanhshrink, {})
 Hardsigmoid = _module("Hardsigmoid", F.hardsigmoid, INPLACE)
 Hardswish = _module("Hardswish", F.hardswish, INPLACE)
-Threshold = _module("Threshold", F.threshold, {"threshold": None, "value": None, **INPLACE}, "threshold value inplace")
+Threshold = _module(
+    "Threshold", F.threshold, {"threshold": None, "value": None, **INPLACE}, "threshold value inplace"
+)
 LogSigmoid = _module("LogSigmoid", F.logsigmoid, {})
 GLU = _module("GLU", F.glu, {"dim": -1}, "dim")
 Softmin = _module("Softmin", F.softmin, {"dim": None}, "dim")
 Softmax = _module("Softmax", F.softmax, {"dim": None}, "dim")
 LogSoftmax = _module("LogSoftmax", F.log_softmax, {"dim": None}, "dim")
-_Hardtanh = _module("_Hardtanh", F.hardtanh, {"min_val": -1.0, "max_val": 1.0, **INPLACE}, "min_val max_val inplace")
+_Hardtanh = _module(
+    "_Hardtanh", F.hardtanh, {"min_val": -1.0, "max_val": 1.0, **INPLACE}, "min_val max_val inplace"
+)
 
 
 class Hardtanh(_Hardtanh):  # type: ignore[misc, valid-type]
@@ -110,7 +129,9 @@ class Softmax2d(Module):
 class PReLU(Module):
     """x where x > 0, else w x with learned weights: one, or one for each channel (He et al. 2015)."""
 
-    def __init__(self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: Any = None) -> None:
+    def __init__(
+        self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: Any = None
+    ) -> None:
         super().__init__()
         self.num_parameters, self.init = num_parameters, init
         self.weight = Parameter(create.full((num_parameters,), init, dtype=dtype, device=device))

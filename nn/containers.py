@@ -1,4 +1,5 @@
 """Modules that hold others: Sequential, ModuleList, ModuleDict, ParameterList, ParameterDict."""
+
 from __future__ import annotations
 
 import operator
@@ -69,7 +70,9 @@ class _Listing(Module):
     def extend(self, modules: Iterable[Any]) -> Any:
         """Add modules at the end."""
         if not isinstance(modules, Iterable):
-            raise TypeError(f"{type(self).__name__}.extend should be called with an iterable, but got {type(modules).__name__}")
+            raise TypeError(
+                f"{type(self).__name__}.extend should be called with an iterable, but got {type(modules).__name__}"
+            )
         for m in list(modules):
             self.append(m)
         return self
@@ -93,7 +96,11 @@ class Sequential(_Listing):
 
     def __init__(self, *args: Any) -> None:
         super().__init__()
-        named = args[0].items() if len(args) == 1 and isinstance(args[0], Mapping) else ((str(i), m) for i, m in enumerate(args))
+        named = (
+            args[0].items()
+            if len(args) == 1 and isinstance(args[0], Mapping)
+            else ((str(i), m) for i, m in enumerate(args))
+        )
         for name, m in named:
             self.add_module(name, m)
 
@@ -123,7 +130,10 @@ class ModuleList(_Listing):
                 runs[-1][1] = i
             else:
                 runs.append([i, i])
-        lines = [_indented(f"({a}): {shown[a]}" if a == b else f"({a}-{b}): {b - a + 1} x {shown[a]}") for a, b in runs]
+        lines = [
+            _indented(f"({a}): {shown[a]}" if a == b else f"({a}-{b}): {b - a + 1} x {shown[a]}")
+            for a, b in runs
+        ]
         return f"{self._get_name()}(\n  " + "\n  ".join(lines) + "\n)"
 
 
@@ -179,7 +189,9 @@ class ModuleDict(Module):
     def update(self, modules: Any) -> None:
         """Add modules from a mapping or from (name, module) pairs."""
         if not isinstance(modules, Iterable):
-            raise TypeError(f"ModuleDict.update should be called with an iterable of key/value pairs, but got {type(modules).__name__}")
+            raise TypeError(
+                f"ModuleDict.update should be called with an iterable of key/value pairs, but got {type(modules).__name__}"
+            )
         for key, m in modules.items() if isinstance(modules, (Mapping, ModuleDict)) else modules:
             self[key] = m
 

@@ -1,4 +1,5 @@
 """Convolutions and their transposes in one to three dimensions, which differ only in rank; Unfold and Fold."""
+
 from __future__ import annotations
 
 import math
@@ -24,8 +25,21 @@ class _ConvNd(Module):
     rank = 0
     transposed = False
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any, padding: Any, dilation: Any, groups: int,
-                 bias: bool, padding_mode: str, output_padding: Any, device: Any, dtype: Any) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any,
+        padding: Any,
+        dilation: Any,
+        groups: int,
+        bias: bool,
+        padding_mode: str,
+        output_padding: Any,
+        device: Any,
+        dtype: Any,
+    ) -> None:
         super().__init__()
         if groups <= 0:
             raise ValueError("groups must be a positive integer")
@@ -40,14 +54,29 @@ class _ConvNd(Module):
             if padding == "same" and any(s != 1 for s in ntuple(stride, n)):
                 raise ValueError("padding='same' is not supported for strided convolutions")
         if padding_mode not in ("zeros", "reflect", "replicate", "circular"):
-            raise ValueError(f"padding_mode must be one of {{'zeros', 'reflect', 'replicate', 'circular'}}, but got padding_mode='{padding_mode}'")
-        self.in_channels, self.out_channels, self.groups, self.padding_mode = in_channels, out_channels, groups, padding_mode
-        self.kernel_size, self.stride, self.dilation = ntuple(kernel_size, n), ntuple(stride, n), ntuple(dilation, n)
+            raise ValueError(
+                f"padding_mode must be one of {{'zeros', 'reflect', 'replicate', 'circular'}}, but got padding_mode='{padding_mode}'"
+            )
+        self.in_channels, self.out_channels, self.groups, self.padding_mode = (
+            in_channels,
+            out_channels,
+            groups,
+            padding_mode,
+        )
+        self.kernel_size, self.stride, self.dilation = (
+            ntuple(kernel_size, n),
+            ntuple(stride, n),
+            ntuple(dilation, n),
+        )
         self.padding = padding if isinstance(padding, str) else ntuple(padding, n)
         self.output_padding = ntuple(output_padding, n)
         first, second = (in_channels, out_channels) if self.transposed else (out_channels, in_channels)
-        self.weight = Parameter(create.empty((first, second // groups, *self.kernel_size), device=device, dtype=dtype))
-        self.register_parameter("bias", Parameter(create.empty(out_channels, device=device, dtype=dtype)) if bias else None)
+        self.weight = Parameter(
+            create.empty((first, second // groups, *self.kernel_size), device=device, dtype=dtype)
+        )
+        self.register_parameter(
+            "bias", Parameter(create.empty(out_channels, device=device, dtype=dtype)) if bias else None
+        )
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -78,14 +107,47 @@ class _ConvNd(Module):
 
 
 class _Conv(_ConvNd):
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
-                 groups: int = 1, bias: bool = True, padding_mode: str = "zeros", device: Any = None, dtype: Any = None) -> None:
-        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, 0, device, dtype)
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            groups,
+            bias,
+            padding_mode,
+            0,
+            device,
+            dtype,
+        )
 
     def _sides(self) -> list[int]:
         """The padding of each side, last dimension first, for F.pad."""
         sides: list[int] = []
-        for k, d, p in reversed(list(zip(self.kernel_size, self.dilation, (0,) * self.rank if isinstance(self.padding, str) else self.padding))):
+        for k, d, p in reversed(
+            list(
+                zip(
+                    self.kernel_size,
+                    self.dilation,
+                    (0,) * self.rank if isinstance(self.padding, str) else self.padding,
+                )
+            )
+        ):
             total = d * (k - 1) if self.padding == "same" else 0
             sides += [total // 2, total - total // 2] if isinstance(self.padding, str) else [p, p]
         return sides
@@ -106,55 +168,105 @@ _CONV = """{kind} of {shape} with learned weight {weight} and bias (out_channels
 
 
 class Conv1d(_Conv):
-    __doc__ = _CONV.format(kind="Cross-correlation", shape="(N, C, L)", weight="(out_channels, C / groups, k)")
+    __doc__ = _CONV.format(
+        kind="Cross-correlation", shape="(N, C, L)", weight="(out_channels, C / groups, k)"
+    )
     rank = 1
 
 
 class Conv2d(_Conv):
-    __doc__ = _CONV.format(kind="Cross-correlation", shape="(N, C, H, W)", weight="(out_channels, C / groups, kh, kw)")
+    __doc__ = _CONV.format(
+        kind="Cross-correlation", shape="(N, C, H, W)", weight="(out_channels, C / groups, kh, kw)"
+    )
     rank = 2
 
 
 class Conv3d(_Conv):
-    __doc__ = _CONV.format(kind="Cross-correlation", shape="(N, C, D, H, W)", weight="(out_channels, C / groups, kd, kh, kw)")
+    __doc__ = _CONV.format(
+        kind="Cross-correlation", shape="(N, C, D, H, W)", weight="(out_channels, C / groups, kd, kh, kw)"
+    )
     rank = 3
 
 
 class _Transposed(_ConvNd):
     transposed = True
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0, output_padding: Any = 0,
-                 groups: int = 1, bias: bool = True, dilation: Any = 1, padding_mode: str = "zeros", device: Any = None, dtype: Any = None) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        output_padding: Any = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Any = 1,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
         if padding_mode != "zeros":
             raise ValueError(f'Only "zeros" padding mode is supported for {type(self).__name__}')
-        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, output_padding, device, dtype)
+        super().__init__(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            groups,
+            bias,
+            padding_mode,
+            output_padding,
+            device,
+            dtype,
+        )
 
     def forward(self, input: Tensor, output_size: Any = None) -> Tensor:
         extra = self.output_padding
         if output_size is not None:
-            size = tuple(output_size)[-self.rank:]
-            spatial = input.shape[-self.rank:]
-            smallest = [(n - 1) * s - 2 * p + d * (k - 1) + 1
-                        for n, s, p, d, k in zip(spatial, self.stride, self.padding, self.dilation, self.kernel_size)]
+            size = tuple(output_size)[-self.rank :]
+            spatial = input.shape[-self.rank :]
+            smallest = [
+                (n - 1) * s - 2 * p + d * (k - 1) + 1
+                for n, s, p, d, k in zip(spatial, self.stride, self.padding, self.dilation, self.kernel_size)
+            ]
             extra = tuple(a - b for a, b in zip(size, smallest))
             if any(not 0 <= e < max(s, d) for e, s, d in zip(extra, self.stride, self.dilation)):
-                raise ValueError(f"requested an output size of {size}, but valid sizes range from {smallest} to {[m + s - 1 for m, s in zip(smallest, self.stride)]}")
+                raise ValueError(
+                    f"requested an output size of {size}, but valid sizes range from {smallest} to {[m + s - 1 for m, s in zip(smallest, self.stride)]}"
+                )
         function = getattr(F, f"conv_transpose{self.rank}d")
-        return function(input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation)
+        return function(
+            input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation
+        )
 
 
 class ConvTranspose1d(_Transposed):
-    __doc__ = _CONV.format(kind="The transpose (gradient in the input) of a convolution, applied to", shape="(N, C, L)", weight="(C, out / groups, k)")
+    __doc__ = _CONV.format(
+        kind="The transpose (gradient in the input) of a convolution, applied to",
+        shape="(N, C, L)",
+        weight="(C, out / groups, k)",
+    )
     rank = 1
 
 
 class ConvTranspose2d(_Transposed):
-    __doc__ = _CONV.format(kind="The transpose (gradient in the input) of a convolution, applied to", shape="(N, C, H, W)", weight="(C, out / groups, kh, kw)")
+    __doc__ = _CONV.format(
+        kind="The transpose (gradient in the input) of a convolution, applied to",
+        shape="(N, C, H, W)",
+        weight="(C, out / groups, kh, kw)",
+    )
     rank = 2
 
 
 class ConvTranspose3d(_Transposed):
-    __doc__ = _CONV.format(kind="The transpose (gradient in the input) of a convolution, applied to", shape="(N, C, D, H, W)", weight="(C, out / groups, kd, kh, kw)")
+    __doc__ = _CONV.format(
+        kind="The transpose (gradient in the input) of a convolution, applied to",
+        shape="(N, C, D, H, W)",
+        weight="(C, out / groups, kd, kh, kw)",
+    )
     rank = 3
 
 
@@ -175,7 +287,9 @@ class Unfold(Module):
 class Fold(Module):
     """Columns (N, C kh kw, L) added up where the windows lie: (N, C, H, W). The transpose of Unfold."""
 
-    def __init__(self, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> None:
+    def __init__(
+        self, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
+    ) -> None:
         super().__init__()
         self.output_size, self.kernel_size = output_size, kernel_size
         self.dilation, self.padding, self.stride = dilation, padding, stride
@@ -184,5 +298,7 @@ class Fold(Module):
         return F.fold(input, self.output_size, self.kernel_size, self.dilation, self.padding, self.stride)
 
     def extra_repr(self) -> str:
-        return (f"output_size={self.output_size}, kernel_size={self.kernel_size}, dilation={self.dilation}, padding={self.padding}, "
-                f"stride={self.stride}")
+        return (
+            f"output_size={self.output_size}, kernel_size={self.kernel_size}, dilation={self.dilation}, padding={self.padding}, "
+            f"stride={self.stride}"
+        )

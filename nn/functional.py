@@ -2,6 +2,7 @@
 
 They keep no state and read no training flag; what is random draws from the default generator as PyTorch does.
 """
+
 from __future__ import annotations
 
 import math
@@ -19,10 +20,26 @@ from tinygrad6.ops.norm import batch_norm_fixed
 from tinygrad6.tensor import Tensor, wrap
 
 from ._losses import (  # noqa: F401 -- part of this namespace
-    binary_cross_entropy, binary_cross_entropy_with_logits, cosine_embedding_loss, cross_entropy, gaussian_nll_loss,
-    hinge_embedding_loss, huber_loss, kl_div, l1_loss, margin_ranking_loss, mse_loss, multi_margin_loss,
-    multilabel_margin_loss, multilabel_soft_margin_loss, nll_loss, poisson_nll_loss, smooth_l1_loss, soft_margin_loss,
-    triplet_margin_loss, triplet_margin_with_distance_loss,
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cosine_embedding_loss,
+    cross_entropy,
+    gaussian_nll_loss,
+    hinge_embedding_loss,
+    huber_loss,
+    kl_div,
+    l1_loss,
+    margin_ranking_loss,
+    mse_loss,
+    multi_margin_loss,
+    multilabel_margin_loss,
+    multilabel_soft_margin_loss,
+    nll_loss,
+    poisson_nll_loss,
+    smooth_l1_loss,
+    soft_margin_loss,
+    triplet_margin_loss,
+    triplet_margin_with_distance_loss,
 )
 
 
@@ -35,11 +52,44 @@ def _from_ops(*names: str) -> None:
 
 
 _from_ops(
-    "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "unfold", "fold", "pad", "interpolate",
-    "pixel_shuffle", "pixel_unshuffle", "one_hot", "avg_pool1d", "avg_pool2d", "avg_pool3d", "max_pool1d", "max_pool2d", "max_pool3d",
-    "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d", "adaptive_max_pool2d",
-    "adaptive_max_pool3d", "max_unpool1d", "max_unpool2d", "max_unpool3d", "lp_pool1d", "lp_pool2d", "lp_pool3d", "local_response_norm",
-    "max_pool1d_with_indices", "max_pool2d_with_indices", "max_pool3d_with_indices", "logsigmoid", "upsample", "channel_shuffle",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
+    "unfold",
+    "fold",
+    "pad",
+    "interpolate",
+    "pixel_shuffle",
+    "pixel_unshuffle",
+    "one_hot",
+    "avg_pool1d",
+    "avg_pool2d",
+    "avg_pool3d",
+    "max_pool1d",
+    "max_pool2d",
+    "max_pool3d",
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
+    "max_unpool1d",
+    "max_unpool2d",
+    "max_unpool3d",
+    "lp_pool1d",
+    "lp_pool2d",
+    "lp_pool3d",
+    "local_response_norm",
+    "max_pool1d_with_indices",
+    "max_pool2d_with_indices",
+    "max_pool3d_with_indices",
+    "logsigmoid",
+    "upsample",
+    "channel_shuffle",
 )
 linear = OPS["linear"].call
 
@@ -72,7 +122,9 @@ def _written(result: Tensor, input: Tensor, inplace: bool) -> Tensor:
     return write(input, result, "activation")
 
 
-_relu, _leaky_relu, _elu, _silu, _gelu, _softplus = (OPS[n].call for n in ("relu", "leaky_relu", "elu", "silu", "gelu", "softplus"))
+_relu, _leaky_relu, _elu, _silu, _gelu, _softplus = (
+    OPS[n].call for n in ("relu", "leaky_relu", "elu", "silu", "gelu", "softplus")
+)
 sigmoid, tanh = NAMES["sigmoid"], NAMES["tanh"]
 
 
@@ -103,7 +155,9 @@ def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
 
 def selu(input: Tensor, inplace: bool = False) -> Tensor:
     """1.0507... times elu with alpha 1.6733..., elementwise: Klambauer et al. 2017."""
-    return _written(_elu(input, 1.6732632423543772848170429916717, 1.0507009873554804934193349852946), input, inplace)
+    return _written(
+        _elu(input, 1.6732632423543772848170429916717, 1.0507009873554804934193349852946), input, inplace
+    )
 
 
 def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
@@ -149,7 +203,11 @@ def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     """x min(max(x + 3, 0), 6) / 6, elementwise: Howard et al. 2019."""
     slope = (input + 3).clamp(0.0, 6.0) / 6
-    return _written(NAMES["where"](input <= -3, input * 0.0, NAMES["where"](input >= 3, input, input * slope)), input, inplace)
+    return _written(
+        NAMES["where"](input <= -3, input * 0.0, NAMES["where"](input >= 3, input, input * slope)),
+        input,
+        inplace,
+    )
 
 
 def softsign(input: Tensor) -> Tensor:
@@ -166,7 +224,9 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """x moved towards 0 by lambd, and 0 within, elementwise."""
     if lambd < 0:
         raise RuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd}.")
-    return NAMES["where"](input > lambd, input - lambd, NAMES["where"](input < -lambd, input + lambd, input * 0.0))
+    return NAMES["where"](
+        input > lambd, input - lambd, NAMES["where"](input < -lambd, input + lambd, input * 0.0)
+    )
 
 
 def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
@@ -184,12 +244,20 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     if weight.numel() != 1:
         channels = input.shape[1] if input.ndim > 1 else 1
         if weight.numel() != channels:
-            raise RuntimeError(f"Mismatch of parameter numbers and input channel size. Found parameter numbers = {weight.numel()} and channel size = {channels}.")
+            raise RuntimeError(
+                f"Mismatch of parameter numbers and input channel size. Found parameter numbers = {weight.numel()} and channel size = {channels}."
+            )
         weight = weight.reshape(1, -1, *(1,) * (input.ndim - 2)) if input.ndim > 1 else weight
     return NAMES["where"](input > 0, input, weight * input)
 
 
-def rrelu(input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, inplace: bool = False) -> Tensor:
+def rrelu(
+    input: Tensor,
+    lower: float = 1.0 / 8,
+    upper: float = 1.0 / 3,
+    training: bool = False,
+    inplace: bool = False,
+) -> Tensor:
     """x where x > 0, else a x with a drawn from U(lower, upper) for each element, or the mean of both in evaluation."""
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
@@ -213,7 +281,10 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
 def _softmax_dim(name: str, dim: int | None, ndim: int) -> int:
     if dim is not None:
         return dim
-    warnings.warn(f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an argument.", stacklevel=3)
+    warnings.warn(
+        f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an argument.",
+        stacklevel=3,
+    )
     return 0 if ndim in (0, 1, 3) else 1
 
 
@@ -232,7 +303,9 @@ def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: 
     return softmax(-input, _softmax_dim("softmin", dim, input.ndim), dtype=dtype)
 
 
-def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Tensor:
+def gumbel_softmax(
+    logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1
+) -> Tensor:
     """softmax((x + Gumbel noise) / tau) along dim; as one-hot with the soft gradient if hard: Jang et al. 2017."""
     noise = -create.empty_like(logits).exponential_().log()
     soft = softmax((logits + noise) / tau, dim)
@@ -285,8 +358,11 @@ def _per_channel(name: str, ndims: tuple[int, ...]) -> Any:
     def function(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
         _check_p(p)
         if input.ndim not in ndims:
-            warnings.warn(f"{name}: Received a {input.ndim}-D input to {name}, which is deprecated and will result in an error in a future "
-                          "release.", stacklevel=2)
+            warnings.warn(
+                f"{name}: Received a {input.ndim}-D input to {name}, which is deprecated and will result in an error in a future "
+                "release.",
+                stacklevel=2,
+            )
         batched = input.ndim == ndims[-1] or name == "dropout2d" or len(ndims) == 1
         if batched:
             return _feature_dropout(input, p, training, inplace)
@@ -297,7 +373,11 @@ def _per_channel(name: str, ndims: tuple[int, ...]) -> Any:
     return function
 
 
-dropout1d, dropout2d, dropout3d = _per_channel("dropout1d", (2, 3)), _per_channel("dropout2d", (3, 4)), _per_channel("dropout3d", (4, 5))
+dropout1d, dropout2d, dropout3d = (
+    _per_channel("dropout1d", (2, 3)),
+    _per_channel("dropout2d", (3, 4)),
+    _per_channel("dropout3d", (4, 5)),
+)
 
 
 def _alpha(input: Tensor, p: float, training: bool, inplace: bool, shape: tuple) -> Tensor:
@@ -320,7 +400,9 @@ def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace
     return _alpha(input, p, training, inplace, input.array.shape)
 
 
-def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
+def feature_alpha_dropout(
+    input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False
+) -> Tensor:
     """alpha_dropout of whole channels."""
     return _alpha(input, p, training, inplace, (*input.array.shape[:2], *(1,) * (input.ndim - 2)))
 
@@ -333,8 +415,14 @@ def _ones(n: Any, kind: np.dtype) -> Tensor:
 
 
 def batch_norm(
-    input: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor | None = None, bias: Tensor | None = None,
-    training: bool = False, momentum: float = 0.1, eps: float = 1e-5,
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
 ) -> Tensor:
     """(x - mean) / sqrt(var + eps) * weight + bias for each channel of input (N, C, *).
 
@@ -344,9 +432,16 @@ def batch_norm(
     """
     x = input.array
     if x.ndim < 2:
-        raise RuntimeError(f"batch_norm: expected an input of at least 2 dimensions (N, C, *), got {list(x.shape)}")
+        raise RuntimeError(
+            f"batch_norm: expected an input of at least 2 dimensions (N, C, *), got {list(x.shape)}"
+        )
     channels = x.shape[1]
-    for name, t in (("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias)):
+    for name, t in (
+        ("running_mean", running_mean),
+        ("running_var", running_var),
+        ("weight", weight),
+        ("bias", bias),
+    ):
         if t is not None and t.array.size != channels:
             raise RuntimeError(f"{name} should contain {channels} elements not {t.array.size}")
     if not training:
@@ -355,7 +450,9 @@ def batch_norm(
         return batch_norm_fixed(input, running_mean.array, running_var.array, weight, bias, eps)
     n = x.size // channels if channels else 0
     if n == 1:
-        raise ValueError(f"Expected more than 1 value per channel when training, got input size {input.shape}")
+        raise ValueError(
+            f"Expected more than 1 value per channel when training, got input size {input.shape}"
+        )
     kind = x.dtype
     cache: list = []
     w = _ones(channels, kind) if weight is None else weight
@@ -372,17 +469,27 @@ def batch_norm(
     return out
 
 
-def layer_norm(input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5) -> Tensor:
+def layer_norm(
+    input: Tensor,
+    normalized_shape: Sequence[int],
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
     """(x - mean) / sqrt(var + eps) * weight + bias over the last dimensions, which must be normalized_shape.
 
     Source: Ba, Kiros and Hinton 2016.
     """
     shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
-    if not shape or input.array.shape[-len(shape):] != shape:
-        raise RuntimeError(f"Given normalized_shape={list(shape)}, expected input with shape [*, {', '.join(map(str, shape))}], but got input of size{list(input.shape)}")
+    if not shape or input.array.shape[-len(shape) :] != shape:
+        raise RuntimeError(
+            f"Given normalized_shape={list(shape)}, expected input with shape [*, {', '.join(map(str, shape))}], but got input of size{list(input.shape)}"
+        )
     for name, t in (("weight", weight), ("bias", bias)):
         if t is not None and t.array.shape != shape:
-            raise RuntimeError(f"Expected {name} to be of same shape as normalized_shape, but got {name} of shape {list(t.shape)} and normalized_shape = {list(shape)}")
+            raise RuntimeError(
+                f"Expected {name} to be of same shape as normalized_shape, but got {name} of shape {list(t.shape)} and normalized_shape = {list(shape)}"
+            )
     n, kind = math.prod(shape), input.array.dtype
     if not input.array.size:
         return input * 1.0
@@ -400,25 +507,43 @@ def _channel_affine(out: Tensor, weight: Tensor | None, bias: Tensor | None) -> 
     return out if bias is None else out + bias.reshape(shape)
 
 
-def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5) -> Tensor:
+def group_norm(
+    input: Tensor,
+    num_groups: int,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
     """Each of num_groups groups of channels of each sample of input (N, C, *) normalized by itself: Wu and He 2018."""
     if input.ndim < 2:
         raise RuntimeError(f"Expected at least 2 dimensions for input tensor but received {input.ndim}")
     n, c = input.array.shape[:2]
     if num_groups <= 0 or c % num_groups:
-        raise RuntimeError(f"Expected number of channels in input to be divisible by num_groups, but got input of shape {list(input.shape)} and num_groups={num_groups}")
+        raise RuntimeError(
+            f"Expected number of channels in input to be divisible by num_groups, but got input of shape {list(input.shape)} and num_groups={num_groups}"
+        )
     size = input.array.size // max(n * num_groups, 1)
     if size * n * num_groups == 0:
         return input * 1.0
     rows = input.reshape(n * num_groups, size)
     kind = input.array.dtype
-    out = OPS["layer_norm_rows"].call(rows, _ones(size, kind), wrap(np.zeros(size, kind)), eps, None).reshape(input.array.shape)
+    out = (
+        OPS["layer_norm_rows"]
+        .call(rows, _ones(size, kind), wrap(np.zeros(size, kind)), eps, None)
+        .reshape(input.array.shape)
+    )
     return _channel_affine(out, weight, bias)
 
 
 def instance_norm(
-    input: Tensor, running_mean: Tensor | None = None, running_var: Tensor | None = None, weight: Tensor | None = None,
-    bias: Tensor | None = None, use_input_stats: bool = True, momentum: float = 0.1, eps: float = 1e-5,
+    input: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
 ) -> Tensor:
     """Each channel of each sample of input (N, C, *) normalized by itself: Ulyanov et al. 2017."""
     n, c = input.array.shape[:2]
@@ -429,17 +554,24 @@ def instance_norm(
     if running_mean is not None or running_var is not None:
         with no_grad():
             dims = tuple(range(2, input.ndim))
-            for running, value in ((running_mean, input.detach().mean(dims).mean(0)), (running_var, input.detach().var(dims).mean(0))):
+            for running, value in (
+                (running_mean, input.detach().mean(dims).mean(0)),
+                (running_var, input.detach().var(dims).mean(0)),
+            ):
                 if running is not None:
                     running.copy_(running * (1 - momentum) + value * momentum)
     return group_norm(input, c, weight, bias, eps)
 
 
-def rms_norm(input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None) -> Tensor:
+def rms_norm(
+    input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None
+) -> Tensor:
     """x / sqrt(mean(x^2) + eps) * weight over the last dimensions: Zhang and Sennrich 2019."""
     shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
-    if input.array.shape[-len(shape):] != shape:
-        raise RuntimeError(f"Given normalized_shape={list(shape)}, expected input with shape [*, {', '.join(map(str, shape))}], but got input of size{list(input.shape)}")
+    if input.array.shape[-len(shape) :] != shape:
+        raise RuntimeError(
+            f"Given normalized_shape={list(shape)}, expected input with shape [*, {', '.join(map(str, shape))}], but got input of size{list(input.shape)}"
+        )
     dims = tuple(range(-len(shape), 0))
     epsilon = float(np.finfo(input.array.dtype).eps) if eps is None else eps
     out = input * ((input * input).mean(dims, keepdim=True) + epsilon).rsqrt()
@@ -462,7 +594,9 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     return (x1 / norms[0] * (x2 / norms[1])).sum(dim)
 
 
-def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
+def pairwise_distance(
+    x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
+) -> Tensor:
     """|x1 - x2 + eps|_p along the last dimension."""
     return (x1 - x2 + eps).norm(p, -1, keepdim)
 
@@ -477,8 +611,13 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
 
 
 def embedding(
-    input: Tensor, weight: Tensor, padding_idx: int | None = None, max_norm: float | None = None, norm_type: float = 2.0,
-    scale_grad_by_freq: bool = False, sparse: bool = False,
+    input: Tensor,
+    weight: Tensor,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
 ) -> Tensor:
     """The rows of weight (V, D) numbered by input (*): (*, D). Row padding_idx gets no gradient; max_norm shortens rows in place.
 
@@ -498,22 +637,36 @@ def embedding(
             factor = np.where(norms > max_norm, max_norm / (norms + 1e-7), 1.0).astype(weight.array.dtype)
             weight.array[used] *= factor[:, None]
             weight.bump()
-    return OPS["embedding"].call(weight, input, -1 if padding_idx is None else padding_idx, scale_grad_by_freq)
+    return OPS["embedding"].call(
+        weight, input, -1 if padding_idx is None else padding_idx, scale_grad_by_freq
+    )
 
 
 def embedding_bag(
-    input: Tensor, weight: Tensor, offsets: Tensor | None = None, max_norm: float | None = None, norm_type: float = 2,
-    scale_grad_by_freq: bool = False, mode: str = "mean", sparse: bool = False, per_sample_weights: Tensor | None = None,
-    include_last_offset: bool = False, padding_idx: int | None = None,
+    input: Tensor,
+    weight: Tensor,
+    offsets: Tensor | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2,
+    scale_grad_by_freq: bool = False,
+    mode: str = "mean",
+    sparse: bool = False,
+    per_sample_weights: Tensor | None = None,
+    include_last_offset: bool = False,
+    padding_idx: int | None = None,
 ) -> Tensor:
     """Sum, mean or max of the embedding rows of each bag: input (B, n), or one vector cut at offsets."""
     if mode not in ("sum", "mean", "max"):
         raise ValueError("mode has to be one of sum, mean or max")
     if per_sample_weights is not None and mode != "sum":
-        raise NotImplementedError(f"embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for mode='sum' (got mode='{mode}')")
+        raise NotImplementedError(
+            f"embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for mode='sum' (got mode='{mode}')"
+        )
     if input.ndim == 2:
         if offsets is not None:
-            raise ValueError("if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed length sequences.")
+            raise ValueError(
+                "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed length sequences."
+            )
         bags = np.repeat(np.arange(input.shape[0]), input.shape[1])
         count = input.shape[0]
         flat = input.reshape(-1)
@@ -532,7 +685,10 @@ def embedding_bag(
     zeros = create.zeros((count, weight.shape[1]), dtype=weight.dtype)
     picked, where_ = rows[wrap(np.flatnonzero(kept))], wrap(bags[kept])
     if mode == "max":
-        outs = [picked[wrap(np.flatnonzero(bags[kept] == b))].max(0)[0] if (bags[kept] == b).any() else zeros[b] for b in range(count)]
+        outs = [
+            picked[wrap(np.flatnonzero(bags[kept] == b))].max(0)[0] if (bags[kept] == b).any() else zeros[b]
+            for b in range(count)
+        ]
         return NAMES["stack"](outs)
     total = zeros.index_add(0, where_, picked)
     if mode == "sum":
@@ -545,8 +701,14 @@ def embedding_bag(
 
 
 def scaled_dot_product_attention(
-    query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, dropout_p: float = 0.0, is_causal: bool = False,
-    scale: float | None = None, enable_gqa: bool = False,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
 ) -> Tensor:
     """softmax(Q K^T scale + mask) V: query (*, L, E), key (*, S, E), value (*, S, Ev) -> (*, L, Ev).
 
@@ -561,7 +723,9 @@ def scaled_dot_product_attention(
     scores = (query * factor) @ key.transpose(-2, -1)
     if is_causal:
         if attn_mask is not None:
-            raise RuntimeError("_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True")
+            raise RuntimeError(
+                "_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True"
+            )
         scores = scores + _causal(length, source, scores.array.dtype)
     elif attn_mask is not None:
         if attn_mask.array.dtype == bool:
@@ -579,7 +743,9 @@ def _causal(length: int, source: int, kind: np.dtype) -> Tensor:
 
 def multi_head_attention_forward(*args: Any, **kwargs: Any) -> Any:
     """Use nn.MultiheadAttention: NotImplementedError."""
-    raise NotImplementedError("F.multi_head_attention_forward is not supported: use nn.MultiheadAttention or F.scaled_dot_product_attention")
+    raise NotImplementedError(
+        "F.multi_head_attention_forward is not supported: use nn.MultiheadAttention or F.scaled_dot_product_attention"
+    )
 
 
 __all__ = [n for n in dir() if not n.startswith("_")]

@@ -1,4 +1,5 @@
 """A module call with hooks: forward-pre, forward, and the full backward hooks by functions around inputs and outputs."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -49,7 +50,9 @@ class _Inputs(Function):
             if answer is not None:
                 given = answer if isinstance(answer, tuple) else (answer,)
                 if len(given) != len(full):
-                    raise RuntimeError(f"Backward hook returned an invalid number of grad_input, got {len(given)}, but expected {len(full)}")
+                    raise RuntimeError(
+                        f"Backward hook returned an invalid number of grad_input, got {len(given)}, but expected {len(full)}"
+                    )
         return (None, None, *[given[place] for place in ctx.seen["places"]])
 
 
@@ -62,7 +65,9 @@ def call_with_hooks(module: Any, args: tuple, kwargs: dict) -> Any:
             continue
         if with_kwargs:
             if not (isinstance(answer, tuple) and len(answer) == 2):
-                raise RuntimeError(f"forward pre-hook must return None or a tuple of (new_args, new_kwargs), but got {answer}.")
+                raise RuntimeError(
+                    f"forward pre-hook must return None or a tuple of (new_args, new_kwargs), but got {answer}."
+                )
             args, kwargs = answer
         else:
             args = answer if isinstance(answer, tuple) else (answer,)
@@ -90,7 +95,9 @@ def call_with_hooks(module: Any, args: tuple, kwargs: dict) -> Any:
         several = isinstance(result, tuple)
         outs = result if several else (result,)
         if not all(isinstance(o, Tensor) for o in outs):
-            raise RuntimeError("full backward hooks need a module that returns a tensor or a tuple of tensors")
+            raise RuntimeError(
+                "full backward hooks need a module that returns a tensor or a tuple of tensors"
+            )
         passed_on = _Outputs.apply(seen, module, *outs)
         result = passed_on if several else passed_on[0]
     return result

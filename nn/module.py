@@ -4,6 +4,7 @@ Everything registered lives in the instance's own `__dict__`, so `self.weight` i
 stand the names, in order: `_names` maps "parameters", "buffers" and "modules" to {name: persistent or None}. PyTorch's
 `_parameters`, `_buffers` and `_modules` are live views made from both when somebody asks.
 """
+
 from __future__ import annotations
 
 from collections import OrderedDict
@@ -70,12 +71,16 @@ class Module:
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if args or kwargs:
-            raise TypeError(f"{type(self).__name__}.__init__() takes 1 positional argument, got {len(args)} more and {sorted(kwargs)}")
+            raise TypeError(
+                f"{type(self).__name__}.__init__() takes 1 positional argument, got {len(args)} more and {sorted(kwargs)}"
+            )
         self.__dict__["training"] = True
         self.__dict__["_names"] = {kind: {} for kind in _KINDS}
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
+        raise NotImplementedError(
+            f'Module [{type(self).__name__}] is missing the required "forward" function'
+        )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self._hooks is None:
@@ -106,11 +111,17 @@ class Module:
             names["buffers"][name] = value.__dict__.get("persistent", True)
         elif names is not None and value is not None:
             if name in names["parameters"]:
-                raise TypeError(f"cannot assign '{_type(value)}' as parameter '{name}' (torch.nn.Parameter or None expected)")
+                raise TypeError(
+                    f"cannot assign '{_type(value)}' as parameter '{name}' (torch.nn.Parameter or None expected)"
+                )
             if name in names["modules"]:
-                raise TypeError(f"cannot assign '{_type(value)}' as child module '{name}' (torch.nn.Module or None expected)")
+                raise TypeError(
+                    f"cannot assign '{_type(value)}' as child module '{name}' (torch.nn.Module or None expected)"
+                )
             if name in names["buffers"] and not isinstance(value, Tensor):
-                raise TypeError(f"cannot assign '{_type(value)}' as buffer '{name}' (torch.nn.Buffer, torch.Tensor or None expected)")
+                raise TypeError(
+                    f"cannot assign '{_type(value)}' as buffer '{name}' (torch.nn.Buffer, torch.Tensor or None expected)"
+                )
         if isinstance(getattr(type(self), name, None), property):
             object.__setattr__(self, name, value)
         else:
@@ -147,9 +158,13 @@ class Module:
         """Make `param` (or None) a parameter of this module under `name`."""
         self._check_name(name, "parameter", "parameters")
         if param is not None and not isinstance(param, Parameter):
-            raise TypeError(f"cannot assign '{_type(param)}' object to parameter '{name}' (torch.nn.Parameter or None required)")
+            raise TypeError(
+                f"cannot assign '{_type(param)}' object to parameter '{name}' (torch.nn.Parameter or None required)"
+            )
         if param is not None and param.grad_fn is not None:
-            raise ValueError(f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created explicitly.")
+            raise ValueError(
+                f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created explicitly."
+            )
         self._names["parameters"].setdefault(name, None)
         self.__dict__[name] = param
 
@@ -157,7 +172,9 @@ class Module:
         """Make `tensor` (or None) part of this module's state; of its state_dict only if persistent."""
         self._check_name(name, "buffer", "buffers")
         if tensor is not None and not isinstance(tensor, Tensor):
-            raise TypeError(f"cannot assign '{_type(tensor)}' object to buffer '{name}' (torch Tensor or None required)")
+            raise TypeError(
+                f"cannot assign '{_type(tensor)}' object to buffer '{name}' (torch Tensor or None required)"
+            )
         self._names["buffers"][name] = persistent
         self.__dict__[name] = tensor
 
@@ -181,7 +198,9 @@ class Module:
 
     # ---- walking the tree
 
-    def named_modules(self, memo: set | None = None, prefix: str = "", remove_duplicate: bool = True) -> Iterator[tuple[str, Module]]:
+    def named_modules(
+        self, memo: set | None = None, prefix: str = "", remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Module]]:
         """Every module of the tree with its dotted name, this one first; each once."""
         memo = set() if memo is None else memo
         stack = [(prefix, self)]
@@ -193,7 +212,11 @@ class Module:
                 memo.add(module)
             yield path, module
             own = vars(module)
-            stack += [(f"{path}.{n}" if path else n, own[n]) for n in reversed(module._names["modules"]) if own[n] is not None]
+            stack += [
+                (f"{path}.{n}" if path else n, own[n])
+                for n in reversed(module._names["modules"])
+                if own[n] is not None
+            ]
 
     def modules(self, remove_duplicate: bool = True) -> Iterator[Module]:
         """Every module of the tree, this one first; each once."""
@@ -214,9 +237,15 @@ class Module:
         for _, m in self.named_children():
             yield m
 
-    def _named(self, kind: str, prefix: str, recurse: bool, remove_duplicate: bool) -> Iterator[tuple[str, Any]]:
+    def _named(
+        self, kind: str, prefix: str, recurse: bool, remove_duplicate: bool
+    ) -> Iterator[tuple[str, Any]]:
         seen: set[int] = set()
-        for path, module in self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse else [(prefix, self)]:
+        for path, module in (
+            self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate)
+            if recurse
+            else [(prefix, self)]
+        ):
             own = vars(module)
             for name in module._names[kind]:
                 value = own[name]
@@ -226,7 +255,9 @@ class Module:
                     seen.add(id(value))
                 yield f"{path}.{name}" if path else name, value
 
-    def named_parameters(self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True) -> Iterator[tuple[str, Parameter]]:
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Parameter]]:
         """The parameters of the tree with their dotted names; a shared one once, under its first name."""
         return self._named("parameters", prefix, recurse, remove_duplicate)
 
@@ -235,7 +266,9 @@ class Module:
         for _, p in self.named_parameters(recurse=recurse):
             yield p
 
-    def named_buffers(self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True) -> Iterator[tuple[str, Tensor]]:
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Tensor]]:
         """The buffers of the tree with their dotted names."""
         return self._named("buffers", prefix, recurse, remove_duplicate)
 
@@ -315,7 +348,9 @@ class Module:
         if dtype is None:
             return self
         if not dtype.is_floating_point:
-            raise TypeError(f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}")
+            raise TypeError(
+                f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}"
+            )
         return self._apply(lambda t: t.to(dtype) if t.is_floating_point() else t)
 
     def type(self, dst_type: Any) -> Module:
@@ -387,7 +422,9 @@ class Module:
         if type(self).get_extra_state is not Module.get_extra_state:
             destination[prefix + "_extra_state"] = self.get_extra_state()
 
-    def state_dict(self, *, destination: Any = None, prefix: str = "", keep_vars: bool = False) -> dict[str, Any]:
+    def state_dict(
+        self, *, destination: Any = None, prefix: str = "", keep_vars: bool = False
+    ) -> dict[str, Any]:
         """All parameters and persistent buffers by dotted name, sharing memory with the module."""
         if destination is None:
             destination = OrderedDict()
@@ -400,7 +437,9 @@ class Module:
         self._save_to_state_dict(destination, prefix, keep_vars)
         for name in self._names["modules"]:
             if self.__dict__[name] is not None:
-                self.__dict__[name].state_dict(destination=destination, prefix=prefix + name + ".", keep_vars=keep_vars)
+                self.__dict__[name].state_dict(
+                    destination=destination, prefix=prefix + name + ".", keep_vars=keep_vars
+                )
         for hook in (self._hooks or {}).get("state", {}).values():
             answer = hook(self, destination, prefix, metadata)
             destination = destination if answer is None else answer
@@ -429,14 +468,31 @@ class Module:
             if given is None:
                 continue
             if not isinstance(given, Tensor):
-                errors.append(f'While copying the parameter named "{prefix + name}", expected torch.Tensor or Tensor-like object from '
-                              f"checkpoint but received {_type(given)}")
-            elif not is_lazy(have) and not assign and given.array.shape != have.array.shape and not (given.ndim == 1 == given.numel() and have.ndim == 0):
-                errors.append(f"size mismatch for {prefix + name}: copying a param with shape {given.shape} from checkpoint, the shape in "
-                              f"current model is {have.shape}.")
+                errors.append(
+                    f'While copying the parameter named "{prefix + name}", expected torch.Tensor or Tensor-like object from '
+                    f"checkpoint but received {_type(given)}"
+                )
+            elif (
+                not is_lazy(have)
+                and not assign
+                and given.array.shape != have.array.shape
+                and not (given.ndim == 1 == given.numel() and have.ndim == 0)
+            ):
+                errors.append(
+                    f"size mismatch for {prefix + name}: copying a param with shape {given.shape} from checkpoint, the shape in "
+                    f"current model is {have.shape}."
+                )
 
-    def _load_from_state_dict(self, state_dict: Mapping, prefix: str, local_metadata: dict, strict: bool, missing_keys: list,
-                              unexpected_keys: list, error_msgs: list) -> None:
+    def _load_from_state_dict(
+        self,
+        state_dict: Mapping,
+        prefix: str,
+        local_metadata: dict,
+        strict: bool,
+        missing_keys: list,
+        unexpected_keys: list,
+        error_msgs: list,
+    ) -> None:
         """Copy this module's own entries; a subclass may extend it. Shapes were checked before."""
         assign = local_metadata.get("assign_to_params_buffers", False)
         known = set()
@@ -450,7 +506,11 @@ class Module:
             if is_lazy(have):
                 have.materialize(given.array.shape)  # type: ignore[attr-defined]
             if assign:
-                value = Parameter(given, have.requires_grad) if isinstance(have, Parameter) and not isinstance(given, Parameter) else given
+                value = (
+                    Parameter(given, have.requires_grad)
+                    if isinstance(have, Parameter) and not isinstance(given, Parameter)
+                    else given
+                )
                 self.__dict__[name] = value
             else:
                 with no_grad():
@@ -463,11 +523,13 @@ class Module:
         if strict:
             for key in state_dict:
                 if key.startswith(prefix) and key != prefix + "_extra_state":
-                    first, _, rest = key[len(prefix):].partition(".")
+                    first, _, rest = key[len(prefix) :].partition(".")
                     if not (rest and first in self._names["modules"]) and not (not rest and first in known):
                         unexpected_keys.append(key)
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> Any:
         """Copy a state_dict into this module (or take its tensors, if assign); returns (missing_keys, unexpected_keys).
 
         RuntimeError that names every missing, unexpected and misshapen key; the module is then as it was. Without
@@ -481,11 +543,17 @@ class Module:
         modules = [(p + "." if p else "", m) for p, m in self.named_modules(remove_duplicate=False)]
         plain = all(type(m)._load_from_state_dict is Module._load_from_state_dict for _, m in modules)
         known = {prefix + n for prefix, m in modules for n, _ in m._own_state()}
-        known |= {prefix + "_extra_state" for prefix, m in modules if type(m).set_extra_state is not Module.set_extra_state}
+        known |= {
+            prefix + "_extra_state"
+            for prefix, m in modules
+            if type(m).set_extra_state is not Module.set_extra_state
+        }
         for prefix, m in modules:
             m._check_state_dict(state_dict, prefix, errors, assign)
         if strict and plain:  # find everything before anything is changed
-            missing = [prefix + n for prefix, m in modules for n in _required(m) if prefix + n not in state_dict]
+            missing = [
+                prefix + n for prefix, m in modules for n in _required(m) if prefix + n not in state_dict
+            ]
             unexpected = [k for k in state_dict if k not in known]
         if not (errors or strict and (missing or unexpected)):
             missing, unexpected = [], []
@@ -505,11 +573,23 @@ class Module:
                 hook(m, result)
         if strict:
             if result.unexpected_keys:
-                errors.insert(0, "Unexpected key(s) in state_dict: " + ", ".join(f'"{k}"' for k in result.unexpected_keys) + ". ")
+                errors.insert(
+                    0,
+                    "Unexpected key(s) in state_dict: "
+                    + ", ".join(f'"{k}"' for k in result.unexpected_keys)
+                    + ". ",
+                )
             if result.missing_keys:
-                errors.insert(0, "Missing key(s) in state_dict: " + ", ".join(f'"{k}"' for k in result.missing_keys) + ". ")
+                errors.insert(
+                    0,
+                    "Missing key(s) in state_dict: "
+                    + ", ".join(f'"{k}"' for k in result.missing_keys)
+                    + ". ",
+                )
         if errors:
-            raise RuntimeError(f"Error(s) in loading state_dict for {type(self).__name__}:\n\t" + "\n\t".join(errors))
+            raise RuntimeError(
+                f"Error(s) in loading state_dict for {type(self).__name__}:\n\t" + "\n\t".join(errors)
+            )
         return result
 
     # ---- hooks: see hooks.py for when they run
@@ -524,11 +604,20 @@ class Module:
             hooks.move_to_end(handle.id, last=False)
         return handle
 
-    def register_forward_pre_hook(self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False) -> RemovableHandle:
+    def register_forward_pre_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+    ) -> RemovableHandle:
         """Call hook(module, args[, kwargs]) before forward; a result replaces the arguments."""
         return self._register("forward_pre", (hook, with_kwargs), prepend)
 
-    def register_forward_hook(self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False) -> RemovableHandle:
+    def register_forward_hook(
+        self,
+        hook: Callable[..., Any],
+        *,
+        prepend: bool = False,
+        with_kwargs: bool = False,
+        always_call: bool = False,
+    ) -> RemovableHandle:
         """Call hook(module, args[, kwargs], output) after forward (even if it raised, if always_call); a result replaces the output."""
         return self._register("forward", (hook, with_kwargs, always_call), prepend)
 
@@ -536,7 +625,9 @@ class Module:
         """Call hook(module, grad_input, grad_output) when the gradients of the inputs are known; a result replaces grad_input."""
         return self._register("backward", hook, prepend)
 
-    def register_full_backward_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+    def register_full_backward_pre_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
         """Call hook(module, grad_output) when the gradients of the outputs are known; a result replaces them."""
         return self._register("backward_pre", hook, prepend)
 
@@ -600,7 +691,11 @@ def _required(m: Module) -> list[str]:
 
 
 def _type(value: Any) -> str:
-    return f"{type(value).__module__}.{type(value).__name__}" if type(value).__module__ != "builtins" else type(value).__name__
+    return (
+        f"{type(value).__module__}.{type(value).__name__}"
+        if type(value).__module__ != "builtins"
+        else type(value).__name__
+    )
 
 
 def _indented(text: str) -> str:

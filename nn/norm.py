@@ -1,4 +1,5 @@
 """Normalization layers. The public batch and instance norms differ only in the rank they accept."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -18,16 +19,30 @@ class _NormBase(Module):
     ranks: tuple[int, ...] = ()
     _version = 2
 
-    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
-                 track_running_stats: bool = True, device: Any = None, dtype: Any = None) -> None:
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
         super().__init__()
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
         for name in ("weight", "bias"):
-            self.register_parameter(name, Parameter(create.empty(num_features, device=device, dtype=dtype)) if affine else None)
+            self.register_parameter(
+                name, Parameter(create.empty(num_features, device=device, dtype=dtype)) if affine else None
+            )
         tracked = track_running_stats
-        self.register_buffer("running_mean", create.zeros(num_features, device=device, dtype=dtype) if tracked else None)
-        self.register_buffer("running_var", create.ones(num_features, device=device, dtype=dtype) if tracked else None)
+        self.register_buffer(
+            "running_mean", create.zeros(num_features, device=device, dtype=dtype) if tracked else None
+        )
+        self.register_buffer(
+            "running_var", create.ones(num_features, device=device, dtype=dtype) if tracked else None
+        )
         self.register_buffer("num_batches_tracked", create.tensor(0) if tracked else None)
         self.reset_parameters()
 
@@ -51,8 +66,10 @@ class _NormBase(Module):
             raise ValueError(f"expected {expected} input (got {input.ndim}D input)")
 
     def extra_repr(self) -> str:
-        return (f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-                f"track_running_stats={self.track_running_stats}")
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+            f"track_running_stats={self.track_running_stats}"
+        )
 
 
 class _BatchNorm(_NormBase):
@@ -67,8 +84,16 @@ class _BatchNorm(_NormBase):
                 momentum = 1.0 / seen.item()
         batch = self.training or self.running_mean is None
         tracked = not self.training or self.track_running_stats
-        return F.batch_norm(input, self.running_mean if tracked else None, self.running_var if tracked else None, self.weight, self.bias,
-                            batch, 0.0 if momentum is None else momentum, self.eps)
+        return F.batch_norm(
+            input,
+            self.running_mean if tracked else None,
+            self.running_var if tracked else None,
+            self.weight,
+            self.bias,
+            batch,
+            0.0 if momentum is None else momentum,
+            self.eps,
+        )
 
 
 _BATCH = """(x - mean) / sqrt(var + eps) * weight + bias for each channel of {shape}.
@@ -95,8 +120,16 @@ class BatchNorm3d(_BatchNorm):
 
 
 class _InstanceNorm(_NormBase):
-    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = False,
-                 track_running_stats: bool = False, device: Any = None, dtype: Any = None) -> None:
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        affine: bool = False,
+        track_running_stats: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
         super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype)
 
     def forward(self, input: Tensor) -> Tensor:
@@ -104,9 +137,19 @@ class _InstanceNorm(_NormBase):
         single = input.ndim == self.ranks[0]
         x = input.unsqueeze(0) if single else input
         if x.shape[1] != self.num_features and self.affine:
-            raise ValueError(f"expected input's size at dim=1 to match num_features ({self.num_features}), but got: {x.shape[1]}.")
-        out = F.instance_norm(x, self.running_mean, self.running_var, self.weight, self.bias,
-                              self.training or not self.track_running_stats, self.momentum, self.eps)
+            raise ValueError(
+                f"expected input's size at dim=1 to match num_features ({self.num_features}), but got: {x.shape[1]}."
+            )
+        out = F.instance_norm(
+            x,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            self.training or not self.track_running_stats,
+            self.momentum,
+            self.eps,
+        )
         return out.squeeze(0) if single else out
 
 
@@ -135,11 +178,28 @@ def _shape(normalized_shape: Any) -> tuple[int, ...]:
 class LayerNorm(Module):
     """(x - mean) / sqrt(var + eps) * weight + bias over the last dimensions, normalized_shape (Ba, Kiros and Hinton 2016)."""
 
-    def __init__(self, normalized_shape: Any, eps: float = 1e-5, elementwise_affine: bool = True, bias: bool = True, device: Any = None, dtype: Any = None) -> None:
+    def __init__(
+        self,
+        normalized_shape: Any,
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
         super().__init__()
-        self.normalized_shape, self.eps, self.elementwise_affine = _shape(normalized_shape), eps, elementwise_affine
+        self.normalized_shape, self.eps, self.elementwise_affine = (
+            _shape(normalized_shape),
+            eps,
+            elementwise_affine,
+        )
         for name, wanted in (("weight", elementwise_affine), ("bias", elementwise_affine and bias)):
-            self.register_parameter(name, Parameter(create.empty(self.normalized_shape, device=device, dtype=dtype)) if wanted else None)
+            self.register_parameter(
+                name,
+                Parameter(create.empty(self.normalized_shape, device=device, dtype=dtype))
+                if wanted
+                else None,
+            )
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -159,10 +219,26 @@ class LayerNorm(Module):
 class RMSNorm(Module):
     """x / sqrt(mean(x^2) + eps) * weight over the last dimensions, normalized_shape (Zhang and Sennrich 2019)."""
 
-    def __init__(self, normalized_shape: Any, eps: float | None = None, elementwise_affine: bool = True, device: Any = None, dtype: Any = None) -> None:
+    def __init__(
+        self,
+        normalized_shape: Any,
+        eps: float | None = None,
+        elementwise_affine: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
         super().__init__()
-        self.normalized_shape, self.eps, self.elementwise_affine = _shape(normalized_shape), eps, elementwise_affine
-        self.register_parameter("weight", Parameter(create.ones(self.normalized_shape, device=device, dtype=dtype)) if elementwise_affine else None)
+        self.normalized_shape, self.eps, self.elementwise_affine = (
+            _shape(normalized_shape),
+            eps,
+            elementwise_affine,
+        )
+        self.register_parameter(
+            "weight",
+            Parameter(create.ones(self.normalized_shape, device=device, dtype=dtype))
+            if elementwise_affine
+            else None,
+        )
 
     def forward(self, input: Tensor) -> Tensor:
         return F.rms_norm(input, self.normalized_shape, self.weight, self.eps)
@@ -174,13 +250,25 @@ class RMSNorm(Module):
 class GroupNorm(Module):
     """Each of num_groups groups of channels of each sample of (N, C, *) normalized by itself (Wu and He 2018)."""
 
-    def __init__(self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True, device: Any = None, dtype: Any = None) -> None:
+    def __init__(
+        self,
+        num_groups: int,
+        num_channels: int,
+        eps: float = 1e-5,
+        affine: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
         super().__init__()
         if num_channels % num_groups:
             raise ValueError(f"num_channels ({num_channels}) must be divisible by num_groups ({num_groups})")
         self.num_groups, self.num_channels, self.eps, self.affine = num_groups, num_channels, eps, affine
-        self.register_parameter("weight", Parameter(create.ones(num_channels, device=device, dtype=dtype)) if affine else None)
-        self.register_parameter("bias", Parameter(create.zeros(num_channels, device=device, dtype=dtype)) if affine else None)
+        self.register_parameter(
+            "weight", Parameter(create.ones(num_channels, device=device, dtype=dtype)) if affine else None
+        )
+        self.register_parameter(
+            "bias", Parameter(create.zeros(num_channels, device=device, dtype=dtype)) if affine else None
+        )
 
     def forward(self, input: Tensor) -> Tensor:
         return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)

@@ -1,4 +1,5 @@
 """Parameter and Buffer: tensors that a Module registers when they are assigned to it."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -23,8 +24,10 @@ class Parameter(Tensor):
         p.cell = data.cell
         if requires_grad:
             if data.array.dtype.kind != "f":
-                raise RuntimeError(f"Only Tensors of floating point dtype can require gradients, got {data.dtype}; "
-                                   "pass requires_grad=False for a parameter of integers")
+                raise RuntimeError(
+                    f"Only Tensors of floating point dtype can require gradients, got {data.dtype}; "
+                    "pass requires_grad=False for a parameter of integers"
+                )
             p.node = Leaf(p)
         return p
 
@@ -66,7 +69,9 @@ class UninitializedParameter(Parameter):
 
     @property
     def shape(self) -> Any:
-        raise RuntimeError("Can't access the shape of an uninitialized parameter or buffer. Call forward once first.")
+        raise RuntimeError(
+            "Can't access the shape of an uninitialized parameter or buffer. Call forward once first."
+        )
 
     def __repr__(self) -> str:
         return "<UninitializedParameter>"

@@ -1,4 +1,5 @@
 """Recurrent layers: RNN, LSTM, GRU with layers, directions and dropout, and their single-step cells."""
+
 from __future__ import annotations
 
 import math
@@ -24,25 +25,52 @@ class RNNBase(Module):
     gates = 1
 
     def __init__(
-        self, mode: str, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True, batch_first: bool = False,
-        dropout: float = 0.0, bidirectional: bool = False, proj_size: int = 0, device: Any = None, dtype: Any = None,
+        self,
+        mode: str,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        device: Any = None,
+        dtype: Any = None,
     ) -> None:
         super().__init__()
         if not isinstance(dropout, (int, float)) or not 0 <= dropout <= 1 or isinstance(dropout, bool):
-            raise ValueError("dropout should be a number in range [0, 1] representing the probability of an element being zeroed")
+            raise ValueError(
+                "dropout should be a number in range [0, 1] representing the probability of an element being zeroed"
+            )
         if not isinstance(hidden_size, int):
             raise TypeError(f"hidden_size should be of type int, got: {type(hidden_size).__name__}")
         if hidden_size <= 0 or num_layers <= 0:
-            raise ValueError(f"hidden_size and num_layers must be greater than zero, got {hidden_size} and {num_layers}")
+            raise ValueError(
+                f"hidden_size and num_layers must be greater than zero, got {hidden_size} and {num_layers}"
+            )
         if proj_size:
             raise NotImplementedError("proj_size is not supported")
         if dropout > 0 and num_layers == 1:
             import warnings
 
-            warnings.warn("dropout option adds dropout after all but last recurrent layer, so non-zero dropout expects num_layers "
-                          f"greater than 1, but got dropout={dropout} and num_layers={num_layers}", stacklevel=3)
-        self.mode, self.input_size, self.hidden_size, self.num_layers = mode, input_size, hidden_size, num_layers
-        self.bias, self.batch_first, self.dropout, self.bidirectional = bias, batch_first, float(dropout), bidirectional
+            warnings.warn(
+                "dropout option adds dropout after all but last recurrent layer, so non-zero dropout expects num_layers "
+                f"greater than 1, but got dropout={dropout} and num_layers={num_layers}",
+                stacklevel=3,
+            )
+        self.mode, self.input_size, self.hidden_size, self.num_layers = (
+            mode,
+            input_size,
+            hidden_size,
+            num_layers,
+        )
+        self.bias, self.batch_first, self.dropout, self.bidirectional = (
+            bias,
+            batch_first,
+            float(dropout),
+            bidirectional,
+        )
         self.proj_size = 0
         for layer in range(num_layers):
             for suffix in self._directions():
@@ -52,7 +80,11 @@ class RNNBase(Module):
                 if bias:
                     shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)}
                 for name, shape in shapes.items():
-                    setattr(self, f"{name}_l{layer}{suffix}", Parameter(create.empty(shape, device=device, dtype=dtype)))
+                    setattr(
+                        self,
+                        f"{name}_l{layer}{suffix}",
+                        Parameter(create.empty(shape, device=device, dtype=dtype)),
+                    )
         self.reset_parameters()
 
     def _directions(self) -> tuple[str, ...]:
@@ -70,11 +102,21 @@ class RNNBase(Module):
     @property
     def all_weights(self) -> list[list[Parameter]]:
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")[: 4 if self.bias else 2]
-        return [[getattr(self, f"{n}_l{layer}{s}") for n in names] for layer in range(self.num_layers) for s in self._directions()]
+        return [
+            [getattr(self, f"{n}_l{layer}{s}") for n in names]
+            for layer in range(self.num_layers)
+            for s in self._directions()
+        ]
 
     def extra_repr(self) -> str:
         s = f"{self.input_size}, {self.hidden_size}"
-        for name, default in (("num_layers", 1), ("bias", True), ("batch_first", False), ("dropout", 0.0), ("bidirectional", False)):
+        for name, default in (
+            ("num_layers", 1),
+            ("bias", True),
+            ("batch_first", False),
+            ("dropout", 0.0),
+            ("bidirectional", False),
+        ):
             if getattr(self, name) != default:
                 s += f", {name}={getattr(self, name)}"
         return s
@@ -106,7 +148,9 @@ class RNNBase(Module):
         elif self.batch_first and not packed:
             x = x.transpose(0, 1)
         if x.shape[-1] != self.input_size:
-            raise RuntimeError(f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {x.shape[-1]}")
+            raise RuntimeError(
+                f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {x.shape[-1]}"
+            )
         count = self.num_layers * len(self._directions())
         shape = (count, x.shape[1], self.hidden_size)
         states = 2 if self.mode == "LSTM" else 1
@@ -172,8 +216,14 @@ class RNN(RNNBase):
         self.nonlinearity = nonlinearity
 
     def _scan(self, x: Tensor, state: tuple, weights: list) -> Any:
-        out = OPS["rnn_scan"].call(F.linear(x, weights[0], self._bias(weights, 2)), state[0], weights[1], self._bias(weights, 3),
-                                   nonlinearity=self.nonlinearity, cache=None)
+        out = OPS["rnn_scan"].call(
+            F.linear(x, weights[0], self._bias(weights, 2)),
+            state[0],
+            weights[1],
+            self._bias(weights, 3),
+            nonlinearity=self.nonlinearity,
+            cache=None,
+        )
         return out, (out,)
 
     def forward(self, input: Any, hx: Tensor | None = None) -> tuple[Any, Tensor]:
@@ -194,11 +244,15 @@ class LSTM(RNNBase):
         super().__init__("LSTM", *args, **kwargs)
 
     def _scan(self, x: Tensor, state: tuple, weights: list) -> Any:
-        both = OPS["lstm_scan"].call(F.linear(x, weights[0], self._bias(weights, 2)), *state, weights[1], self._bias(weights, 3))
-        h, c = both[..., :self.hidden_size], both[..., self.hidden_size:]
+        both = OPS["lstm_scan"].call(
+            F.linear(x, weights[0], self._bias(weights, 2)), *state, weights[1], self._bias(weights, 3)
+        )
+        h, c = both[..., : self.hidden_size], both[..., self.hidden_size :]
         return h, (h, c)
 
-    def forward(self, input: Any, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Any, tuple[Tensor, Tensor]]:
+    def forward(
+        self, input: Any, hx: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Any, tuple[Tensor, Tensor]]:
         out, (h, c) = self._run(input, hx)
         return out, (h, c)
 
@@ -216,7 +270,9 @@ class GRU(RNNBase):
         super().__init__("GRU", *args, **kwargs)
 
     def _scan(self, x: Tensor, state: tuple, weights: list) -> Any:
-        out = OPS["gru_scan"].call(F.linear(x, weights[0], self._bias(weights, 2)), state[0], weights[1], self._bias(weights, 3))
+        out = OPS["gru_scan"].call(
+            F.linear(x, weights[0], self._bias(weights, 2)), state[0], weights[1], self._bias(weights, 3)
+        )
         return out, (out,)
 
     def forward(self, input: Any, hx: Tensor | None = None) -> tuple[Any, Tensor]:
@@ -229,7 +285,9 @@ class RNNCellBase(Module):
 
     gates = 1
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: Any = None) -> None:
+    def __init__(
+        self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: Any = None
+    ) -> None:
         super().__init__()
         self.input_size, self.hidden_size, self.bias = input_size, hidden_size, bias
         rows = self.gates * hidden_size
@@ -255,9 +313,13 @@ class RNNCellBase(Module):
             s += f", nonlinearity={self.nonlinearity}"
         return s
 
-    def _step(self, input: Tensor, state: tuple | None, count: int) -> tuple[Tensor, tuple[Tensor, ...], bool]:
+    def _step(
+        self, input: Tensor, state: tuple | None, count: int
+    ) -> tuple[Tensor, tuple[Tensor, ...], bool]:
         if input.ndim not in (1, 2):
-            raise ValueError(f"{type(self).__name__}: Expected input to be 1D or 2D, got {input.ndim}D instead")
+            raise ValueError(
+                f"{type(self).__name__}: Expected input to be 1D or 2D, got {input.ndim}D instead"
+            )
         batched = input.ndim == 2
         x = input if batched else input.unsqueeze(0)
         if state is None:
@@ -270,7 +332,15 @@ class RNNCellBase(Module):
 class RNNCell(RNNCellBase):
     """h' = tanh(x W_ih^T + b_ih + h W_hh^T + b_hh), or relu: input (N, input_size), state (N, hidden_size)."""
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh", device: Any = None, dtype: Any = None) -> None:
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        nonlinearity: str = "tanh",
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
         if nonlinearity not in ("tanh", "relu"):
             raise RuntimeError(f"Unknown nonlinearity: {nonlinearity}")
         super().__init__(input_size, hidden_size, bias, device, dtype)

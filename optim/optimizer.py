@@ -10,6 +10,7 @@ and the next begins, so `step` calls it on
 Parameters stay where they are in memory, so views and arrays that others hold of them go on sharing it. What a step
 computes for an element is the same either way, bit for bit.
 """
+
 from __future__ import annotations
 
 import copy
@@ -61,9 +62,14 @@ class Flat:
 
     def fits(self, params: list[Tensor], states: list[dict], slots: tuple[str, ...]) -> bool:
         """Whether these are still the parameters, and their state is still in the buffers."""
-        return len(params) == len(self.params) and all(map(operator.is_, params, self.params)) and all(
-            s is t and s["step"] is self.step and all(s[n].array is a for n, a in zip(slots, kept))
-            for s, t, kept in zip(states, self.states, self.kept))
+        return (
+            len(params) == len(self.params)
+            and all(map(operator.is_, params, self.params))
+            and all(
+                s is t and s["step"] is self.step and all(s[n].array is a for n, a in zip(slots, kept))
+                for s, t, kept in zip(states, self.states, self.kept)
+            )
+        )
 
 
 class Optimizer:
@@ -77,12 +83,19 @@ class Optimizer:
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         if isinstance(params, Tensor):
-            raise TypeError(f"params argument given to the optimizer should be an iterable of Tensors or dicts, but got {type(params).__name__}")
+            raise TypeError(
+                f"params argument given to the optimizer should be an iterable of Tensors or dicts, but got {type(params).__name__}"
+            )
         self.defaults = defaults
         self.state: dict[Tensor, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
         self._flats: dict[int, Flat] = {}
-        self._hooks: dict[str, dict] = {"pre": OrderedDict(), "post": OrderedDict(), "state": OrderedDict(), "load": OrderedDict()}
+        self._hooks: dict[str, dict] = {
+            "pre": OrderedDict(),
+            "post": OrderedDict(),
+            "state": OrderedDict(),
+            "load": OrderedDict(),
+        }
         groups = list(params)
         if not groups:
             raise ValueError("optimizer got an empty parameter list")
@@ -102,8 +115,10 @@ class Optimizer:
         if isinstance(params, Tensor):
             params = [params]
         elif isinstance(params, set):
-            raise TypeError("optimizer parameters need to be organized in ordered collections, but the ordering of tensors in sets will "
-                            "change between runs. Please use a list instead.")
+            raise TypeError(
+                "optimizer parameters need to be organized in ordered collections, but the ordering of tensors in sets will "
+                "change between runs. Please use a list instead."
+            )
         items = list(params)
         names = None
         if items and isinstance(items[0], tuple):
@@ -111,18 +126,25 @@ class Optimizer:
             items = [p for _, p in items]
         for p in items:
             if not isinstance(p, Tensor):
-                raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {type(p).__name__}")
+                raise TypeError(
+                    f"optimizer can only optimize Tensors, but one of the params is {type(p).__name__}"
+                )
             if not p.is_leaf:
                 raise ValueError("can't optimize a non-leaf Tensor")
         for name, default in self.defaults.items():
             if default is required and name not in group:
-                raise ValueError(f"parameter group didn't specify a value of required optimization parameter {name}")
+                raise ValueError(
+                    f"parameter group didn't specify a value of required optimization parameter {name}"
+                )
             group.setdefault(name, default)
         self._check(group)
         if len({id(p) for p in items}) != len(items):
             import warnings
 
-            warnings.warn("optimizer contains a parameter group with duplicate parameters; in future, this will cause an error", stacklevel=3)
+            warnings.warn(
+                "optimizer contains a parameter group with duplicate parameters; in future, this will cause an error",
+                stacklevel=3,
+            )
         mine = {id(p) for g in self.param_groups for p in g["params"]}
         if mine & {id(p) for p in items}:
             raise ValueError("some parameters appear in more than one parameter group")
@@ -133,12 +155,21 @@ class Optimizer:
 
     def _check(self, group: dict[str, Any]) -> None:
         """Refuse options out of range, before anything is kept."""
-        for name, low in (("lr", 0.0), ("weight_decay", 0.0), ("eps", 0.0), ("momentum", 0.0), ("lr_decay", 0.0), ("initial_accumulator_value", 0.0)):
+        for name, low in (
+            ("lr", 0.0),
+            ("weight_decay", 0.0),
+            ("eps", 0.0),
+            ("momentum", 0.0),
+            ("lr_decay", 0.0),
+            ("initial_accumulator_value", 0.0),
+        ):
             value = group.get(name)
             if isinstance(value, Tensor):
                 value = value.item()
             if value is not None and not value >= low:  # nan is refused too
-                words = {"lr": "learning rate"}.get(name, name if name in ("momentum", "lr_decay", "weight_decay") else f"{name} value")
+                words = {"lr": "learning rate"}.get(
+                    name, name if name in ("momentum", "lr_decay", "weight_decay") else f"{name} value"
+                )
                 raise ValueError(f"Invalid {words}: {value}")
         betas = group.get("betas")
         if betas is not None:
@@ -151,7 +182,9 @@ class Optimizer:
 
     # ---- the step
 
-    def rule(self, p: np.ndarray, g: np.ndarray, s: dict[str, np.ndarray], step: int, group: dict[str, Any]) -> None:
+    def rule(
+        self, p: np.ndarray, g: np.ndarray, s: dict[str, np.ndarray], step: int, group: dict[str, Any]
+    ) -> None:
         """Change p in place by its gradient g, which may be overwritten too; `s` holds the slots, `step` counts from 1."""
         raise NotImplementedError(f"{type(self).__name__} does not define rule")
 
@@ -179,8 +212,10 @@ class Optimizer:
         for _, params in work:
             for p in params:
                 if p.grad.array.shape != p.array.shape or p.grad.array.dtype != p.array.dtype:
-                    raise RuntimeError(f"{type(self).__name__}.step(): a gradient of {p.grad.dtype} and shape {list(p.grad.shape)} does not "
-                                       f"match its parameter of {p.dtype} and shape {list(p.shape)}")
+                    raise RuntimeError(
+                        f"{type(self).__name__}.step(): a gradient of {p.grad.dtype} and shape {list(p.grad.shape)} does not "
+                        f"match its parameter of {p.dtype} and shape {list(p.shape)}"
+                    )
         before, mode.grad = mode.grad, False
         try:
             for i, (group, params) in enumerate(work):
@@ -218,9 +253,13 @@ class Optimizer:
     def _alike(self, params: list[Tensor]) -> bool:
         first = self.state[params[0]]["step"]
         kind = params[0].array.dtype
-        return all((s := self.state[p]["step"]) is first or s.array == first.array for p in params) and all(p.array.dtype is kind for p in params)
+        return all((s := self.state[p]["step"]) is first or s.array == first.array for p in params) and all(
+            p.array.dtype is kind for p in params
+        )
 
-    def _step_flat(self, number: int, options: dict[str, Any], params: list[Tensor], slots: tuple[str, ...]) -> None:
+    def _step_flat(
+        self, number: int, options: dict[str, Any], params: list[Tensor], slots: tuple[str, ...]
+    ) -> None:
         states = [self.state[p] for p in params]
         flat = self._flats.get(number)
         if flat is None or not flat.fits(params, states, slots):
@@ -236,13 +275,33 @@ class Optimizer:
 
     def _step_one(self, p: Tensor, s: dict[str, np.ndarray], step: int, options: dict[str, Any]) -> None:
         a, g = p.array, p.grad.array  # type: ignore[union-attr]
-        if self.elementwise and a.size > BLOCK and a.flags.c_contiguous and all(v.flags.c_contiguous for v in s.values()):
-            self._blocks(a.reshape(-1), g.reshape(-1), {k: v.reshape(-1) for k, v in s.items()}, step, options, copy=True)
+        if (
+            self.elementwise
+            and a.size > BLOCK
+            and a.flags.c_contiguous
+            and all(v.flags.c_contiguous for v in s.values())
+        ):
+            self._blocks(
+                a.reshape(-1),
+                g.reshape(-1),
+                {k: v.reshape(-1) for k, v in s.items()},
+                step,
+                options,
+                copy=True,
+            )
         else:
             a, g = np.atleast_1d(a), np.atleast_1d(g)  # views: NumPy's results for 0-d arrays are no arrays
             self.rule(a, np.array(g), {k: np.atleast_1d(v) for k, v in s.items()}, step, options)
 
-    def _blocks(self, a: np.ndarray, g: np.ndarray, s: dict[str, np.ndarray], step: int, options: dict[str, Any], copy: bool = False) -> None:
+    def _blocks(
+        self,
+        a: np.ndarray,
+        g: np.ndarray,
+        s: dict[str, np.ndarray],
+        step: int,
+        options: dict[str, Any],
+        copy: bool = False,
+    ) -> None:
         for i in range(0, a.size, BLOCK):
             b = slice(i, i + BLOCK)
             part = g[b]
@@ -269,7 +328,12 @@ class Optimizer:
         for group in self.param_groups:
             for p in group["params"]:
                 numbers.setdefault(id(p), len(numbers))
-            groups.append({**{k: v for k, v in group.items() if k != "params"}, "params": [numbers[id(p)] for p in group["params"]]})
+            groups.append(
+                {
+                    **{k: v for k, v in group.items() if k != "params"},
+                    "params": [numbers[id(p)] for p in group["params"]],
+                }
+            )
         state = {numbers.get(id(p), p): dict(s) for p, s in self.state.items() if s}
         answer: dict[str, Any] = {"state": state, "param_groups": groups}
         for hook in self._hooks["state"].values():
@@ -286,7 +350,9 @@ class Optimizer:
         if len(saved) != len(groups):
             raise ValueError("loaded state dict has a different number of parameter groups")
         if any(len(a["params"]) != len(b["params"]) for a, b in zip(saved, groups)):
-            raise ValueError("loaded state dict contains a parameter group that doesn't match the size of optimizer's group")
+            raise ValueError(
+                "loaded state dict contains a parameter group that doesn't match the size of optimizer's group"
+            )
         by_number = {n: p for a, b in zip(saved, groups) for n, p in zip(a["params"], b["params"])}
         fresh: dict[Tensor, dict[str, Any]] = defaultdict(dict)
         for number, entries in state_dict["state"].items():
@@ -318,7 +384,12 @@ class Optimizer:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._flats = {}
-        self._hooks = {"pre": OrderedDict(), "post": OrderedDict(), "state": OrderedDict(), "load": OrderedDict()}
+        self._hooks = {
+            "pre": OrderedDict(),
+            "post": OrderedDict(),
+            "state": OrderedDict(),
+            "load": OrderedDict(),
+        }
 
     # ---- hooks, repr
 
@@ -351,7 +422,9 @@ class Optimizer:
         return "\n".join(lines) + "\n)"
 
 
-def harmless(foreach: Any = None, fused: Any = None, capturable: bool = False, differentiable: bool = False) -> dict[str, Any]:
+def harmless(
+    foreach: Any = None, fused: Any = None, capturable: bool = False, differentiable: bool = False
+) -> dict[str, Any]:
     """Options that choose among PyTorch's implementations: kept; foreach and fused change nothing here."""
     return {"foreach": foreach, "fused": fused, "capturable": capturable, "differentiable": differentiable}
 
@@ -363,8 +436,6 @@ def decayed(p: np.ndarray, g: np.ndarray, group: dict[str, Any]) -> np.ndarray:
     if group["weight_decay"]:
         g += p * p.dtype.type(group["weight_decay"])
     return g
-
-
 
 
 __all__ = ["Optimizer", "decayed", "harmless", "required"]

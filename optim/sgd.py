@@ -1,4 +1,5 @@
 """Stochastic gradient descent, with momentum in PyTorch's form and in the book's."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -15,19 +16,43 @@ class SGD(Optimizer):
     Sources: Robbins and Monro 1951; Sutskever et al. 2013, with lr outside the buffer as PyTorch has it.
     """
 
-    def __init__(self, params: Any, lr: Any = 1e-3, momentum: float = 0, dampening: float = 0, weight_decay: float = 0, nesterov: bool = False,
-                 *, maximize: bool = False, foreach: Any = None, differentiable: bool = False, fused: Any = None) -> None:
+    def __init__(
+        self,
+        params: Any,
+        lr: Any = 1e-3,
+        momentum: float = 0,
+        dampening: float = 0,
+        weight_decay: float = 0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: Any = None,
+        differentiable: bool = False,
+        fused: Any = None,
+    ) -> None:
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
         options = harmless(foreach, fused, differentiable=differentiable)
         del options["capturable"]
-        super().__init__(params, dict(lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay, nesterov=nesterov,
-                                      maximize=maximize, **options))
+        super().__init__(
+            params,
+            dict(
+                lr=lr,
+                momentum=momentum,
+                dampening=dampening,
+                weight_decay=weight_decay,
+                nesterov=nesterov,
+                maximize=maximize,
+                **options,
+            ),
+        )
 
     def begin(self, group: dict[str, Any]) -> tuple[str, ...]:
         return ("momentum_buffer",) if group["momentum"] else ()
 
-    def rule(self, p: np.ndarray, g: np.ndarray, s: dict[str, np.ndarray], step: int, group: dict[str, Any]) -> None:
+    def rule(
+        self, p: np.ndarray, g: np.ndarray, s: dict[str, np.ndarray], step: int, group: dict[str, Any]
+    ) -> None:
         g = decayed(p, g, group)
         kind = p.dtype.type
         if group["momentum"]:
@@ -56,10 +81,20 @@ class Momentum(Optimizer):
 
     slots = ("velocity",)
 
-    def __init__(self, params: Any, lr: Any = 0.01, momentum: float = 0.9, weight_decay: float = 0, *, maximize: bool = False) -> None:
+    def __init__(
+        self,
+        params: Any,
+        lr: Any = 0.01,
+        momentum: float = 0.9,
+        weight_decay: float = 0,
+        *,
+        maximize: bool = False,
+    ) -> None:
         super().__init__(params, dict(lr=lr, momentum=momentum, weight_decay=weight_decay, maximize=maximize))
 
-    def rule(self, p: np.ndarray, g: np.ndarray, s: dict[str, np.ndarray], step: int, group: dict[str, Any]) -> None:
+    def rule(
+        self, p: np.ndarray, g: np.ndarray, s: dict[str, np.ndarray], step: int, group: dict[str, Any]
+    ) -> None:
         g = decayed(p, g, group)
         v = s["velocity"]
         v *= p.dtype.type(group["momentum"])

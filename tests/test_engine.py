@@ -1,4 +1,5 @@
 """The graph and the backward pass: order, accumulation, freeing, hooks, modes, and what must be refused."""
+
 from __future__ import annotations
 
 import gc
@@ -111,7 +112,7 @@ def test_inputs_limit_where_gradients_go():
 
 def test_grad_leaves_grad_alone_and_names_the_unused():
     x, y = leaf(2.0), leaf(3.0)
-    gx, = torch.autograd.grad(x * x, x)
+    (gx,) = torch.autograd.grad(x * x, x)
     assert gx.item() == 4.0 and x.grad is None
     with pytest.raises(RuntimeError, match="appears to not have been used"):
         torch.autograd.grad(x * x, [x, y])
@@ -125,7 +126,7 @@ def test_third_order():
     x = leaf(0.7)
     y = x.tanh()
     for _ in range(3):
-        y, = torch.autograd.grad(y, x, create_graph=True)
+        (y,) = torch.autograd.grad(y, x, create_graph=True)
     t = np.tanh(0.7)
     s = 1 - t * t
     assert y.item() == pytest.approx(-2 * s * (s - 2 * t * t))
@@ -269,7 +270,7 @@ def test_nothing_is_left_for_the_cycle_collector():
         y = ((x @ x).tanh() * 2 + x.T).reshape(-1)
         y[1:3].mul_(2)
         loss = y.logsumexp(0) + x.var()
-        g, = torch.autograd.grad(loss, x, create_graph=True)
+        (g,) = torch.autograd.grad(loss, x, create_graph=True)
         (g * g).sum().backward()
 
     step()

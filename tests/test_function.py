@@ -1,4 +1,5 @@
 """autograd.Function: PyTorch's class style, once and twice differentiable, and its refusals."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -22,7 +23,7 @@ class Exp(Function):
 
     @staticmethod
     def backward(ctx, g):
-        out, = ctx.saved_tensors
+        (out,) = ctx.saved_tensors
         return g * out
 
 
@@ -74,7 +75,7 @@ def test_setup_context():
 
         @staticmethod
         def backward(ctx, g):
-            x, = ctx.saved_tensors
+            (x,) = ctx.saved_tensors
             return 2 * g * x
 
     assert gradgradcheck(Square.apply, leaf(1.0, 2.0))
@@ -90,12 +91,12 @@ def test_once_differentiable_refuses_the_second_time():
         @staticmethod
         @once_differentiable
         def backward(ctx, g):
-            x, = ctx.saved_tensors
+            (x,) = ctx.saved_tensors
             return torch.from_numpy(g.numpy() * np.cos(x.numpy(force=True)))
 
     x = leaf(0.3)
     assert gradcheck(Numpy.apply, x)
-    g, = grad(Numpy.apply(x), x, create_graph=True)
+    (g,) = grad(Numpy.apply(x), x, create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
         grad(g, x)
 
@@ -164,8 +165,11 @@ def test_wrong_answers_are_refused():
         def backward(ctx, g):
             return 1.0
 
-    for function, kind, words in ((TooMany, RuntimeError, "expected 1, got 2"), (WrongShape, RuntimeError, "invalid gradient at index 0"),
-                                  (NoTensor, TypeError, "returned float")):
+    for function, kind, words in (
+        (TooMany, RuntimeError, "expected 1, got 2"),
+        (WrongShape, RuntimeError, "invalid gradient at index 0"),
+        (NoTensor, TypeError, "returned float"),
+    ):
         with pytest.raises(kind, match=words):
             function.apply(leaf(1.0, 2.0)).sum().backward()
     with pytest.raises(NotImplementedError, match="forward"):

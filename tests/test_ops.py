@@ -1,4 +1,5 @@
 """The laws of testing/laws.py over the registry: every op, every example, without a line of test code per op."""
+
 from __future__ import annotations
 
 import inspect
@@ -35,7 +36,9 @@ def test_composites_are_differentiable_twice(name, number):
     function, rng = COMPOSITES[name], np.random.default_rng(0)
     example = function.examples[number]
     low, high = function.facts.get("domain", (-2.0, 2.0))
-    tensors = [torch.tensor(np.asarray(s(rng) if callable(s) else rng.uniform(low, high, s))) for s in example.shapes]
+    tensors = [
+        torch.tensor(np.asarray(s(rng) if callable(s) else rng.uniform(low, high, s))) for s in example.shapes
+    ]
     for t in tensors:
         t.requires_grad_(t.is_floating_point())
 
@@ -44,7 +47,11 @@ def test_composites_are_differentiable_twice(name, number):
     free = [p.name for p in parameters if p.name not in example.params]
 
     def call(*args):
-        return function(*args, **example.params) if several else function(**dict(zip(free, args, strict=False)), **example.params)
+        return (
+            function(*args, **example.params)
+            if several
+            else function(**dict(zip(free, args, strict=False)), **example.params)
+        )
 
     out = call(*tensors)
     if (out if isinstance(out, torch.Tensor) else out[0]).requires_grad:
@@ -55,4 +62,6 @@ def test_composites_are_differentiable_twice(name, number):
 def test_every_op_is_documented_and_has_an_example():
     for name, op in OPS.items():
         assert op.doc, f"{name} has no docstring"
-        assert op.examples or name in {"take_region", "embed", "clear_region"}, f"{name} has no example: the laws see nothing of it"
+        assert op.examples or name in {"take_region", "embed", "clear_region"}, (
+            f"{name} has no example: the laws see nothing of it"
+        )

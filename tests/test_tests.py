@@ -1,4 +1,5 @@
 """Tests that the tests fail: wrong rules, seeded on purpose, must be caught by some law."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -37,8 +38,12 @@ WRONG_RULES = {
     "mutates g": dict(rules=(lambda g, y: mutate(g, y), lambda g, x: g * x)),
     "constant at second order": dict(rules=(lambda g, y: g * frozen(y), lambda g, x: g * x)),
     "zero": dict(rules=(lambda g, y: g * 0.0, lambda g, x: g * x)),
-    "writes its input": dict(rules=(lambda g, y: g * y, lambda g, x: g * x), forward=lambda x, y: spoil(x) * y),
-    "kernel differs": dict(rules=(lambda g, y: g * y, lambda g, x: g * x), kernel=lambda g, x, y: (g * y, g * y)),
+    "writes its input": dict(
+        rules=(lambda g, y: g * y, lambda g, x: g * x), forward=lambda x, y: spoil(x) * y
+    ),
+    "kernel differs": dict(
+        rules=(lambda g, y: g * y, lambda g, x: g * x), kernel=lambda g, x, y: (g * y, g * y)
+    ),
 }
 
 
@@ -69,7 +74,7 @@ def test_the_right_rule_passes():
 
 
 def test_a_transposed_rule_is_caught():
-    made = seeded(lambda g, y: (g @ y), lambda g, x: x @ g, forward=np.matmul, examples=[case((3, 3), (3, 3))])
+    made = seeded(lambda g, y: g @ y, lambda g, x: x @ g, forward=np.matmul, examples=[case((3, 3), (3, 3))])
     with pytest.raises(GradcheckError):
         check_op(made)
 

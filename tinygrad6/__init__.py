@@ -1,9 +1,10 @@
 """tinygrad6: PyTorch's tensors, autograd, nn and optim in pure Python on NumPy.
 
-    import tinygrad6 as torch
-    from tinygrad6 import nn, optim
-    import tinygrad6.nn.functional as F
+import tinygrad6 as torch
+from tinygrad6 import nn, optim
+import tinygrad6.nn.functional as F
 """
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -11,26 +12,91 @@ from typing import Any as _Any
 
 from tinygrad6 import autograd, func, ops
 from tinygrad6.dtypes import (
-    double, dtype, e, finfo, float16, float32, float64, get_default_dtype, half, iinfo, inf, int8, int16, int32, int64, long,
-    nan, pi, set_default_dtype, short, uint8,
+    double,
+    dtype,
+    e,
+    finfo,
+    float16,
+    float32,
+    float64,
+    get_default_dtype,
+    half,
+    iinfo,
+    inf,
+    int8,
+    int16,
+    int32,
+    int64,
+    long,
+    nan,
+    pi,
+    set_default_dtype,
+    short,
+    uint8,
 )
 from tinygrad6.dtypes import bool_ as bool
 from tinygrad6.dtypes import float32 as float
 from tinygrad6.dtypes import int32 as int
 from tinygrad6.modes import (
-    enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled,
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
 )
 from tinygrad6.op import NAMES as _NAMES
 from tinygrad6.op import composite, op
 from tinygrad6.ops.create import (
-    BoolTensor, ByteTensor, CharTensor, DoubleTensor, FloatTensor, HalfTensor, IntTensor, LongTensor, ShortTensor,
-    arange, as_tensor, asarray, complex, empty, empty_like, eye, from_numpy, frombuffer, full, full_like, linspace,
-    logspace, meshgrid, normal, ones, ones_like, poisson, rand, rand_like, randint, randint_like, randn, randn_like,
-    randperm, scalar_tensor, tensor, zeros, zeros_like,
+    BoolTensor,
+    ByteTensor,
+    CharTensor,
+    DoubleTensor,
+    FloatTensor,
+    HalfTensor,
+    IntTensor,
+    LongTensor,
+    ShortTensor,
+    arange,
+    as_tensor,
+    asarray,
+    complex,
+    empty,
+    empty_like,
+    eye,
+    from_numpy,
+    frombuffer,
+    full,
+    full_like,
+    linspace,
+    logspace,
+    meshgrid,
+    normal,
+    ones,
+    ones_like,
+    poisson,
+    rand,
+    rand_like,
+    randint,
+    randint_like,
+    randn,
+    randn_like,
+    randperm,
+    scalar_tensor,
+    tensor,
+    zeros,
+    zeros_like,
 )
 from tinygrad6.printing import set_printoptions
 from tinygrad6.random import (
-    Generator, default_generator, fork_rng, get_rng_state, initial_seed, manual_seed, seed, set_rng_state,
+    Generator,
+    default_generator,
+    fork_rng,
+    get_rng_state,
+    initial_seed,
+    manual_seed,
+    seed,
+    set_rng_state,
 )
 from tinygrad6.tensor import Size, Tensor, device
 
@@ -39,5 +105,6 @@ newaxis = None
 if TYPE_CHECKING:  # the ops are exported by name below
 
     def __getattr__(name: str) -> _Any: ...
+
 
 globals().update(_NAMES)  # the ops, by name: each is defined in one block of tinygrad6/ops

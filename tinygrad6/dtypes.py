@@ -5,6 +5,7 @@ PyTorch's names and text. Promotion follows PyTorch's categories rather than Num
 over any integer without growing, and a 0-d tensor or a Python number never widens an array of its own
 category.
 """
+
 from __future__ import annotations
 
 import math
@@ -82,7 +83,7 @@ def to_numpy(d: Any) -> np.dtype:
     raise TypeError(f"expected a dtype such as torch.float32, got {d!r}")
 
 
-_py_float, _py_int, _py_bool = type(0.0), type(0), type(True)
+_py_float, _py_int, _py_bool = type(0.0), type(0), bool
 
 
 def get_default_dtype() -> dtype:
@@ -94,7 +95,9 @@ def set_default_dtype(d: dtype) -> None:
     """Choose the default float: float16, float32 or float64; TypeError for any other."""
     global _default
     if not isinstance(d, dtype) or not d.is_floating_point:
-        raise TypeError(f"set_default_dtype(): only floating-point types are supported as the default, got {d}")
+        raise TypeError(
+            f"set_default_dtype(): only floating-point types are supported as the default, got {d}"
+        )
     _default = d.np
 
 

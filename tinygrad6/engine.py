@@ -8,6 +8,7 @@ Each op holds one rule per argument; the node holds what the rules asked for by 
 arrays in an ordinary backward pass, and on Tensors under `create_graph`, which is all that gradients of
 gradients need. Broadcasting is undone, and the input's dtype restored, once, on the edge: `fit`.
 """
+
 from __future__ import annotations
 
 import heapq
@@ -33,9 +34,22 @@ FREED = (
 class Node:
     """One recorded op: where gradients go next, and what its rules asked to keep."""
 
-    __slots__ = ("op", "parents", "saved", "cells", "params", "shape", "dtype", "rank", "hooks", "__weakref__")
+    __slots__ = (
+        "op",
+        "parents",
+        "saved",
+        "cells",
+        "params",
+        "shape",
+        "dtype",
+        "rank",
+        "hooks",
+        "__weakref__",
+    )
 
-    def __init__(self, op: Any, parents: tuple, saved: tuple, cells: tuple, params: dict, out: ndarray) -> None:
+    def __init__(
+        self, op: Any, parents: tuple, saved: tuple, cells: tuple, params: dict, out: ndarray
+    ) -> None:
         self.op = op
         self.parents = parents  # one per array argument; None where no gradient is wanted
         self.saved: tuple | None = saved  # one place per array argument, then the output; () if nothing
@@ -60,7 +74,9 @@ class Node:
             return zip(self.parents, op.kernel(g, self), strict=True)
         else:
             source = self
-        return [(p, rule(g, source)) for p, rule in zip(self.parents, op.readers, strict=True) if p is not None]
+        return [
+            (p, rule(g, source)) for p, rule in zip(self.parents, op.readers, strict=True) if p is not None
+        ]
 
     def _changed(self, cell: list) -> str:
         which = self.cells.index(cell)

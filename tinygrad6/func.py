@@ -1,4 +1,5 @@
 """Functions of functions: grad, vjp, jvp, jacobians and hessians of pure functions, and modules called with other weights."""
+
 from __future__ import annotations
 
 import functools
@@ -13,11 +14,14 @@ from tinygrad6.tensor import Tensor
 __all__ = ["functional_call", "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "vjp"]
 
 
-def grad_and_value(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Callable[..., Any]:
+def grad_and_value(
+    func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False
+) -> Callable[..., Any]:
     """A function that returns (d func / d args[argnums], func(args)); func returns one element, or (it, aux).
 
     Arguments may be tensors or nested tuples, lists and dicts of them.
     """
+
     @functools.wraps(func)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         numbers = (argnums,) if isinstance(argnums, int) else argnums
@@ -28,9 +32,13 @@ def grad_and_value(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0,
             out = func(*args_list, **kwargs)
             value, aux = out if has_aux else (out, None)
             if not isinstance(value, Tensor) or value.array.size != 1:
-                raise RuntimeError("grad(): Expected f(*args) to return a scalar tensor, "
-                                   f"got {tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__}")
-            found = iter(autograd.grad(value, leaves, create_graph=True, allow_unused=True, materialize_grads=True))
+                raise RuntimeError(
+                    "grad(): Expected f(*args) to return a scalar tensor, "
+                    f"got {tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__}"
+                )
+            found = iter(
+                autograd.grad(value, leaves, create_graph=True, allow_unused=True, materialize_grads=True)
+            )
         nested = any(t.requires_grad for t in _flat([args, kwargs]))
         gradients = tuple(_map(args_list[n], lambda t: _kept(next(found), nested)) for n in numbers)
         answer = gradients[0] if isinstance(argnums, int) else gradients
@@ -40,7 +48,9 @@ def grad_and_value(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0,
     return wrapped
 
 
-def grad(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Callable[..., Any]:
+def grad(
+    func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False
+) -> Callable[..., Any]:
     """A function that returns d func / d args[argnums]; may be applied to its own result for higher derivatives."""
     both = grad_and_value(func, argnums, has_aux)
 
@@ -83,7 +93,9 @@ def vjp(func: Callable[..., Any], *primals: Tensor) -> tuple[Any, Callable[..., 
     ins, _, outs, many = functional._record(func, primals, True)
 
     def product(cotangent: Any) -> tuple[Tensor, ...]:
-        return functional._done(functional._grad(outs, ins, functional._vectors(cotangent, outs, "output"), False), True, False)
+        return functional._done(
+            functional._grad(outs, ins, functional._vectors(cotangent, outs, "output"), False), True, False
+        )
 
     return functional._done(outs, many, False), product
 
@@ -95,10 +107,11 @@ def jvp(func: Callable[..., Any], primals: tuple, tangents: tuple) -> tuple[Any,
 
 def jacrev(func: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
     """A function that returns the Jacobian of func in its argument number argnums."""
+
     @functools.wraps(func)
     def wrapped(*args: Any) -> Any:
         def one(x: Tensor) -> Any:
-            return func(*args[:argnums], x, *args[argnums + 1:])
+            return func(*args[:argnums], x, *args[argnums + 1 :])
 
         return functional.jacobian(one, args[argnums], create_graph=any(t.requires_grad for t in _flat(args)))
 
@@ -112,20 +125,35 @@ def jacfwd(func: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
 
 def hessian(func: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
     """A function that returns the Hessian of func in its argument number argnums."""
+
     @functools.wraps(func)
     def wrapped(*args: Any) -> Any:
-        return functional.hessian(lambda x: func(*args[:argnums], x, *args[argnums + 1:]), args[argnums])
+        return functional.hessian(lambda x: func(*args[:argnums], x, *args[argnums + 1 :]), args[argnums])
 
     return wrapped
 
 
-def functional_call(module: Any, parameter_and_buffer_dicts: Any, args: Any = None, kwargs: dict | None = None, *,
-                    tie_weights: bool = True, strict: bool = False) -> Any:
+def functional_call(
+    module: Any,
+    parameter_and_buffer_dicts: Any,
+    args: Any = None,
+    kwargs: dict | None = None,
+    *,
+    tie_weights: bool = True,
+    strict: bool = False,
+) -> Any:
     """module(*args, **kwargs) with the given tensors in the place of its parameters and buffers, which stay as they are."""
     given: dict[str, Tensor] = {}
-    for d in [parameter_and_buffer_dicts] if isinstance(parameter_and_buffer_dicts, Mapping) else parameter_and_buffer_dicts:
+    for d in (
+        [parameter_and_buffer_dicts]
+        if isinstance(parameter_and_buffer_dicts, Mapping)
+        else parameter_and_buffer_dicts
+    ):
         given.update(d)
-    own = {**dict(module.named_parameters(remove_duplicate=False)), **dict(module.named_buffers(remove_duplicate=False))}
+    own = {
+        **dict(module.named_parameters(remove_duplicate=False)),
+        **dict(module.named_buffers(remove_duplicate=False)),
+    }
     if strict and (missing := set(own) - set(given)):
         raise RuntimeError(f"functional_call: Missing key(s): {sorted(missing)}")
     if strict and (extra := set(given) - set(own)):
@@ -133,7 +161,11 @@ def functional_call(module: Any, parameter_and_buffer_dicts: Any, args: Any = No
     if tie_weights:
         for name, t in list(given.items()):
             given.update({other: t for other, o in own.items() if o is own.get(name) and other not in given})
-    places = [(module.get_submodule(name.rpartition(".")[0]), name.rpartition(".")[2], t) for name, t in given.items() if name in own]
+    places = [
+        (module.get_submodule(name.rpartition(".")[0]), name.rpartition(".")[2], t)
+        for name, t in given.items()
+        if name in own
+    ]
     before = [(owner, key, vars(owner)[key]) for owner, key, _ in places]
     try:
         for owner, key, t in places:

@@ -1,4 +1,5 @@
 """Handles by which hooks are removed again."""
+
 from __future__ import annotations
 
 import itertools

@@ -3,6 +3,7 @@
 What PyTorch refuses is refused before any memory changes: leaves that require gradients, views of such
 leaves, views made under no_grad, expanded tensors, results of another shape or of a higher type.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -64,7 +65,9 @@ def refuse(t: Tensor, name: str, recording: bool) -> None:
     if recording:
         v, node = t.view_of, live_node(t)
         if v is not None and (base := v.base.node) is not None and base.op is None:
-            raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+            raise RuntimeError(
+                "a view of a leaf Variable that requires grad is being used in an in-place operation."
+            )
         if v is None and node is not None and node.op is None:
             raise RuntimeError(
                 f"a leaf Variable that requires grad is being used in an in-place operation. ({name}_: change it "
@@ -113,7 +116,9 @@ def write(t: Any, value: Any, name: str) -> Any:
             if a is old:
                 copy = np.array(old)
                 node.saved = tuple(copy if b is old else b for b in node.saved)
-                node.cells = tuple(None if b is copy else c for b, c in zip(node.saved, node.cells, strict=True))
+                node.cells = tuple(
+                    None if b is copy else c for b, c in zip(node.saved, node.cells, strict=True)
+                )
                 break
     np.copyto(old, new, casting="unsafe")
     t.bump()
@@ -136,8 +141,17 @@ def write(t: Any, value: Any, name: str) -> Any:
 
 
 def _type_name(a: np.ndarray) -> str:
-    return {"float32": "Float", "float64": "Double", "float16": "Half", "int64": "Long", "int32": "Int",
-            "int16": "Short", "int8": "Char", "uint8": "Byte", "bool": "Bool"}[a.dtype.name]
+    return {
+        "float32": "Float",
+        "float64": "Double",
+        "float16": "Half",
+        "int64": "Long",
+        "int32": "Int",
+        "int16": "Short",
+        "int8": "Char",
+        "uint8": "Byte",
+        "bool": "Bool",
+    }[a.dtype.name]
 
 
 # ---- the ops by which histories are rewritten: each is a helper in the others' rules

@@ -9,6 +9,7 @@ tensor(5.)
 All have gradients of any order, but for ranks, for the full Q of `qr(mode="complete")`, and for `eig` and `eigvals`, which
 would need complex numbers and raise NotImplementedError.
 """
+
 from __future__ import annotations
 
 import math
@@ -20,8 +21,20 @@ import numpy as np
 
 from tinygrad6.ops import linalg as products
 from tinygrad6.ops.decompose import (
-    LinAlgError, check_matrix, det, eigh, inverse, limits, matrix_exp, matrix_power, pseudo_inverse, qr_factors, slogdet,
-    solve, solve_triangular, svd_factors,
+    LinAlgError,
+    check_matrix,
+    det,
+    eigh,
+    inverse,
+    limits,
+    matrix_exp,
+    matrix_power,
+    pseudo_inverse,
+    qr_factors,
+    slogdet,
+    solve,
+    solve_triangular,
+    svd_factors,
 )
 from tinygrad6.ops.decompose import cholesky as _cholesky
 from tinygrad6.ops.linalg import matmul, multi_dot, vecdot
@@ -32,9 +45,37 @@ from tinygrad6.ops.shape import movedim, normal_dims, reshape, unsqueeze
 from tinygrad6.tensor import Tensor, wrap
 
 __all__ = [
-    "LinAlgError", "cholesky", "cond", "cross", "det", "diagonal", "eig", "eigh", "eigvals", "eigvalsh", "inv", "lstsq",
-    "matmul", "matrix_exp", "matrix_norm", "matrix_power", "matrix_rank", "multi_dot", "norm", "pinv", "qr", "slogdet",
-    "solve", "solve_triangular", "svd", "svdvals", "tensorinv", "tensorsolve", "vander", "vecdot", "vector_norm",
+    "LinAlgError",
+    "cholesky",
+    "cond",
+    "cross",
+    "det",
+    "diagonal",
+    "eig",
+    "eigh",
+    "eigvals",
+    "eigvalsh",
+    "inv",
+    "lstsq",
+    "matmul",
+    "matrix_exp",
+    "matrix_norm",
+    "matrix_power",
+    "matrix_rank",
+    "multi_dot",
+    "norm",
+    "pinv",
+    "qr",
+    "slogdet",
+    "solve",
+    "solve_triangular",
+    "svd",
+    "svdvals",
+    "tensorinv",
+    "tensorsolve",
+    "vander",
+    "vecdot",
+    "vector_norm",
 ]
 
 
@@ -63,7 +104,9 @@ def svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None) -> 
     gradients through vectors of equal or vanishing singular values are infinite or nan.
     """
     if driver is not None:
-        raise RuntimeError("linalg.svd: keyword argument `driver=` is only supported on CUDA inputs with cuSOLVER backend.")
+        raise RuntimeError(
+            "linalg.svd: keyword argument `driver=` is only supported on CUDA inputs with cuSOLVER backend."
+        )
     return svd_factors(A, full_matrices)
 
 
@@ -79,14 +122,18 @@ def eigvalsh(A: Tensor, UPLO: str = "L") -> Tensor:
 
 def eig(A: Tensor) -> Any:
     """Not supported: the eigenvalues of a general matrix are complex. NotImplementedError."""
-    raise NotImplementedError("linalg.eig needs complex numbers, which tinygrad6 does not have; for symmetric matrices use "
-                              "linalg.eigh, else numpy.linalg.eig(A.numpy())")
+    raise NotImplementedError(
+        "linalg.eig needs complex numbers, which tinygrad6 does not have; for symmetric matrices use "
+        "linalg.eigh, else numpy.linalg.eig(A.numpy())"
+    )
 
 
 def eigvals(A: Tensor) -> Any:
     """Not supported: the eigenvalues of a general matrix are complex. NotImplementedError."""
-    raise NotImplementedError("linalg.eigvals needs complex numbers, which tinygrad6 does not have; for symmetric matrices "
-                              "use linalg.eigvalsh, else numpy.linalg.eigvals(A.numpy())")
+    raise NotImplementedError(
+        "linalg.eigvals needs complex numbers, which tinygrad6 does not have; for symmetric matrices "
+        "use linalg.eigvalsh, else numpy.linalg.eigvals(A.numpy())"
+    )
 
 
 def cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:
@@ -134,9 +181,13 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
     """
     check_matrix("torch.linalg.lstsq", A, square=False)
     if driver not in (None, "gels", "gelsy", "gelsd", "gelss"):
-        raise RuntimeError("torch.linalg.lstsq: parameter `driver` should be one of (gels, gelsy, gelsd, gelss)")
+        raise RuntimeError(
+            "torch.linalg.lstsq: parameter `driver` should be one of (gels, gelsy, gelsd, gelss)"
+        )
     if A.array.dtype != B.array.dtype:
-        raise RuntimeError(f"torch.linalg.lstsq: Expected input and other to have the same dtype, but got {A.dtype} and {B.dtype}")
+        raise RuntimeError(
+            f"torch.linalg.lstsq: Expected input and other to have the same dtype, but got {A.dtype} and {B.dtype}"
+        )
     vector = B.array.ndim == 1 or (A.array.ndim - 1 == B.array.ndim and A.array.shape[:-1] == B.array.shape)
     Y = unsqueeze(B, -1) if vector else B
     m, n = A.array.shape[-2:]
@@ -161,26 +212,36 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
 def _typed(name: str, x: Tensor, dtype: Any) -> Tensor:
     x = x if dtype is None else x.to(dtype)  # type: ignore[attr-defined]
     if x.array.dtype.kind != "f":
-        raise RuntimeError(f"{name}: Expected a floating point or complex tensor as input. Got {products.TYPE_NAMES[x.array.dtype.name]}")
+        raise RuntimeError(
+            f"{name}: Expected a floating point or complex tensor as input. Got {products.TYPE_NAMES[x.array.dtype.name]}"
+        )
     return x
 
 
-def vector_norm(x: Tensor, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+def vector_norm(
+    x: Tensor, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
+) -> Tensor:
     """(sum |x|^ord)^(1/ord) over `dim` (all if None): ord inf for the largest |x|, -inf the smallest, 0 counts nonzeros.
 
     The gradient at 0 is 0. RuntimeError for integers.
     """
     if isinstance(ord, (str, Tensor)):
-        raise TypeError(f"linalg_vector_norm(): argument 'ord' (position 2) must be Number, not {type(ord).__name__}")
+        raise TypeError(
+            f"linalg_vector_norm(): argument 'ord' (position 2) must be Number, not {type(ord).__name__}"
+        )
     x = _typed("linalg.vector_norm", x, dtype)
     dims = tuple(range(x.array.ndim)) if dim is None or dim == () else normal_dims(dim, x.array.ndim)
     if (math.isinf(ord) or ord < 0) and 0 in [x.array.shape[d] for d in dims if d < x.array.ndim]:
-        raise RuntimeError(f"linalg.vector_norm cannot compute the {ord:g} norm on an empty tensor because the operation does "
-                           "not have an identity")
+        raise RuntimeError(
+            f"linalg.vector_norm cannot compute the {ord:g} norm on an empty tensor because the operation does "
+            "not have an identity"
+        )
     return _norm(x, ord, dims, keepdim)
 
 
-def matrix_norm(A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+def matrix_norm(
+    A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, *, dtype: Any = None
+) -> Tensor:
     """The norm of the matrices in the two dimensions `dim`.
 
     ord: "fro", the root of the sum of squares; "nuc", the sum of the singular values; 2 and -2, the largest and the smallest
@@ -211,7 +272,9 @@ def matrix_norm(A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool 
         row, column = column, row
     lengths = _sum(A.abs(), row, True)  # type: ignore[attr-defined]
     out = (amax if ord > 0 else amin)(lengths, column, True)
-    return out if keepdim else reshape(out, [k for d, k in enumerate(A.array.shape) if d not in (row, column)])
+    return (
+        out if keepdim else reshape(out, [k for d, k in enumerate(A.array.shape) if d not in (row, column)])
+    )
 
 
 def norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
@@ -222,9 +285,11 @@ def norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, 
     if ord is None:
         return vector_norm(A, 2, dim, keepdim, dtype=dtype)
     if dim is None and A.array.ndim not in (1, 2):
-        raise RuntimeError("linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. "
-                           f"Got {A.array.ndim}D.")
-    count = (A.array.ndim if dim is None else len(dim) if isinstance(dim, Sequence) else 1)
+        raise RuntimeError(
+            "linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. "
+            f"Got {A.array.ndim}D."
+        )
+    count = A.array.ndim if dim is None else len(dim) if isinstance(dim, Sequence) else 1
     if isinstance(ord, str) or count == 2:
         return matrix_norm(A, ord, (-2, -1) if dim is None else dim, keepdim, dtype=dtype)
     return vector_norm(A, ord, dim, keepdim, dtype=dtype)
@@ -267,8 +332,10 @@ def tensorinv(A: Tensor, ind: int = 2) -> Tensor:
         raise RuntimeError(f"Expected a strictly positive integer for 'ind', but got {ind}")
     first, last = A.array.shape[:ind], A.array.shape[ind:]
     if math.prod(first) != math.prod(last):
-        raise RuntimeError("Expected self to satisfy the requirement prod(self.shape[ind:]) == prod(self.shape[:ind]), but got "
-                           f"{math.prod(last)} != {math.prod(first)}")
+        raise RuntimeError(
+            "Expected self to satisfy the requirement prod(self.shape[ind:]) == prod(self.shape[:ind]), but got "
+            f"{math.prod(last)} != {math.prod(first)}"
+        )
     return reshape(inv(reshape(A, (math.prod(first), math.prod(last)))), last + first)
 
 
@@ -276,10 +343,12 @@ def tensorsolve(A: Tensor, B: Tensor, dims: Sequence[int] | None = None) -> Tens
     """The X with tensordot(A, X, X.ndim) = B; `dims` of A are moved to its end first."""
     if dims is not None:
         A = movedim(A, tuple(dims), tuple(range(A.array.ndim - len(dims), A.array.ndim)))
-    last = A.array.shape[B.array.ndim:]
+    last = A.array.shape[B.array.ndim :]
     if math.prod(last) != B.array.size:
-        raise RuntimeError("Expected self to satisfy the requirement prod(self.shape[other.ndim:]) == "
-                           f"prod(self.shape[:other.ndim]), but got {math.prod(last)} != {B.array.size}")
+        raise RuntimeError(
+            "Expected self to satisfy the requirement prod(self.shape[other.ndim:]) == "
+            f"prod(self.shape[:other.ndim]), but got {math.prod(last)} != {B.array.size}"
+        )
     return reshape(solve(reshape(A, (B.array.size, math.prod(last))), reshape(B, (-1,))), last)
 
 

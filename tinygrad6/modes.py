@@ -1,4 +1,5 @@
 """Grad mode: whether operations are recorded. One flag per thread, on unless told otherwise."""
+
 from __future__ import annotations
 
 import functools

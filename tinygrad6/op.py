@@ -17,6 +17,7 @@ derivatives are those of the reference.
 From the block follow the function, the Tensor method, the operator, the in-place twin, the tests, the
 benchmark entry and the row in the docs. `@composite` registers a function built from other ops.
 """
+
 from __future__ import annotations
 
 import functools
@@ -96,7 +97,9 @@ class Op:
         self.promote = tuple(range(n)) if promote is True else promote or ()
         self.floating, self.prepare, self.check, self.view = floating, prepare, check, view
         if domain is None and examples is None:
-            raise TypeError(f"@op {self.name}: give a domain or examples, so that the laws can be tested on it")
+            raise TypeError(
+                f"@op {self.name}: give a domain or examples, so that the laws can be tested on it"
+            )
         self.domain = domain or REAL
         self.avoid = avoid  # kinks: tests draw away from them
         self.examples = examples if examples is not None else [case(*[(2, 3)] * n)]
@@ -108,7 +111,9 @@ class Op:
             raise TypeError(f"@op {self.name}: `derived` rules and a `reference` come together")
         self.reference = reference
         self.needs = [None if r is None else self.arrays if r is derived else _asked(r) for r in rules]
-        self.readers = [_derived(self, i) if r is derived else _reader(self, r, i) for i, r in enumerate(rules)]
+        self.readers = [
+            _derived(self, i) if r is derived else _reader(self, r, i) for i, r in enumerate(rules)
+        ]
         self.kernel = None if kernel is None else _reader(self, kernel, None)
         asked_by_kernel = set() if kernel is None else set(_asked(kernel))
         pool = [*self.arrays, "out"]
@@ -219,7 +224,13 @@ class Op:
             [f"{n}: {_describe(a)}" for n, a in zip(self.public_names, arrays, strict=False)]
             + [f"{k}={v!r}" for k, v in params.items() if not isinstance(v, ndarray)]
         )
-        kind = IndexError if isinstance(e, IndexError) else RuntimeError if isinstance(e, ValueError) else TypeError
+        kind = (
+            IndexError
+            if isinstance(e, IndexError)
+            else RuntimeError
+            if isinstance(e, ValueError)
+            else TypeError
+        )
         return kind(f"{self.name}({came}): {inner}")
 
 
@@ -247,7 +258,9 @@ def op(
             call = _general(made)
         else:
             call = (_unary if len(rules) == 1 else _binary)(made)
-        functools.update_wrapper(call, forward, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
+        functools.update_wrapper(
+            call, forward, assigned=("__module__", "__name__", "__qualname__", "__doc__")
+        )
         del call.__wrapped__
         call.op = made  # type: ignore[attr-defined]
         made.call = call
@@ -514,7 +527,9 @@ def _reader(op: Op, rule: Callable[..., Any] | None, own: int | None) -> Callabl
         elif base in op.arrays and kind == "shape" and own in (op.arrays.index(base), None):
             sources.append(f"n.parents[{op.arrays.index(base)}].shape")
         else:
-            raise TypeError(f"@op {op.name}: the rule {rule.__name__} asks for {name!r}, which nothing provides")
+            raise TypeError(
+                f"@op {op.name}: the rule {rule.__name__} asks for {name!r}, which nothing provides"
+            )
     return _lookup(", ".join(["g", *sources]))(rule)
 
 

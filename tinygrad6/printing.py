@@ -1,4 +1,5 @@
 """How a tensor prints: PyTorch's format, character for character, for the types we have."""
+
 from __future__ import annotations
 
 import math
@@ -21,8 +22,12 @@ options = _Options()
 
 
 def set_printoptions(
-    precision: int | None = None, threshold: int | None = None, edgeitems: int | None = None,
-    linewidth: int | None = None, profile: str | None = None, sci_mode: bool | None = None,
+    precision: int | None = None,
+    threshold: int | None = None,
+    edgeitems: int | None = None,
+    linewidth: int | None = None,
+    profile: str | None = None,
+    sci_mode: bool | None = None,
 ) -> None:
     """Choose how tensors print: digits after the point, elements before summarizing, edge items, line width.
 
@@ -31,9 +36,16 @@ def set_printoptions(
     profiles = {"default": (4, 1000, 3, 80), "short": (2, 1000, 2, 80), "full": (4, math.inf, 3, 80)}
     if profile is not None:
         if profile not in profiles:
-            raise ValueError(f"set_printoptions(): profile must be one of {sorted(profiles)}, got {profile!r}")
+            raise ValueError(
+                f"set_printoptions(): profile must be one of {sorted(profiles)}, got {profile!r}"
+            )
         options.precision, options.threshold, options.edgeitems, options.linewidth = profiles[profile]  # type: ignore[assignment]
-    for name, value in (("precision", precision), ("threshold", threshold), ("edgeitems", edgeitems), ("linewidth", linewidth)):
+    for name, value in (
+        ("precision", precision),
+        ("threshold", threshold),
+        ("edgeitems", edgeitems),
+        ("linewidth", linewidth),
+    ):
         if value is not None:
             setattr(options, name, value)
     options.sci_mode = sci_mode
@@ -88,7 +100,7 @@ def _vector(row: np.ndarray, indent: int, fmt: _Formatter, summarize: bool) -> s
         cells = [fmt(v) for v in values[:e]] + [" ..."] + [fmt(v) for v in values[-e:]]
     else:
         cells = [fmt(v) for v in values]
-    lines = [", ".join(cells[i:i + per_line]) for i in range(0, len(cells), per_line)]
+    lines = [", ".join(cells[i : i + per_line]) for i in range(0, len(cells), per_line)]
     return "[" + (",\n" + " " * (indent + 1)).join(lines) + "]"
 
 

@@ -8,6 +8,7 @@ One generator is not safe to share between threads, as in PyTorch: give each thr
 
 Sources: Matsumoto and Nishimura 1998; PyTorch's ATen/core/DistributionsHelper.h and native/cpu kernels, observed from outside.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -31,16 +32,22 @@ class Generator:
 
     def __init__(self, device: Any = "cpu") -> None:
         if str(device) != "cpu":
-            raise RuntimeError(f"Generator(): device {device!r} is not available: tinygrad6 computes on the CPU only")
+            raise RuntimeError(
+                f"Generator(): device {device!r} is not available: tinygrad6 computes on the CPU only"
+            )
         self.device = device
-        self._normal: float | None = None  # the second of a pair of normal numbers, kept for the next scalar draw
+        self._normal: float | None = (
+            None  # the second of a pair of normal numbers, kept for the next scalar draw
+        )
         self.manual_seed(67280421310721)
 
     def manual_seed(self, seed: Any) -> Generator:
         """Start the stream of `seed`, an integer in [-2^63, 2^64); returns the generator."""
         seed = int(seed)
         if not -(1 << 63) <= seed < 1 << 64:
-            raise RuntimeError(f"Overflow when unpacking unsigned long: the seed {seed} does not fit in 64 bits")
+            raise RuntimeError(
+                f"Overflow when unpacking unsigned long: the seed {seed} does not fit in 64 bits"
+            )
         self._seed = seed % (1 << 64)
         self._stream = np.random.RandomState(self._seed & 0xFFFFFFFF)
         self._normal = None
@@ -69,7 +76,9 @@ class Generator:
         raw = np.asarray(getattr(new_state, "array", new_state))
         size = struct.calcsize("<Qid?")
         if raw.dtype != np.uint8 or raw.shape != (size + 4 * 624,):
-            raise RuntimeError(f"set_state(): expected a uint8 tensor of {size + 4 * 624} bytes, got {raw.dtype}{list(raw.shape)}")
+            raise RuntimeError(
+                f"set_state(): expected a uint8 tensor of {size + 4 * 624} bytes, got {raw.dtype}{list(raw.shape)}"
+            )
         seed, position, normal, has_normal = struct.unpack("<Qid?", raw[:size].tobytes())
         if not 0 <= position <= 624:
             raise RuntimeError("set_state(): the state is not valid")
@@ -115,7 +124,9 @@ class Generator:
         unit = (self.words(n) & _MASK24).astype(np.float32) * np.float32(2.0**-24)
         return unit.astype(kind, copy=False)
 
-    def uniform(self, shape: tuple, dtype: Any = np.float32, low: float = 0.0, high: float = 1.0) -> np.ndarray:
+    def uniform(
+        self, shape: tuple, dtype: Any = np.float32, low: float = 0.0, high: float = 1.0
+    ) -> np.ndarray:
         """Numbers in [low, high): low + (high - low) u, rounded once."""
         n = math.prod(shape)
         u = self._unit(n, dtype)
@@ -166,7 +177,9 @@ class Generator:
     def integers(self, shape: tuple, low: int, high: int, dtype: Any = np.int64) -> np.ndarray:
         """Integers in [low, high): a word modulo the range, of 64 bits where the range needs them."""
         if not low < high:
-            raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
+            raise RuntimeError(
+                f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}"
+            )
         n, span = math.prod(shape), high - low
         if span >= 1 << 32:
             drawn = self.words64(n) % np.uint64(span)
@@ -194,7 +207,9 @@ class Generator:
             return self._below(p, math.prod(shape)).reshape(shape)
         p = np.broadcast_to(p, shape)
         if not ((p >= 0) & (p <= 1)).all():
-            raise RuntimeError("Expected p_in >= 0 && p_in <= 1 to be true, but got false: bernoulli needs probabilities in [0, 1]")
+            raise RuntimeError(
+                "Expected p_in >= 0 && p_in <= 1 to be true, but got false: bernoulli needs probabilities in [0, 1]"
+            )
         kind = np.float64 if p.dtype == np.float64 else np.float32
         return self._unit(p.size, kind).reshape(shape) < p
 
@@ -222,7 +237,9 @@ class Generator:
         if weights.ndim not in (1, 2):
             raise RuntimeError("prob_dist must be 1 or 2 dim")
         if weights.dtype.kind != "f":
-            raise RuntimeError(f"multinomial only supports floating-point dtypes for input, got: {weights.dtype}")
+            raise RuntimeError(
+                f"multinomial only supports floating-point dtypes for input, got: {weights.dtype}"
+            )
         if num_samples <= 0:
             raise RuntimeError("cannot sample n_sample <= 0 samples")
         if not replacement and num_samples > weights.shape[-1]:

@@ -1,4 +1,5 @@
 """Tensor: an array, the node that made it, and PyTorch's face. Knows no mathematics: ops attach themselves."""
+
 from __future__ import annotations
 
 import copy
@@ -59,7 +60,9 @@ class device:  # noqa: N801 -- PyTorch's name
         self.index = int(number) if number else index
 
     def __repr__(self) -> str:
-        return f"device(type='{self.type}')" if self.index is None else f"device(type='cpu', index={self.index})"
+        return (
+            f"device(type='{self.type}')" if self.index is None else f"device(type='cpu', index={self.index})"
+        )
 
     def __str__(self) -> str:
         return self.type if self.index is None else f"{self.type}:{self.index}"
@@ -279,7 +282,9 @@ class Tensor:
             return
         node = self.node
         if node is not None and value.array.dtype.kind != "f":
-            raise RuntimeError(f"data set to a tensor that requires gradients must be floating point, not {value.dtype}")
+            raise RuntimeError(
+                f"data set to a tensor that requires gradients must be floating point, not {value.dtype}"
+            )
         self.array, self.cell = value.array, [0, 0, 0]
         self.view_of = None
         if node is not None and node.op is None:
@@ -304,7 +309,11 @@ class Tensor:
         self.cell[1] += 1
 
     def backward(
-        self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None
+        self,
+        gradient: Any = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Any = None,
     ) -> None:
         """Add d self / d leaf, weighted by `gradient`, to `.grad` of every leaf (or only of `inputs`).
 
@@ -589,7 +598,9 @@ def run_backward(
     before = state.grad
     state.grad = create_graph
     try:
-        for node, g, owned in engine.backprop(roots, create_graph, retain, None if targets is None else set(targets)):
+        for node, g, owned in engine.backprop(
+            roots, create_graph, retain, None if targets is None else set(targets)
+        ):
             t = node.tensor() if targets is None else targets[node]
             if t is not None:
                 accumulate(t, g, owned)
@@ -631,7 +642,9 @@ def start(t: Tensor, gradient: Any, i: int, graph: bool) -> tuple[Node, Any]:
         raise RuntimeError(f"element {i} of tensors does not require grad and does not have a grad_fn")
     if gradient is None:
         if t.array.size != 1:
-            raise RuntimeError(f"grad can be implicitly created only for scalar outputs, got shape {list(t.shape)}")
+            raise RuntimeError(
+                f"grad can be implicitly created only for scalar outputs, got shape {list(t.shape)}"
+            )
         one = np.ones(t.array.shape, t.array.dtype)
         return node, wrap(one) if graph else one
     if not isinstance(gradient, Tensor):

@@ -4,6 +4,7 @@ NumPy's BLAS multiplies large matrices on all cores by itself; copies and elemen
 such work, usually over a batch, among a few Python threads: NumPy lets go of the interpreter inside its loops. While it
 runs, BLAS is told to use one thread per call, or the two kinds of threads would fight for the cores.
 """
+
 from __future__ import annotations
 
 import concurrent.futures
@@ -26,12 +27,16 @@ _pool: concurrent.futures.ThreadPoolExecutor | None = None
 def _blas() -> tuple[Callable[[int], None], Callable[[], int]] | None:
     """How to set and read the number of threads of NumPy's OpenBLAS; None where that cannot be found."""
     try:
-        library = ctypes.CDLL(np._core._multiarray_umath.__file__)  # its symbols, and those of what it is linked with
+        library = ctypes.CDLL(
+            np._core._multiarray_umath.__file__
+        )  # its symbols, and those of what it is linked with
         for prefix in ("scipy_openblas", "openblas"):
             for suffix in ("64_", ""):
                 if hasattr(library, f"{prefix}_set_num_threads{suffix}"):
-                    return (getattr(library, f"{prefix}_set_num_threads{suffix}"),
-                            getattr(library, f"{prefix}_get_num_threads{suffix}"))
+                    return (
+                        getattr(library, f"{prefix}_set_num_threads{suffix}"),
+                        getattr(library, f"{prefix}_get_num_threads{suffix}"),
+                    )
     except (AttributeError, OSError):
         pass
     return None

@@ -9,6 +9,7 @@ A view remembers its base and the `chain` of view ops that leads from the base t
 
 Both are lazy: a program without in-place changes pays one `is None` per operand.
 """
+
 from __future__ import annotations
 
 from typing import Any
@@ -27,7 +28,9 @@ class View:
         self.base = base
         self.chain = chain  # ((view op, its static arguments), ...), from the base outwards
         self.seen = seen  # how often the base's history had been rewritten when the view's node was made
-        self.recorded = recorded  # made while grad mode was on; or the maker's name, if it made several at once
+        self.recorded = (
+            recorded  # made while grad mode was on; or the maker's name, if it made several at once
+        )
 
 
 def link(out: Any, x: Any, op: Any, params: dict) -> None:
@@ -35,7 +38,9 @@ def link(out: Any, x: Any, op: Any, params: dict) -> None:
     outer = x.view_of
     base, chain = (x, ()) if outer is None else (outer.base, outer.chain)
     out.cell = x.cell
-    out.view_of = View(base, (*chain, (op, params)), x.cell[2], state.grad and (outer is None or outer.recorded))
+    out.view_of = View(
+        base, (*chain, (op, params)), x.cell[2], state.grad and (outer is None or outer.recorded)
+    )
 
 
 def live_node(t: Any) -> Any:

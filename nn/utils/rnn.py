@@ -1,4 +1,5 @@
 """Sequences of different lengths: padding them into one tensor, and packing them."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -21,14 +22,22 @@ class PackedSequence(_Packed):
 
     __slots__ = ()
 
-    def __new__(cls, data: Tensor, batch_sizes: Tensor, sorted_indices: Tensor | None = None, unsorted_indices: Tensor | None = None) -> Any:
+    def __new__(
+        cls,
+        data: Tensor,
+        batch_sizes: Tensor,
+        sorted_indices: Tensor | None = None,
+        unsorted_indices: Tensor | None = None,
+    ) -> Any:
         if unsorted_indices is None:
             unsorted_indices = invert_permutation(sorted_indices)
         return super().__new__(cls, data, batch_sizes, sorted_indices, unsorted_indices)
 
     def to(self, *args: Any, **kwargs: Any) -> PackedSequence:
         """With data cast or moved."""
-        return PackedSequence(self.data.to(*args, **kwargs), self.batch_sizes, self.sorted_indices, self.unsorted_indices)
+        return PackedSequence(
+            self.data.to(*args, **kwargs), self.batch_sizes, self.sorted_indices, self.unsorted_indices
+        )
 
 
 def invert_permutation(permutation: Tensor | None) -> Tensor | None:
@@ -36,7 +45,9 @@ def invert_permutation(permutation: Tensor | None) -> Tensor | None:
     return None if permutation is None else wrap(np.argsort(permutation.array))
 
 
-def pack_padded_sequence(input: Tensor, lengths: Any, batch_first: bool = False, enforce_sorted: bool = True) -> PackedSequence:
+def pack_padded_sequence(
+    input: Tensor, lengths: Any, batch_first: bool = False, enforce_sorted: bool = True
+) -> PackedSequence:
     """Pack input (T, B, *), or (B, T, *) if batch_first, of which only the first lengths[b] steps count.
 
     RuntimeError if a length is not positive, or if lengths do not fall although enforce_sorted.
@@ -45,16 +56,22 @@ def pack_padded_sequence(input: Tensor, lengths: Any, batch_first: bool = False,
     if batch_first:
         input = input.transpose(0, 1)
     if n.ndim != 1 or len(n) != input.shape[1]:
-        raise RuntimeError(f"Expected `len(lengths)` to be equal to batch_size, but got {n.shape} (batch_size={input.shape[1]})")
+        raise RuntimeError(
+            f"Expected `len(lengths)` to be equal to batch_size, but got {n.shape} (batch_size={input.shape[1]})"
+        )
     if (n <= 0).any():
-        raise RuntimeError("Length of all samples has to be greater than 0, but found an element in 'lengths' that is <= 0")
+        raise RuntimeError(
+            "Length of all samples has to be greater than 0, but found an element in 'lengths' that is <= 0"
+        )
     if n.max() > input.shape[0]:
         raise RuntimeError(f"Expected lengths of at most {input.shape[0]} steps, got {int(n.max())}")
     order = None
     if enforce_sorted:
         if (n[1:] > n[:-1]).any():
-            raise RuntimeError("`lengths` array must be sorted in decreasing order when `enforce_sorted` is True. You can pass "
-                               "`enforce_sorted=False` to pack_padded_sequence to sidestep this requirement")
+            raise RuntimeError(
+                "`lengths` array must be sorted in decreasing order when `enforce_sorted` is True. You can pass "
+                "`enforce_sorted=False` to pack_padded_sequence to sidestep this requirement"
+            )
     else:
         order = np.argsort(-n, kind="stable")
         n = n[order]
@@ -62,10 +79,17 @@ def pack_padded_sequence(input: Tensor, lengths: Any, batch_first: bool = False,
     steps = np.arange(n[0])
     present = steps[:, None] < n[None, :]
     t, b = present.nonzero()
-    return PackedSequence(input[wrap(t), wrap(b)], wrap(present.sum(1)), None if order is None else wrap(order))
+    return PackedSequence(
+        input[wrap(t), wrap(b)], wrap(present.sum(1)), None if order is None else wrap(order)
+    )
 
 
-def pad_packed_sequence(sequence: PackedSequence, batch_first: bool = False, padding_value: float = 0.0, total_length: int | None = None) -> tuple[Tensor, Tensor]:
+def pad_packed_sequence(
+    sequence: PackedSequence,
+    batch_first: bool = False,
+    padding_value: float = 0.0,
+    total_length: int | None = None,
+) -> tuple[Tensor, Tensor]:
     """(padded (T, B, *), lengths (B)) of a packed sequence, in its original order."""
     from tinygrad6.ops import create
 
@@ -73,7 +97,9 @@ def pad_packed_sequence(sequence: PackedSequence, batch_first: bool = False, pad
     steps = len(sizes)
     if total_length is not None:
         if total_length < steps:
-            raise ValueError(f"Expected total_length to be at least the length of the longest sequence in input, but got total_length={total_length} and max sequence length being {steps}")
+            raise ValueError(
+                f"Expected total_length to be at least the length of the longest sequence in input, but got total_length={total_length} and max sequence length being {steps}"
+            )
     present = np.arange(int(sizes[0]))[None, :] < sizes[:, None]
     t, b = present.nonzero()
     data = sequence.data
@@ -85,7 +111,12 @@ def pad_packed_sequence(sequence: PackedSequence, batch_first: bool = False, pad
     return (out.transpose(0, 1) if batch_first else out), lengths
 
 
-def pad_sequence(sequences: Sequence[Tensor], batch_first: bool = False, padding_value: float = 0.0, padding_side: str = "right") -> Tensor:
+def pad_sequence(
+    sequences: Sequence[Tensor],
+    batch_first: bool = False,
+    padding_value: float = 0.0,
+    padding_side: str = "right",
+) -> Tensor:
     """Sequences (T_i, *) as one tensor (max T, B, *), or (B, max T, *), filled up with padding_value."""
     from tinygrad6.nn.functional import pad
     from tinygrad6.ops.join import stack
@@ -104,12 +135,14 @@ def pad_sequence(sequences: Sequence[Tensor], batch_first: bool = False, padding
 def unpad_sequence(padded_sequences: Tensor, lengths: Tensor, batch_first: bool = False) -> list[Tensor]:
     """The sequences of a padded tensor, each in its own length."""
     rows = padded_sequences if batch_first else padded_sequences.transpose(0, 1)
-    return [r[:int(n)] for r, n in zip(rows, lengths.tolist(), strict=True)]
+    return [r[: int(n)] for r, n in zip(rows, lengths.tolist(), strict=True)]
 
 
 def pack_sequence(sequences: Sequence[Tensor], enforce_sorted: bool = True) -> PackedSequence:
     """Pack a list of sequences (T_i, *)."""
-    return pack_padded_sequence(pad_sequence(sequences), [len(s) for s in sequences], enforce_sorted=enforce_sorted)
+    return pack_padded_sequence(
+        pad_sequence(sequences), [len(s) for s in sequences], enforce_sorted=enforce_sorted
+    )
 
 
 def unpack_sequence(packed_sequences: PackedSequence) -> list[Tensor]:

@@ -1,4 +1,5 @@
 """Gradients on demand: `grad`, `backward`, functions of your own, and checks of their gradients."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -12,8 +13,18 @@ from tinygrad6.autograd.gradcheck import GradcheckError, gradcheck, gradgradchec
 from tinygrad6.modes import enable_grad, inference_mode, no_grad, set_grad_enabled, state
 from tinygrad6.tensor import Tensor, node_of, run_backward, start, wrap
 
-__all__ = ["Function", "GradcheckError", "backward", "enable_grad", "grad", "gradcheck", "gradgradcheck",
-           "inference_mode", "no_grad", "set_grad_enabled"]
+__all__ = [
+    "Function",
+    "GradcheckError",
+    "backward",
+    "enable_grad",
+    "grad",
+    "gradcheck",
+    "gradgradcheck",
+    "inference_mode",
+    "no_grad",
+    "set_grad_enabled",
+]
 
 
 def _as_list(value: Any) -> list:
@@ -66,12 +77,23 @@ def grad(
     results, wanted = _as_list(outputs), _as_list(inputs)
     weights = _weights(results, grad_outputs)
     if materialize_grads and allow_unused is False:
-        raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False.")
+        raise ValueError(
+            "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
+        )
     if is_grads_batched:
         if any(w is None for w in weights):
             raise RuntimeError("grad(): is_grads_batched=True needs grad_outputs for every output")
         rows = [
-            grad(results, wanted, [w[i] for w in weights], True, create_graph, allow_unused, False, materialize_grads)
+            grad(
+                results,
+                wanted,
+                [w[i] for w in weights],
+                True,
+                create_graph,
+                allow_unused,
+                False,
+                materialize_grads,
+            )
             for i in range(len(weights[0]))
         ]
         from tinygrad6.ops.join import stack

@@ -3,6 +3,7 @@
 The house's own form is `@op` (see op.py): shorter, and twice differentiable without thinking. This one is for
 code that has it already, and for functions whose backward is a program.
 """
+
 from __future__ import annotations
 
 import functools
@@ -68,7 +69,9 @@ class FunctionNode(Node):
         """Keep tensors for backward, where they are `ctx.saved_tensors`; in-place changes to them are noticed."""
         for t in tensors:
             if t is not None and not isinstance(t, Tensor):
-                raise TypeError(f"save_for_backward can only save variables, but argument is of type {type(t).__name__}")
+                raise TypeError(
+                    f"save_for_backward can only save variables, but argument is of type {type(t).__name__}"
+                )
         self.to_save = tensors
 
     def mark_dirty(self, *tensors: Tensor) -> None:
@@ -126,7 +129,9 @@ class FunctionNode(Node):
             if parent is None or a is None:
                 continue
             if not isinstance(a, Tensor):
-                raise TypeError(f"function {self.name()} returned {type(a).__name__} as gradient {i}: expected Tensor or None")
+                raise TypeError(
+                    f"function {self.name()} returned {type(a).__name__} as gradient {i}: expected Tensor or None"
+                )
             value: Any = a if graph else a.array
             try:
                 pairs.append((parent, fit(value, parent.shape, parent.dtype)))
@@ -182,7 +187,9 @@ class Function:
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
-        raise NotImplementedError("You must implement either the backward or vjp method for your custom autograd.Function.")
+        raise NotImplementedError(
+            "You must implement either the backward or vjp method for your custom autograd.Function."
+        )
 
     @classmethod
     def apply(cls, *args: Any) -> Any:
@@ -204,13 +211,20 @@ class Function:
         tensors = [o for o in outs if isinstance(o, Tensor)]
         if recording:
             ctx.several = several or len(tensors) != 1
-            ctx.outputs = [(t.array.shape, t.array.dtype) if isinstance(t, Tensor) else ((), np.dtype("f4")) for t in outs]
+            ctx.outputs = [
+                (t.array.shape, t.array.dtype) if isinstance(t, Tensor) else ((), np.dtype("f4"))
+                for t in outs
+            ]
             if not ctx.several:
                 ctx.shape, ctx.dtype = tensors[0].array.shape, tensors[0].array.dtype
             else:
                 ctx.shape = ctx.dtype = None  # type: ignore[assignment]
             for i, (o, r) in enumerate(zip(outs, results, strict=True)):
-                if isinstance(o, Tensor) and o.array.dtype.kind == "f" and not any(r is c for c in ctx.constant):
+                if (
+                    isinstance(o, Tensor)
+                    and o.array.dtype.kind == "f"
+                    and not any(r is c for c in ctx.constant)
+                ):
                     o.node = _Output(ctx, i, o.array) if ctx.several else ctx
             made = {id(r): o for r, o in zip(results, outs, strict=True) if isinstance(o, Tensor)}
             ctx.kept = [_entry(t, made) for t in ctx.to_save]
@@ -225,10 +239,14 @@ def _finish(ctx: FunctionNode, r: Any, args: tuple, recording: bool) -> Any:
     if any(r is d for d in ctx.dirty):
         if recording:
             if r.view_of is not None:
-                raise NotImplementedError(f"{ctx.name()}: mark_dirty on a view is not supported; clone() it first")
+                raise NotImplementedError(
+                    f"{ctx.name()}: mark_dirty on a view is not supported; clone() it first"
+                )
             node = live_node(r)
             if node is not None and node.op is None:
-                raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
+                raise RuntimeError(
+                    "a leaf Variable that requires grad is being used in an in-place operation."
+                )
         r.bump()
         return r
     if any(r is a for a in args):
@@ -252,7 +270,9 @@ class _Refusal(Node):
     """What stands behind gradients that cannot be differentiated again."""
 
     def gradients(self, g: Any, graph: bool) -> Iterable[tuple[Node, Any]]:
-        raise RuntimeError("trying to differentiate twice a function that was marked with @once_differentiable")
+        raise RuntimeError(
+            "trying to differentiate twice a function that was marked with @once_differentiable"
+        )
 
     def name(self) -> str:
         return "OnceDifferentiable"

@@ -3,6 +3,7 @@
 A Jacobian's rows are products of unit cotangents with one recorded graph. jvp comes from two vjps (the derivative of
 v -> J^T v in v, applied to the tangent, is J u): no forward mode is needed.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -27,8 +28,12 @@ def _tuple(value: Any, name: str) -> tuple[tuple[Tensor, ...], bool]:
 def _record(func: Callable[..., Any], inputs: Any, create_graph: bool) -> tuple[tuple, bool, tuple, bool]:
     """Run func on inputs that are views of the user's (when derivatives must reach them) or fresh leaves."""
     args, several = _tuple(inputs, "inputs")
-    used = tuple((a.view_as(a) if a.requires_grad else a.detach().requires_grad_()) if create_graph else a.detach().requires_grad_()
-                 for a in args)
+    used = tuple(
+        (a.view_as(a) if a.requires_grad else a.detach().requires_grad_())
+        if create_graph
+        else a.detach().requires_grad_()
+        for a in args
+    )
     with enable_grad():
         outs, many = _tuple(func(*used), "outputs of the user-provided function")
     return used, several, outs, many
@@ -38,7 +43,9 @@ def _vectors(v: Any, like: tuple, name: str) -> tuple[Tensor, ...]:
     if v is None:
         if len(like) == 1 and like[0].array.size == 1:
             return (wrap(np.ones_like(like[0].array)),)
-        raise RuntimeError(f"The vector v can only be None if the {name} is a single Tensor with a single element.")
+        raise RuntimeError(
+            f"The vector v can only be None if the {name} is a single Tensor with a single element."
+        )
     vs, _ = _tuple(v, "v")
     if len(vs) != len(like):
         raise RuntimeError(f"v is a tuple of invalid length: should be {len(like)} but got {len(vs)}.")
@@ -48,15 +55,26 @@ def _vectors(v: Any, like: tuple, name: str) -> tuple[Tensor, ...]:
     return vs
 
 
-def _grad(outs: tuple, ins: tuple, weights: tuple, create_graph: bool, strict: bool = False) -> tuple[Tensor, ...]:
+def _grad(
+    outs: tuple, ins: tuple, weights: tuple, create_graph: bool, strict: bool = False
+) -> tuple[Tensor, ...]:
     from tinygrad6.autograd import grad
 
     live = [(o, w) for o, w in zip(outs, weights) if o.requires_grad]
     if strict and len(live) < len(outs):
-        raise RuntimeError("an output does not depend on the inputs in a differentiable way; this is refused in strict mode")
+        raise RuntimeError(
+            "an output does not depend on the inputs in a differentiable way; this is refused in strict mode"
+        )
     if not live:
         return tuple(wrap(np.zeros_like(i.array)) for i in ins)
-    found = grad([o for o, _ in live], list(ins), [w for _, w in live], retain_graph=True, create_graph=create_graph, allow_unused=True)
+    found = grad(
+        [o for o, _ in live],
+        list(ins),
+        [w for _, w in live],
+        retain_graph=True,
+        create_graph=create_graph,
+        allow_unused=True,
+    )
     if strict and any(f is None for f in found):
         raise RuntimeError("the outputs do not depend on one of the inputs; this is refused in strict mode")
     return tuple(wrap(np.zeros_like(i.array)) if f is None else f for f, i in zip(found, ins))
@@ -67,14 +85,18 @@ def _done(values: tuple, several: bool, create_graph: bool) -> Any:
     return values if several else values[0]
 
 
-def vjp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> tuple[Any, Any]:
+def vjp(
+    func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
+) -> tuple[Any, Any]:
     """(func(inputs), v^T J): v has the shape of the output, the product that of the inputs."""
     ins, several, outs, many = _record(func, inputs, create_graph)
     product = _grad(outs, ins, _vectors(v, outs, "output"), create_graph, strict)
     return _done(outs, many, create_graph), _done(product, several, create_graph)
 
 
-def jvp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> tuple[Any, Any]:
+def jvp(
+    func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
+) -> tuple[Any, Any]:
     """(func(inputs), J v): v has the shape of the inputs, the product that of the output."""
     ins, _, outs, many = _record(func, inputs, create_graph)
     tangents = _vectors(v, ins, "input")
@@ -85,8 +107,14 @@ def jvp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool
     return _done(outs, many, create_graph), _done(product, many, create_graph)
 
 
-def jacobian(func: Callable[..., Any], inputs: Any, create_graph: bool = False, strict: bool = False, vectorize: bool = False,
-             strategy: str = "reverse-mode") -> Any:
+def jacobian(
+    func: Callable[..., Any],
+    inputs: Any,
+    create_graph: bool = False,
+    strict: bool = False,
+    vectorize: bool = False,
+    strategy: str = "reverse-mode",
+) -> Any:
     """d out[i] / d in[j], of shape out.shape + in.shape; nested tuples for several outputs or inputs.
 
     vectorize and strategy choose among PyTorch's ways to the same numbers; here there is one.
@@ -107,10 +135,16 @@ def jacobian(func: Callable[..., Any], inputs: Any, create_graph: bool = False, 
         for k in range(o.array.size):
             unit = np.zeros(o.array.size, o.array.dtype)
             unit[k] = 1
-            for column, g in zip(columns, _grad((o,), ins, (wrap(unit.reshape(o.array.shape)),), create_graph, strict)):
+            for column, g in zip(
+                columns, _grad((o,), ins, (wrap(unit.reshape(o.array.shape)),), create_graph, strict)
+            ):
                 column.append(g)
-        blocks = [stack(c).reshape((*o.array.shape, *i.array.shape)) if c else wrap(np.zeros((*o.array.shape, *i.array.shape), i.array.dtype))
-                  for c, i in zip(columns, ins)]
+        blocks = [
+            stack(c).reshape((*o.array.shape, *i.array.shape))
+            if c
+            else wrap(np.zeros((*o.array.shape, *i.array.shape), i.array.dtype))
+            for c, i in zip(columns, ins)
+        ]
         rows.append(_done(tuple(blocks), several, create_graph))
     return tuple(rows) if many else rows[0]
 
@@ -119,13 +153,22 @@ def _scalar(func: Callable[..., Any]) -> Callable[..., Tensor]:
     def checked(*args: Tensor) -> Tensor:
         out = func(*args)
         if not isinstance(out, Tensor) or out.array.size != 1:
-            raise RuntimeError("The Tensor returned by the function given to hessian should contain a single element")
+            raise RuntimeError(
+                "The Tensor returned by the function given to hessian should contain a single element"
+            )
         return out.reshape(())
+
     return checked
 
 
-def hessian(func: Callable[..., Any], inputs: Any, create_graph: bool = False, strict: bool = False, vectorize: bool = False,
-            outer_jacobian_strategy: str = "reverse-mode") -> Any:
+def hessian(
+    func: Callable[..., Any],
+    inputs: Any,
+    create_graph: bool = False,
+    strict: bool = False,
+    vectorize: bool = False,
+    outer_jacobian_strategy: str = "reverse-mode",
+) -> Any:
     """d^2 func / d in[i] d in[j] of a function with one element, of shape in.shape + in.shape."""
     _, several = _tuple(inputs, "inputs")
 
@@ -138,7 +181,9 @@ def hessian(func: Callable[..., Any], inputs: Any, create_graph: bool = False, s
     return jacobian(gradient, inputs, create_graph, strict, vectorize, outer_jacobian_strategy)
 
 
-def hvp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> tuple[Any, Any]:
+def hvp(
+    func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
+) -> tuple[Any, Any]:
     """(func(inputs), H v) for a function with one element."""
     ins, several, outs, many = _record(_scalar(func), inputs, create_graph)
     vs = _vectors(v, ins, "input")
@@ -148,6 +193,8 @@ def hvp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool
     return _done(outs, many, create_graph), _done(product, several, create_graph)
 
 
-def vhp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> tuple[Any, Any]:
+def vhp(
+    func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
+) -> tuple[Any, Any]:
     """(func(inputs), v^T H) for a function with one element: the same numbers as hvp."""
     return hvp(func, inputs, v, create_graph, strict)

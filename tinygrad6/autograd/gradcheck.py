@@ -3,6 +3,7 @@
 The slow mode compares whole Jacobians, element by element, and tells the worst; the fast mode compares one random
 directional derivative per pair of input and output, <u, J v>, which costs two evaluations whatever the size.
 """
+
 from __future__ import annotations
 
 import warnings
@@ -47,14 +48,21 @@ def gradcheck(
     args = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     checked = [i for i, a in enumerate(args) if isinstance(a, Tensor) and a.requires_grad]
     if not checked:
-        raise ValueError("gradcheck expects at least one input tensor to require gradient, but none of the them have requires_grad=True.")
+        raise ValueError(
+            "gradcheck expects at least one input tensor to require gradient, but none of the them have requires_grad=True."
+        )
     for i in checked:
         if args[i].array.dtype != np.float64:
             warnings.warn(
                 f"gradcheck: input #{i} is {args[i].dtype}; with an eps of {eps:g} differences drown in rounding. Pass float64 "
-                "inputs, e.g. x.double().detach().requires_grad_().", UserWarning, stacklevel=2)
+                "inputs, e.g. x.double().detach().requires_grad_().",
+                UserWarning,
+                stacklevel=2,
+            )
         if any(s == 0 and n > 1 for s, n in zip(args[i].array.strides, args[i].array.shape, strict=True)):
-            raise RuntimeError(f"gradcheck: input #{i} has overlapping memory (it was expanded); call contiguous() on it first")
+            raise RuntimeError(
+                f"gradcheck: input #{i} has overlapping memory (it was expanded); call contiguous() on it first"
+            )
     try:
         _check(func, args, checked, eps, atol, rtol, nondet_tol, check_grad_dtypes, fast_mode, seed)
     except GradcheckError:
@@ -70,8 +78,18 @@ def _outputs(func: Callable[..., Any], args: list) -> list[Tensor]:
     return [o for o in outs if isinstance(o, Tensor) and o.array.dtype.kind == "f"]
 
 
-def _check(func: Any, args: list, checked: list, eps: float, atol: float, rtol: float, nondet_tol: float,
-           check_dtypes: bool, fast: bool, seed: int) -> None:
+def _check(
+    func: Any,
+    args: list,
+    checked: list,
+    eps: float,
+    atol: float,
+    rtol: float,
+    nondet_tol: float,
+    check_dtypes: bool,
+    fast: bool,
+    seed: int,
+) -> None:
     from tinygrad6.autograd import grad
 
     outs = _outputs(func, args)
@@ -86,13 +104,26 @@ def _check(func: Any, args: list, checked: list, eps: float, atol: float, rtol: 
     def analytic(o: int, weight: np.ndarray) -> list[np.ndarray]:
         if not outs[o].requires_grad:
             return [np.zeros(args[i].array.shape) for i in checked]
-        gs = grad(outs[o], [args[i] for i in checked], wrap(weight.astype(outs[o].array.dtype)), retain_graph=True, allow_unused=True)
+        gs = grad(
+            outs[o],
+            [args[i] for i in checked],
+            wrap(weight.astype(outs[o].array.dtype)),
+            retain_graph=True,
+            allow_unused=True,
+        )
         for i, g in zip(checked, gs, strict=True):
             if g is not None and g.array.shape != args[i].array.shape:
-                raise GradcheckError(f"gradcheck: the gradient of input #{i} has shape {list(g.shape)}, the input {list(args[i].shape)}")
+                raise GradcheckError(
+                    f"gradcheck: the gradient of input #{i} has shape {list(g.shape)}, the input {list(args[i].shape)}"
+                )
             if g is not None and check_dtypes and g.array.dtype != args[i].array.dtype:
-                raise GradcheckError(f"gradcheck: the gradient of input #{i} is {g.dtype}, the input {args[i].dtype}")
-        return [np.zeros(args[i].array.shape) if g is None else np.array(g.array, np.float64) for i, g in zip(checked, gs, strict=True)]
+                raise GradcheckError(
+                    f"gradcheck: the gradient of input #{i} is {g.dtype}, the input {args[i].dtype}"
+                )
+        return [
+            np.zeros(args[i].array.shape) if g is None else np.array(g.array, np.float64)
+            for i, g in zip(checked, gs, strict=True)
+        ]
 
     here = evaluate()
     for o in range(len(outs)):
@@ -100,15 +131,28 @@ def _check(func: Any, args: list, checked: list, eps: float, atol: float, rtol: 
         first, second = analytic(o, weight), analytic(o, weight)
         for i, a, b in zip(checked, first, second, strict=True):
             if not np.allclose(a, b, rtol=0, atol=nondet_tol, equal_nan=True):
-                raise GradcheckError(f"gradcheck: backward is not reentrant: two passes gave different gradients for input #{i}, "
-                                     f"by up to {np.nanmax(np.abs(a - b)):.3g} (nondet_tol {nondet_tol:g})")
+                raise GradcheckError(
+                    f"gradcheck: backward is not reentrant: two passes gave different gradients for input #{i}, "
+                    f"by up to {np.nanmax(np.abs(a - b)):.3g} (nondet_tol {nondet_tol:g})"
+                )
         if fast:
             _directional(o, first, weight, args, checked, evaluate, eps, atol, rtol, rng)
         else:
             _full(o, analytic, args, checked, evaluate, here, eps, atol, rtol)
 
 
-def _directional(o: int, got: list, weight: np.ndarray, args: list, checked: list, evaluate: Any, eps: float, atol: float, rtol: float, rng: Any) -> None:
+def _directional(
+    o: int,
+    got: list,
+    weight: np.ndarray,
+    args: list,
+    checked: list,
+    evaluate: Any,
+    eps: float,
+    atol: float,
+    rtol: float,
+    rng: Any,
+) -> None:
     for i, g in zip(checked, got, strict=True):
         x = args[i].array
         v = rng.standard_normal(x.shape)
@@ -124,11 +168,23 @@ def _directional(o: int, got: list, weight: np.ndarray, args: list, checked: lis
         numeric, exact = float(np.sum(weight * (up - down)) / (2 * eps)), float(np.sum(g * v))
         scale = max(1.0, float(np.sqrt(weight.size)))
         if not abs(numeric - exact) <= atol * scale + rtol * abs(numeric):
-            raise GradcheckError(f"gradcheck (fast mode): for output #{o} and input #{i} the directional derivative is {exact:.10g} by backward and "
-                                 f"{numeric:.10g} by central difference. Run with fast_mode=False to see which element is wrong.")
+            raise GradcheckError(
+                f"gradcheck (fast mode): for output #{o} and input #{i} the directional derivative is {exact:.10g} by backward and "
+                f"{numeric:.10g} by central difference. Run with fast_mode=False to see which element is wrong."
+            )
 
 
-def _full(o: int, analytic: Any, args: list, checked: list, evaluate: Any, here: list, eps: float, atol: float, rtol: float) -> None:
+def _full(
+    o: int,
+    analytic: Any,
+    args: list,
+    checked: list,
+    evaluate: Any,
+    here: list,
+    eps: float,
+    atol: float,
+    rtol: float,
+) -> None:
     shape = here[o].shape
     rows = []
     for k in range(here[o].size):
@@ -159,8 +215,12 @@ def _full(o: int, analytic: Any, args: list, checked: list, evaluate: Any, here:
         wrong = ~(error <= allowed) & ~((jacobian == numeric) | (np.isnan(jacobian) & np.isnan(numeric)))
         if kinks:
             shown = ", ".join(map(str, kinks[:3]))
-            warnings.warn(f"gradcheck: the slopes to both sides differ at element {shown} of input #{i}: the point sits on a kink (or a "
-                          "jump), where a difference quotient says nothing about the gradient. Move the input away from it.", UserWarning, stacklevel=4)
+            warnings.warn(
+                f"gradcheck: the slopes to both sides differ at element {shown} of input #{i}: the point sits on a kink (or a "
+                "jump), where a difference quotient says nothing about the gradient. Move the input away from it.",
+                UserWarning,
+                stacklevel=4,
+            )
         if wrong.any():
             excess = np.where(wrong, np.where(np.isnan(error), np.inf, error - allowed), -np.inf)
             k, j = np.unravel_index(int(np.argmax(excess)), error.shape)
@@ -168,7 +228,9 @@ def _full(o: int, analytic: Any, args: list, checked: list, evaluate: Any, here:
                 f"Jacobian mismatch for output {o} with respect to input {i}: {int(wrong.sum())} of {wrong.size} entries disagree.\n"
                 f"worst: d output{[int(n) for n in np.unravel_index(k, shape)]} / d input{[int(n) for n in np.unravel_index(j, x.shape)]}\n"
                 f"numerical: {numeric[k, j]:.10g}\nanalytical: {jacobian[k, j]:.10g}\n"
-                f"(atol={atol:g}, rtol={rtol:g}, eps={eps:g})" + ("; the point sits on a kink, see the warning" if kinks else ""))
+                f"(atol={atol:g}, rtol={rtol:g}, eps={eps:g})"
+                + ("; the point sits on a kink, see the warning" if kinks else "")
+            )
 
 
 def gradgradcheck(
@@ -191,16 +253,20 @@ def gradgradcheck(
     args = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     checked = [i for i, a in enumerate(args) if isinstance(a, Tensor) and a.requires_grad]
     if not checked:
-        raise ValueError("gradgradcheck expects at least one input tensor to require gradient, but none of the them have requires_grad=True.")
+        raise ValueError(
+            "gradgradcheck expects at least one input tensor to require gradient, but none of the them have requires_grad=True."
+        )
     outs = [o for o in _outputs(func, args) if o.requires_grad]
     if grad_outputs is None:
         rng = np.random.default_rng(seed + 1)
-        weights = [wrap(rng.standard_normal(o.array.shape).astype(o.array.dtype)).requires_grad_() for o in outs]
+        weights = [
+            wrap(rng.standard_normal(o.array.shape).astype(o.array.dtype)).requires_grad_() for o in outs
+        ]
     else:
         weights = [grad_outputs] if isinstance(grad_outputs, Tensor) else list(grad_outputs)
 
     def first(*values: Any) -> tuple:
-        used, ws = values[:len(args)], values[len(args):]
+        used, ws = values[: len(args)], values[len(args) :]
         results = [o for o in _outputs(func, list(used)) if o.requires_grad]
         wanted = [used[i] for i in checked]
         gs = grad(results, wanted, list(ws), create_graph=True, allow_unused=True)
@@ -209,5 +275,15 @@ def gradgradcheck(
     # The first gradients are recorded even where gradcheck evaluates without recording.
     from tinygrad6.modes import enable_grad
 
-    return gradcheck(enable_grad(first), [*args, *weights], eps=eps, atol=atol, rtol=rtol, raise_exception=raise_exception,
-                     nondet_tol=nondet_tol, check_grad_dtypes=check_grad_dtypes, fast_mode=fast_mode, seed=seed)
+    return gradcheck(
+        enable_grad(first),
+        [*args, *weights],
+        eps=eps,
+        atol=atol,
+        rtol=rtol,
+        raise_exception=raise_exception,
+        nondet_tol=nondet_tol,
+        check_grad_dtypes=check_grad_dtypes,
+        fast_mode=fast_mode,
+        seed=seed,
+    )

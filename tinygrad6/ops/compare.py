@@ -1,4 +1,5 @@
 """Comparisons, logic and tests of values. None has a gradient."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -101,7 +102,9 @@ def bitwise_xor(x, y):
     return np.bitwise_xor(x, y)
 
 
-@op(None, infix="invert", prepare=_bits, inplace=True, examples=[case(lambda rng: rng.integers(0, 9, (2, 3)))])
+@op(
+    None, infix="invert", prepare=_bits, inplace=True, examples=[case(lambda rng: rng.integers(0, 9, (2, 3)))]
+)
 def bitwise_not(x):
     """~x on integers or bools, elementwise: not, for bools."""
     return np.invert(x)
@@ -144,7 +147,9 @@ def signbit(x):
 
 
 @composite()
-def isclose(input: Tensor, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Tensor:
+def isclose(
+    input: Tensor, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
+) -> Tensor:
     """|x - y| <= atol + rtol |y|, elementwise, as bool."""
     x, y = input.array, lift(other).array
     if x.dtype != y.dtype:
@@ -153,7 +158,9 @@ def isclose(input: Tensor, other: Any, rtol: float = 1e-05, atol: float = 1e-08,
 
 
 @composite()
-def allclose(input: Tensor, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:
+def allclose(
+    input: Tensor, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
+) -> bool:
     """Whether |x - y| <= atol + rtol |y| everywhere."""
     return bool(isclose(input, other, rtol, atol, equal_nan).array.all())
 

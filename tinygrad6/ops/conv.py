@@ -14,6 +14,7 @@ output change their order on the way; for many channels on small maps. Measured 
 which is memory traffic; keeping the matrix for the backward pass, which saves 15 % of it for 9 to 25 times the memory;
 Winograd's transforms, too many passes in NumPy.
 """
+
 from __future__ import annotations
 
 import functools
@@ -39,10 +40,14 @@ WORTH = 1 << 18  # multiplications, from which threads pay
 # ---- geometry
 
 
-def output_sizes(size: tuple, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple) -> tuple[int, ...]:
+def output_sizes(
+    size: tuple, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple
+) -> tuple[int, ...]:
     """How many windows fit along each dimension; padding is (before, after) for each."""
-    return tuple((n + a + b - d * (k - 1) - 1) // s + 1
-                 for n, k, s, (a, b), d in zip(size, kernel, stride, padding, dilation, strict=True))
+    return tuple(
+        (n + a + b - d * (k - 1) - 1) // s + 1
+        for n, k, s, (a, b), d in zip(size, kernel, stride, padding, dilation, strict=True)
+    )
 
 
 def padded(x: np.ndarray, padding: tuple, first: int) -> np.ndarray:
@@ -50,25 +55,34 @@ def padded(x: np.ndarray, padding: tuple, first: int) -> np.ndarray:
     if not any(a or b for a, b in padding):
         return np.ascontiguousarray(x)
     whole = [(0, n) for n in x.shape]
-    whole[first:first + len(padding)] = [(a, a + n) for n, (a, _) in zip(x.shape[first:], padding, strict=False)]
+    whole[first : first + len(padding)] = [
+        (a, a + n) for n, (a, _) in zip(x.shape[first:], padding, strict=False)
+    ]
     sides = [0] * first + [a + b for a, b in padding] + [0] * (x.ndim - first - len(padding))
     out = np.zeros([n + s for n, s in zip(x.shape, sides, strict=True)], x.dtype)
     out[tuple(slice(*w) for w in whole)] = x
     return out
 
 
-def windows(x: np.ndarray, kernel: tuple, out: tuple, stride: tuple, dilation: tuple, first: int) -> np.ndarray:
+def windows(
+    x: np.ndarray, kernel: tuple, out: tuple, stride: tuple, dilation: tuple, first: int
+) -> np.ndarray:
     """The windows of x, its spatial dimensions from `first` on, as a view: these become (*kernel, *out)."""
     d = len(kernel)
-    steps = x.strides[first:first + d]
+    steps = x.strides[first : first + d]
     inside = tuple(s * t for s, t in zip(steps, dilation, strict=True))
     between = tuple(s * t for s, t in zip(steps, stride, strict=True))
-    return as_strided(x, x.shape[:first] + kernel + out + x.shape[first + d:],
-                      x.strides[:first] + inside + between + x.strides[first + d:])
+    return as_strided(
+        x,
+        x.shape[:first] + kernel + out + x.shape[first + d :],
+        x.strides[:first] + inside + between + x.strides[first + d :],
+    )
 
 
 @functools.lru_cache(256)
-def overlaps(size: tuple, kernel: tuple, out: tuple, stride: tuple, padding: tuple, dilation: tuple) -> list[tuple]:
+def overlaps(
+    size: tuple, kernel: tuple, out: tuple, stride: tuple, padding: tuple, dilation: tuple
+) -> list[tuple]:
     """For every place in the kernel (place, where it meets x, of which windows): two tuples of slices of one length.
 
     x[*met] are the elements of the unpadded x that the windows out[*of] have at this place.
@@ -83,15 +97,25 @@ def overlaps(size: tuple, kernel: tuple, out: tuple, stride: tuple, padding: tup
             if last >= first:
                 places.append((i, slice(start, start + (last - first) * s + 1, s), slice(first, last + 1)))
         along.append(places)
-    return [(tuple(p[0] for p in ps), tuple(p[1] for p in ps), tuple(p[2] for p in ps))
-            for ps in itertools.product(*along)]
+    return [
+        (tuple(p[0] for p in ps), tuple(p[1] for p in ps), tuple(p[2] for p in ps))
+        for ps in itertools.product(*along)
+    ]
 
 
 class _Layout:
     """The sizes of one convolution and how its windows are laid out: shared by the three."""
 
-    def __init__(self, x_shape: tuple, w_shape: tuple, stride: tuple, padding: tuple, dilation: tuple, groups: int,
-                 backward: bool = False) -> None:
+    def __init__(
+        self,
+        x_shape: tuple,
+        w_shape: tuple,
+        stride: tuple,
+        padding: tuple,
+        dilation: tuple,
+        groups: int,
+        backward: bool = False,
+    ) -> None:
         self.n, self.c, self.size = x_shape[0], x_shape[1], x_shape[2:]
         self.o, self.kernel = w_shape[0], w_shape[2:]
         self.groups, self.stride, self.padding, self.dilation = groups, stride, padding, dilation
@@ -121,16 +145,28 @@ class _Layout:
             shape = (g, (b - a) * self.p, k) if self.by_rows else (b - a, g, k, self.p)
             if room.shape != shape:
                 room = np.empty(shape, x.dtype)
-                room[(..., slice(self.k, None)) if self.by_rows else (..., slice(self.k, None), slice(None))] = 1
+                room[
+                    (..., slice(self.k, None)) if self.by_rows else (..., slice(self.k, None), slice(None))
+                ] = 1
             if self.by_rows:
-                v = windows(padded(x[a:b].transpose(0, *range(2, d + 2), 1), self.padding, 1), self.kernel, self.out, self.stride,
-                            self.dilation, 1)
-                v = v.reshape(v.shape[:-1] + (g, -1)).transpose(2 * d + 1, 0, *range(d + 1, 2 * d + 1), *range(1, d + 1), -1)
-                room[..., :self.k].reshape(v.shape)[...] = v
+                v = windows(
+                    padded(x[a:b].transpose(0, *range(2, d + 2), 1), self.padding, 1),
+                    self.kernel,
+                    self.out,
+                    self.stride,
+                    self.dilation,
+                    1,
+                )
+                v = v.reshape(v.shape[:-1] + (g, -1)).transpose(
+                    2 * d + 1, 0, *range(d + 1, 2 * d + 1), *range(1, d + 1), -1
+                )
+                room[..., : self.k].reshape(v.shape)[...] = v
             else:
-                v = windows(padded(x[a:b], self.padding, 2), self.kernel, self.out, self.stride, self.dilation, 2)
+                v = windows(
+                    padded(x[a:b], self.padding, 2), self.kernel, self.out, self.stride, self.dilation, 2
+                )
                 v = v.reshape(b - a, g, -1, *v.shape[2:])
-                room[:, :, :self.k].reshape(v.shape)[...] = v
+                room[:, :, : self.k].reshape(v.shape)[...] = v
             yield a, b, room
 
     def weight(self, w: np.ndarray, b: np.ndarray | None = None) -> np.ndarray:
@@ -142,7 +178,11 @@ class _Layout:
 
     def rows(self, g: np.ndarray) -> np.ndarray:
         """A map (n, O, *out) as rows (G, n P, O / G)."""
-        return g.reshape(len(g), self.groups, -1, self.p).transpose(1, 0, 3, 2).reshape(self.groups, len(g) * self.p, -1)
+        return (
+            g.reshape(len(g), self.groups, -1, self.p)
+            .transpose(1, 0, 3, 2)
+            .reshape(self.groups, len(g) * self.p, -1)
+        )
 
 
 # ---- the triangle
@@ -167,7 +207,16 @@ def _sums(g: np.ndarray) -> np.ndarray:
     return np.add.reduce(np.matmul(flat, np.ones(flat.shape[2], g.dtype)), 0)
 
 
-def _both(x: np.ndarray, g: np.ndarray, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple, groups: int, bias: bool) -> tuple:
+def _both(
+    x: np.ndarray,
+    g: np.ndarray,
+    kernel: tuple,
+    stride: tuple,
+    padding: tuple,
+    dilation: tuple,
+    groups: int,
+    bias: bool,
+) -> tuple:
     """The gradients of the weight and, if wanted, of the bias."""
     shape = (g.shape[1], x.shape[1] // groups, *kernel)
     at = _Layout(x.shape, shape, stride, padding, dilation, groups)
@@ -179,13 +228,18 @@ def _both(x: np.ndarray, g: np.ndarray, kernel: tuple, stride: tuple, padding: t
             if at.by_rows:
                 out += np.matmul(seen.swapaxes(1, 2), at.rows(g[i:j]))
             else:
-                out += np.add.reduce(np.matmul(seen, g[i:j].reshape(j - i, groups, -1, at.p).swapaxes(2, 3)), 0)
+                out += np.add.reduce(
+                    np.matmul(seen, g[i:j].reshape(j - i, groups, -1, at.p).swapaxes(2, 3)), 0
+                )
         return out
 
     parts = share(work, at.n, at.worth)
     for part in parts[1:]:
         parts[0] += part
-    dw, db = parts[0][:, :at.k].swapaxes(1, 2), parts[0][:, -1].reshape(-1) if ones else _sums(g) if bias else None
+    dw, db = (
+        parts[0][:, : at.k].swapaxes(1, 2),
+        parts[0][:, -1].reshape(-1) if ones else _sums(g) if bias else None,
+    )
     if at.by_rows:
         dw = dw.reshape(shape[0], *kernel, shape[1]).transpose(0, -1, *range(1, len(kernel) + 1))
     return np.ascontiguousarray(dw).reshape(shape), db
@@ -196,14 +250,26 @@ _TWO = {"stride": (2, 1), "padding": ((1, 0), (1, 2)), "dilation": (1, 2), "grou
 _LINE = {"stride": (2,), "padding": ((1, 1),), "dilation": (1,), "groups": 1}
 
 
-@op(lambda g, w, x_shape, stride, padding, dilation, groups: convolve_dx(
-        g, w, x_shape[2:], stride, padding, dilation, groups),
+@op(
+    lambda g, w, x_shape, stride, padding, dilation, groups: convolve_dx(
+        g, w, x_shape[2:], stride, padding, dilation, groups
+    ),
     lambda g, x, w_shape, stride, padding, dilation, groups: convolve_dw(
-        x, g, w_shape[2:], stride, padding, dilation, groups),
+        x, g, w_shape[2:], stride, padding, dilation, groups
+    ),
     lambda g: total(g, (0, *range(2, g.ndim)), False),
-    kernel=_convolve_kernel, method=False, public=False, node_name="Convolution",
-    examples=[case((2, 2, 4, 3), (3, 2, 2, 2), (3,), **_ONE), case((1, 2, 10, 9), (2, 1, 2, 2), (2,), **_TWO), case((1, 8, 9, 3), (2, 4, 2, 2), (2,), **_TWO),
-              case((2, 3, 2, 2), (2, 3, 1, 1), (2,), **_ONE), case((2, 1, 5), (2, 1, 3), (2,), **_LINE)])
+    kernel=_convolve_kernel,
+    method=False,
+    public=False,
+    node_name="Convolution",
+    examples=[
+        case((2, 2, 4, 3), (3, 2, 2, 2), (3,), **_ONE),
+        case((1, 2, 10, 9), (2, 1, 2, 2), (2,), **_TWO),
+        case((1, 8, 9, 3), (2, 4, 2, 2), (2,), **_TWO),
+        case((2, 3, 2, 2), (2, 3, 1, 1), (2,), **_ONE),
+        case((2, 1, 5), (2, 1, 3), (2,), **_LINE),
+    ],
+)
 def convolve(x, w, b, stride, padding, dilation, groups):
     """y[n, o] = sum over c of x[n, c] * w[o, c] (correlated) + b[o]: x (N, C, *size), w (O, C / groups, *kernel), b (O) or None."""
     if x.dtype.char == "e":
@@ -217,7 +283,9 @@ def convolve(x, w, b, stride, padding, dilation, groups):
     def work(start: int, stop: int) -> None:
         for i, j, seen in at.matrices(x, start, stop, ones):
             if at.by_rows:
-                split[i:j] = np.matmul(seen, w.swapaxes(1, 2)).reshape(groups, j - i, at.p, -1).transpose(1, 0, 3, 2)
+                split[i:j] = (
+                    np.matmul(seen, w.swapaxes(1, 2)).reshape(groups, j - i, at.p, -1).transpose(1, 0, 3, 2)
+                )
             else:
                 np.matmul(w, seen, out=split[i:j])
                 if b is not None and not ones:
@@ -227,12 +295,21 @@ def convolve(x, w, b, stride, padding, dilation, groups):
     return out
 
 
-@op(lambda h, w, stride, padding, dilation, groups: convolve(h, w, None, stride, padding, dilation, groups),
+@op(
+    lambda h, w, stride, padding, dilation, groups: convolve(h, w, None, stride, padding, dilation, groups),
     lambda h, g, w_shape, stride, padding, dilation, groups: convolve_dw(
-        h, g, w_shape[2:], stride, padding, dilation, groups),
-    method=False, public=False, node_name="Convolution",
-    examples=[case((2, 3, 3, 2), (3, 2, 2, 2), size=(4, 3), **_ONE), case((1, 2, 5, 10), (2, 1, 2, 2), size=(10, 9), **_TWO),
-              case((1, 2, 5, 4), (2, 4, 2, 2), size=(9, 3), **_TWO), case((2, 2, 2, 2), (2, 3, 1, 1), size=(2, 2), **_ONE)])
+        h, g, w_shape[2:], stride, padding, dilation, groups
+    ),
+    method=False,
+    public=False,
+    node_name="Convolution",
+    examples=[
+        case((2, 3, 3, 2), (3, 2, 2, 2), size=(4, 3), **_ONE),
+        case((1, 2, 5, 10), (2, 1, 2, 2), size=(10, 9), **_TWO),
+        case((1, 2, 5, 4), (2, 4, 2, 2), size=(9, 3), **_TWO),
+        case((2, 2, 2, 2), (2, 3, 1, 1), size=(2, 2), **_ONE),
+    ],
+)
 def convolve_dx(g, w, size, stride, padding, dilation, groups):
     """The adjoint of convolve in x, of spatial size `size`: g (N, O, *out), w (O, C / groups, *kernel) -> (N, C, *size)."""
     if g.dtype.char == "e":
@@ -248,15 +325,23 @@ def convolve_dx(g, w, size, stride, padding, dilation, groups):
         for i, j in at.blocks(start, stop):
             if at.by_rows:
                 y = np.matmul(at.rows(g[i:j]), w).reshape(groups, j - i, *at.out, *kernel, c // groups)
-                y = y.transpose(1, *range(d + 2, 2 * d + 2), *range(2, d + 2), 0, -1).reshape(j - i, *kernel, *at.out, c)
+                y = y.transpose(1, *range(d + 2, 2 * d + 2), *range(2, d + 2), 0, -1).reshape(
+                    j - i, *kernel, *at.out, c
+                )
                 part = np.zeros((j - i, *size, c), g.dtype)
                 for place, met, of in places:
                     part[:, *met] += y[:, *place][:, *of]
                 out[i:j] = part.transpose(0, d + 1, *range(1, d + 1))
             elif at.pointwise:
-                np.matmul(w.swapaxes(1, 2), g[i:j].reshape(j - i, groups, -1, at.p), out=out[i:j].reshape(j - i, groups, -1, at.p))
+                np.matmul(
+                    w.swapaxes(1, 2),
+                    g[i:j].reshape(j - i, groups, -1, at.p),
+                    out=out[i:j].reshape(j - i, groups, -1, at.p),
+                )
             else:
-                y = np.matmul(w.swapaxes(1, 2), g[i:j].reshape(j - i, groups, -1, at.p)).reshape(j - i, c, *kernel, *at.out)
+                y = np.matmul(w.swapaxes(1, 2), g[i:j].reshape(j - i, groups, -1, at.p)).reshape(
+                    j - i, c, *kernel, *at.out
+                )
                 part = out[i:j]
                 part[...] = 0
                 for place, met, of in places:
@@ -266,12 +351,21 @@ def convolve_dx(g, w, size, stride, padding, dilation, groups):
     return out
 
 
-@op(lambda h, g, x_shape, stride, padding, dilation, groups: convolve_dx(
-        g, h, x_shape[2:], stride, padding, dilation, groups),
+@op(
+    lambda h, g, x_shape, stride, padding, dilation, groups: convolve_dx(
+        g, h, x_shape[2:], stride, padding, dilation, groups
+    ),
     lambda h, x, stride, padding, dilation, groups: convolve(x, h, None, stride, padding, dilation, groups),
-    method=False, public=False, node_name="ConvolutionBackward",
-    examples=[case((2, 2, 4, 3), (2, 3, 3, 2), kernel=(2, 2), **_ONE), case((1, 2, 10, 9), (1, 2, 5, 10), kernel=(2, 2), **_TWO),
-              case((1, 8, 9, 3), (1, 2, 5, 4), kernel=(2, 2), **_TWO), case((2, 3, 2, 2), (2, 2, 2, 2), kernel=(1, 1), **_ONE)])
+    method=False,
+    public=False,
+    node_name="ConvolutionBackward",
+    examples=[
+        case((2, 2, 4, 3), (2, 3, 3, 2), kernel=(2, 2), **_ONE),
+        case((1, 2, 10, 9), (1, 2, 5, 10), kernel=(2, 2), **_TWO),
+        case((1, 8, 9, 3), (1, 2, 5, 4), kernel=(2, 2), **_TWO),
+        case((2, 3, 2, 2), (2, 2, 2, 2), kernel=(1, 1), **_ONE),
+    ],
+)
 def convolve_dw(x, g, kernel, stride, padding, dilation, groups):
     """The adjoint of convolve in w: x (N, C, *size), g (N, O, *out) -> (O, C / groups, *kernel)."""
     if x.dtype.char == "e":
@@ -290,12 +384,16 @@ def per_dimension(name: str, value: Any, n: int) -> tuple[int, ...]:
     if len(values) == 1:
         return values * n
     if len(values) != n:
-        raise RuntimeError(f"expected {name} to be a single integer value or a list of {n} values to match the convolution "
-                           f"dimensions, but got {name}={list(values)}")
+        raise RuntimeError(
+            f"expected {name} to be a single integer value or a list of {n} values to match the convolution "
+            f"dimensions, but got {name}={list(values)}"
+        )
     return values
 
 
-def _checked(input: Tensor, weight: Tensor, bias: Tensor | None, d: int, groups: int, transposed: bool, **settings: Any) -> dict:
+def _checked(
+    input: Tensor, weight: Tensor, bias: Tensor | None, d: int, groups: int, transposed: bool, **settings: Any
+) -> dict:
     """The settings per dimension; RuntimeError in PyTorch's words for shapes and types that do not fit."""
     x, w = input.array, weight.array
     name = f"conv_transpose{d}d" if transposed else f"conv{d}d"
@@ -303,9 +401,13 @@ def _checked(input: Tensor, weight: Tensor, bias: Tensor | None, d: int, groups:
         if key in settings and not isinstance(settings[key], str):
             settings[key] = per_dimension(key, settings[key], w.ndim - 2)
     if x.ndim not in (d + 1, d + 2):
-        raise RuntimeError(f"Expected {d + 1}D (unbatched) or {d + 2}D (batched) input to {name}, but got input of size: {list(x.shape)}")
+        raise RuntimeError(
+            f"Expected {d + 1}D (unbatched) or {d + 2}D (batched) input to {name}, but got input of size: {list(x.shape)}"
+        )
     if w.ndim != d + 2:
-        raise RuntimeError(f"{name}: expected a {d + 2}-dimensional weight, but got weight of size {list(w.shape)}")
+        raise RuntimeError(
+            f"{name}: expected a {d + 2}-dimensional weight, but got weight of size {list(w.shape)}"
+        )
     for key in ("stride", "dilation"):
         if min(settings[key]) < 1:
             raise RuntimeError(f"non-positive {key} is not supported")
@@ -315,26 +417,39 @@ def _checked(input: Tensor, weight: Tensor, bias: Tensor | None, d: int, groups:
     if groups < 1:
         raise RuntimeError("non-positive groups is not supported")
     if x.dtype != w.dtype:
-        raise RuntimeError(f"Input type (torch.{TYPE_NAMES[x.dtype.name]}Tensor) and weight type "
-                           f"(torch.{TYPE_NAMES[w.dtype.name]}Tensor) should be the same")
-    given = f"Given transposed=1, weight of size {list(w.shape)}" if transposed else (
-        f"Given groups={groups}, weight of size {list(w.shape)}")
+        raise RuntimeError(
+            f"Input type (torch.{TYPE_NAMES[x.dtype.name]}Tensor) and weight type "
+            f"(torch.{TYPE_NAMES[w.dtype.name]}Tensor) should be the same"
+        )
+    given = (
+        f"Given transposed=1, weight of size {list(w.shape)}"
+        if transposed
+        else (f"Given groups={groups}, weight of size {list(w.shape)}")
+    )
     if w.shape[0] < groups or w.shape[0] % groups:
         how = f"at least {groups}" if w.shape[0] < groups else f"divisible by {groups}"
-        raise RuntimeError(f"Given groups={groups}, expected weight to be {how} at dimension 0, but got weight of size "
-                           f"{list(w.shape)} instead")
+        raise RuntimeError(
+            f"Given groups={groups}, expected weight to be {how} at dimension 0, but got weight of size "
+            f"{list(w.shape)} instead"
+        )
     channels = w.shape[0] if transposed else w.shape[1] * groups
     if x.shape[-d - 1] != channels:
-        raise RuntimeError(f"{given}, expected input{list(x.shape)} to have {channels} channels, but got {x.shape[-d - 1]} "
-                           "channels instead")
+        raise RuntimeError(
+            f"{given}, expected input{list(x.shape)} to have {channels} channels, but got {x.shape[-d - 1]} "
+            "channels instead"
+        )
     made = w.shape[1] * groups if transposed else w.shape[0]
     if bias is not None and bias.array.shape != (made,):
         given = given if transposed else f"Given weight of size {list(w.shape)}"
-        raise RuntimeError(f"{given}, expected bias to be 1-dimensional with {made} elements, but got bias of size "
-                           f"{list(bias.array.shape)} instead")
+        raise RuntimeError(
+            f"{given}, expected bias to be 1-dimensional with {made} elements, but got bias of size "
+            f"{list(bias.array.shape)} instead"
+        )
     if bias is not None and bias.array.dtype != x.dtype:
-        raise RuntimeError(f"Input type ({LOWER_NAMES[x.dtype.name]}) and bias type ({LOWER_NAMES[bias.array.dtype.name]}) "
-                           "should be the same")
+        raise RuntimeError(
+            f"Input type ({LOWER_NAMES[x.dtype.name]}) and bias type ({LOWER_NAMES[bias.array.dtype.name]}) "
+            "should be the same"
+        )
     return settings
 
 
@@ -352,15 +467,26 @@ def _both_sides(padding: Any, kernel: tuple, stride: tuple, dilation: tuple) -> 
     return tuple((p, p) for p in padding)
 
 
-def _conv(d: int, input: Tensor, weight: Tensor, bias: Tensor | None, stride: Any, padding: Any, dilation: Any, groups: int) -> Tensor:
+def _conv(
+    d: int,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: int,
+) -> Tensor:
     s = _checked(input, weight, bias, d, groups, False, stride=stride, padding=padding, dilation=dilation)
     shape, kernel = input.array.shape, weight.array.shape[2:]
     sides = _both_sides(s["padding"], kernel, s["stride"], s["dilation"])
     seen = [n + a + b for n, (a, b) in zip(shape[-d:], sides, strict=True)]
     if any(t * (k - 1) + 1 > n for n, k, t in zip(seen, kernel, s["dilation"], strict=True)):
         spans = [t * (k - 1) + 1 for k, t in zip(kernel, s["dilation"], strict=True)]
-        raise RuntimeError(f"Calculated padded input size per channel: ({' x '.join(map(str, seen))}). Kernel size: "
-                           f"({' x '.join(map(str, spans))}). Kernel size can't be greater than actual input size")
+        raise RuntimeError(
+            f"Calculated padded input size per channel: ({' x '.join(map(str, seen))}). Kernel size: "
+            f"({' x '.join(map(str, spans))}). Kernel size can't be greater than actual input size"
+        )
     x = input if len(shape) == d + 2 else reshape(input, (1, *shape))
     if groups == 1 and shape[-d:] == kernel == tuple(seen):  # the filter covers the input
         made, flat = weight.array.shape[0], (-1, weight.array[0].size)
@@ -371,20 +497,45 @@ def _conv(d: int, input: Tensor, weight: Tensor, bias: Tensor | None, stride: An
 
 
 def _transposed(
-    d: int, input: Tensor, weight: Tensor, bias: Tensor | None, stride: Any, padding: Any, output_padding: Any, groups: int, dilation: Any
+    d: int,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Any,
+    padding: Any,
+    output_padding: Any,
+    groups: int,
+    dilation: Any,
 ) -> Tensor:
     if isinstance(padding, str):
         raise TypeError(f"conv_transpose{d}d(): argument 'padding' must be tuple of ints, not str")
-    s = _checked(input, weight, bias, d, groups, True, stride=stride, padding=padding, dilation=dilation, output_padding=output_padding)
+    s = _checked(
+        input,
+        weight,
+        bias,
+        d,
+        groups,
+        True,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        output_padding=output_padding,
+    )
     shape, kernel = input.array.shape, weight.array.shape[2:]
-    rows = list(zip(shape[-d:], kernel, s["stride"], s["padding"], s["dilation"], s["output_padding"], strict=True))
+    rows = list(
+        zip(shape[-d:], kernel, s["stride"], s["padding"], s["dilation"], s["output_padding"], strict=True)
+    )
     if any(o >= max(t, u) for _, _, t, _, u, o in rows):
-        raise RuntimeError("output padding must be smaller than either stride or dilation, but got output_padding: "
-                           f"{s['output_padding']} stride: {s['stride']} dilation: {s['dilation']}")
+        raise RuntimeError(
+            "output padding must be smaller than either stride or dilation, but got output_padding: "
+            f"{s['output_padding']} stride: {s['stride']} dilation: {s['dilation']}"
+        )
     size = tuple((n - 1) * t - 2 * p + u * (k - 1) + o + 1 for n, k, t, p, u, o in rows)
     if min(size) < 1:
-        raise RuntimeError(f"Given input size per channel: ({' x '.join(map(str, shape[-d:]))}). Calculated output size per "
-                           f"channel: ({' x '.join(map(str, size))}). Output size is too small")
+        raise RuntimeError(
+            f"Given input size per channel: ({' x '.join(map(str, shape[-d:]))}). Calculated output size per "
+            f"channel: ({' x '.join(map(str, size))}). Output size is too small"
+        )
     x = input if len(shape) == d + 2 else reshape(input, (1, *shape))
     if any(o >= t for _, _, t, _, _, o in rows):  # so far that further windows would fit: they are empty
         x = pad_constant(x, ((0, 0), (0, 0), *((0, o // t) for _, _, t, _, _, o in rows)))
@@ -395,16 +546,33 @@ def _transposed(
 
 
 @composite(method=False, examples=[case((2, 2, 5), (3, 2, 2), (3,), stride=2)], torch="nn.functional.conv1d")
-def conv1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
-           groups: int = 1) -> Tensor:
+def conv1d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Tensor:
     """conv2d in one dimension: input (N, C, L) or (C, L), weight (O, C / groups, K) -> (N, O, L')."""
     return _conv(1, input, weight, bias, stride, padding, dilation, groups)
 
 
-@composite(method=False, examples=[case((2, 2, 4, 4), (3, 2, 3, 3), (3,), padding=1), case((2, 4, 4), (2, 1, 2, 2), groups=2)],
-           torch="nn.functional.conv2d")
-def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
-           groups: int = 1) -> Tensor:
+@composite(
+    method=False,
+    examples=[case((2, 2, 4, 4), (3, 2, 3, 3), (3,), padding=1), case((2, 4, 4), (2, 1, 2, 2), groups=2)],
+    torch="nn.functional.conv2d",
+)
+def conv2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Tensor:
     """The correlation of images with filters: input (N, C, H, W) or (C, H, W), weight (O, C / groups, KH, KW), bias (O).
 
     The result is (N, O, H', W') with H' = (H + 2 padding - dilation (KH - 1) - 1) // stride + 1. Settings are one number or
@@ -414,24 +582,56 @@ def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: An
     return _conv(2, input, weight, bias, stride, padding, dilation, groups)
 
 
-@composite(method=False, examples=[case((1, 1, 3, 3, 3), (2, 1, 2, 2, 2), (2,))], torch="nn.functional.conv3d")
-def conv3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
-           groups: int = 1) -> Tensor:
+@composite(
+    method=False, examples=[case((1, 1, 3, 3, 3), (2, 1, 2, 2, 2), (2,))], torch="nn.functional.conv3d"
+)
+def conv3d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Tensor:
     """conv2d in three dimensions: input (N, C, D, H, W), weight (O, C / groups, KD, KH, KW)."""
     return _conv(3, input, weight, bias, stride, padding, dilation, groups)
 
 
-@composite(method=False, examples=[case((2, 2, 4), (2, 3, 3), (3,), stride=2)], torch="nn.functional.conv_transpose1d")
-def conv_transpose1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
-                     output_padding: Any = 0, groups: int = 1, dilation: Any = 1) -> Tensor:
+@composite(
+    method=False,
+    examples=[case((2, 2, 4), (2, 3, 3), (3,), stride=2)],
+    torch="nn.functional.conv_transpose1d",
+)
+def conv_transpose1d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+) -> Tensor:
     """conv_transpose2d in one dimension: input (N, C, L), weight (C, O / groups, K)."""
     return _transposed(1, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
-@composite(method=False, examples=[case((1, 2, 3, 3), (2, 2, 2, 2), (2,), stride=2, output_padding=1)],
-           torch="nn.functional.conv_transpose2d")
-def conv_transpose2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
-                     output_padding: Any = 0, groups: int = 1, dilation: Any = 1) -> Tensor:
+@composite(
+    method=False,
+    examples=[case((1, 2, 3, 3), (2, 2, 2, 2), (2,), stride=2, output_padding=1)],
+    torch="nn.functional.conv_transpose2d",
+)
+def conv_transpose2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+) -> Tensor:
     """The gradient of conv2d as a layer: input (N, C, H, W), weight (C, O / groups, KH, KW) -> (N, O, H', W').
 
     H' = (H - 1) stride - 2 padding + dilation (KH - 1) + output_padding + 1.
@@ -439,8 +639,20 @@ def conv_transpose2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, 
     return _transposed(2, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
-@composite(method=False, examples=[case((1, 1, 2, 2, 2), (1, 2, 2, 2, 2), stride=2)], torch="nn.functional.conv_transpose3d")
-def conv_transpose3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
-                     output_padding: Any = 0, groups: int = 1, dilation: Any = 1) -> Tensor:
+@composite(
+    method=False,
+    examples=[case((1, 1, 2, 2, 2), (1, 2, 2, 2, 2), stride=2)],
+    torch="nn.functional.conv_transpose3d",
+)
+def conv_transpose3d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+) -> Tensor:
     """conv_transpose2d in three dimensions: input (N, C, D, H, W), weight (C, O / groups, KD, KH, KW)."""
     return _transposed(3, input, weight, bias, stride, padding, output_padding, groups, dilation)

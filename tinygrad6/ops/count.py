@@ -1,4 +1,5 @@
 """Counting values: unique, unique_consecutive, bincount, histc. None has a gradient."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -10,7 +11,9 @@ from tinygrad6.ops.shape import normal_dim
 from tinygrad6.tensor import Tensor, wrap
 
 
-def _answer(values: np.ndarray, inverse: np.ndarray, counts: np.ndarray, return_inverse: bool, return_counts: bool) -> Any:
+def _answer(
+    values: np.ndarray, inverse: np.ndarray, counts: np.ndarray, return_inverse: bool, return_counts: bool
+) -> Any:
     out = [wrap(values)]
     if return_inverse:
         out.append(wrap(inverse.astype(np.int64, copy=False)))
@@ -20,13 +23,19 @@ def _answer(values: np.ndarray, inverse: np.ndarray, counts: np.ndarray, return_
 
 
 def _not_empty(a: np.ndarray, d: int) -> None:
-    if 0 in a.shape[:d] + a.shape[d + 1:]:
-        raise RuntimeError("There are 0 sized dimensions, and they aren't selected, so unique cannot be applied")
+    if 0 in a.shape[:d] + a.shape[d + 1 :]:
+        raise RuntimeError(
+            "There are 0 sized dimensions, and they aren't selected, so unique cannot be applied"
+        )
 
 
 @composite()
 def unique(
-    input: Tensor, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
+    input: Tensor,
+    sorted: bool = True,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    dim: int | None = None,
 ) -> Any:
     """The different values of x, or slices along `dim`, in order; then where each element's is, and how often each occurs.
 
@@ -38,7 +47,9 @@ def unique(
         return _answer(values, inverse.reshape(a.shape), counts, return_inverse, return_counts)
     d = normal_dim(dim, a.ndim)
     _not_empty(a, d)
-    values, inverse, counts = np.unique(a, return_inverse=True, return_counts=True, axis=d if a.ndim else None)
+    values, inverse, counts = np.unique(
+        a, return_inverse=True, return_counts=True, axis=d if a.ndim else None
+    )
     return _answer(values, inverse.reshape(-1), counts, return_inverse, return_counts)
 
 
@@ -59,7 +70,9 @@ def unique_consecutive(
     inverse = np.cumsum(fresh) - 1
     counts = np.diff(np.flatnonzero(fresh), append=len(rows))
     values = a.reshape(-1)[fresh] if dim is None else a.compress(fresh, d)
-    return _answer(values, inverse.reshape(a.shape) if dim is None else inverse, counts, return_inverse, return_counts)
+    return _answer(
+        values, inverse.reshape(a.shape) if dim is None else inverse, counts, return_inverse, return_counts
+    )
 
 
 @composite()

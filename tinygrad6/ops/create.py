@@ -1,4 +1,5 @@
 """Making tensors: from values, filled, in ranges, like others, and from random numbers."""
+
 from __future__ import annotations
 
 import builtins
@@ -38,14 +39,18 @@ def _shape(size: tuple, name: str) -> tuple[int, ...]:
     except TypeError:
         raise TypeError(f"{name}(): sizes must be ints or one sequence of ints, got {size!r}") from None
     if builtins.any(n < 0 for n in shape):
-        raise RuntimeError(f"{name}(): trying to create tensor with negative dimension {min(shape)}: {list(shape)}")
+        raise RuntimeError(
+            f"{name}(): trying to create tensor with negative dimension {min(shape)}: {list(shape)}"
+        )
     return shape
 
 
 # ---- from values
 
 
-def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False) -> Tensor:
+def tensor(
+    data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False
+) -> Tensor:
     """A new tensor with a copy of `data`: numbers, nested sequences of them, arrays or tensors.
 
     Python floats become the default float (float32), ints int64, bools bool; arrays and tensors keep their
@@ -55,7 +60,9 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
     tensor([[1, 2],
             [3, 4]])
     """
-    return _finish(as_array(data, None if dtype is None else dtypes.to_numpy(dtype), copy=True), requires_grad, device)
+    return _finish(
+        as_array(data, None if dtype is None else dtypes.to_numpy(dtype), copy=True), requires_grad, device
+    )
 
 
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
@@ -77,7 +84,9 @@ def from_numpy(ndarray: np.ndarray) -> Tensor:
     return wrap(as_array(ndarray))
 
 
-def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, requires_grad: bool = False) -> Tensor:
+def frombuffer(
+    buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, requires_grad: bool = False
+) -> Tensor:
     """A 1-d tensor on the memory of an object with the buffer protocol."""
     return _finish(np.frombuffer(buffer, dtypes.to_numpy(dtype), count, offset), requires_grad)
 
@@ -90,47 +99,98 @@ def scalar_tensor(s: Any, *, dtype: Any = None, device: Any = None, requires_gra
 # ---- filled
 
 
-def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **rest: Any) -> Tensor:
+def zeros(
+    *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **rest: Any
+) -> Tensor:
     """Zeros of the given size (ints, or one sequence of them), in the default float."""
-    return _finish(np.zeros(_shape(size or (rest.pop("size", ()),), "zeros"), _type(dtype)), requires_grad, device, rest)
+    return _finish(
+        np.zeros(_shape(size or (rest.pop("size", ()),), "zeros"), _type(dtype)), requires_grad, device, rest
+    )
 
 
-def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **rest: Any) -> Tensor:
+def ones(
+    *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **rest: Any
+) -> Tensor:
     """Ones of the given size, in the default float."""
-    return _finish(np.ones(_shape(size or (rest.pop("size", ()),), "ones"), _type(dtype)), requires_grad, device, rest)
+    return _finish(
+        np.ones(_shape(size or (rest.pop("size", ()),), "ones"), _type(dtype)), requires_grad, device, rest
+    )
 
 
-def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **rest: Any) -> Tensor:
+def empty(
+    *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **rest: Any
+) -> Tensor:
     """Memory of the given size, its values not set."""
-    return _finish(np.empty(_shape(size or (rest.pop("size", ()),), "empty"), _type(dtype)), requires_grad, device, rest)
+    return _finish(
+        np.empty(_shape(size or (rest.pop("size", ()),), "empty"), _type(dtype)), requires_grad, device, rest
+    )
 
 
-def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **rest: Any) -> Tensor:
+def full(
+    size: Any,
+    fill_value: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    **rest: Any,
+) -> Tensor:
     """`fill_value` repeated; its type is the one the number becomes (float32 for 1.0, int64 for 1)."""
     value = fill_value.item() if isinstance(fill_value, (Tensor, np.generic)) else fill_value
     kind = dtypes.of_scalar(value) if dtype is None else dtypes.to_numpy(dtype)
-    return _finish(np.full(_shape((size,) if isinstance(size, int) else tuple(size), "full"), value, kind), requires_grad, device, rest)
+    return _finish(
+        np.full(_shape((size,) if isinstance(size, int) else tuple(size), "full"), value, kind),
+        requires_grad,
+        device,
+        rest,
+    )
 
 
 def _like(name: str, make: Any) -> Any:
-    def like(input: Tensor, *args: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **rest: Any) -> Tensor:
+    def like(
+        input: Tensor,
+        *args: Any,
+        dtype: Any = None,
+        device: Any = None,
+        requires_grad: bool = False,
+        **rest: Any,
+    ) -> Tensor:
         if not isinstance(input, Tensor):
-            raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+            raise TypeError(
+                f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
+            )
         kind = _type(dtype, input.array.dtype)
-        return _finish(make(input.array.shape, *args, kind, **{k: rest.pop(k) for k in list(rest) if k not in _ROOM}),
-                       requires_grad, device, rest)
+        return _finish(
+            make(input.array.shape, *args, kind, **{k: rest.pop(k) for k in list(rest) if k not in _ROOM}),
+            requires_grad,
+            device,
+            rest,
+        )
 
     like.__name__ = like.__qualname__ = name
     like.__doc__ = f"As {name[:-5]}, in the shape and type of input."
     return like
 
 
-zeros_like, ones_like, empty_like = _like("zeros_like", np.zeros), _like("ones_like", np.ones), _like("empty_like", np.empty)
-full_like = _like("full_like", lambda shape, *a, fill_value=None: np.full(shape, a[0] if len(a) > 1 else fill_value, a[-1]))
+zeros_like, ones_like, empty_like = (
+    _like("zeros_like", np.zeros),
+    _like("ones_like", np.ones),
+    _like("empty_like", np.empty),
+)
+full_like = _like(
+    "full_like", lambda shape, *a, fill_value=None: np.full(shape, a[0] if len(a) > 1 else fill_value, a[-1])
+)
 
 
 def _new(name: str, make: Any) -> Any:
-    def new(self: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **rest: Any) -> Tensor:
+    def new(
+        self: Tensor,
+        *size: Any,
+        dtype: Any = None,
+        device: Any = None,
+        requires_grad: bool = False,
+        **rest: Any,
+    ) -> Tensor:
         size = size or (rest.pop("size"),)
         return _finish(make(_shape(size, name), _type(dtype, self.array.dtype)), requires_grad, device, rest)
 
@@ -139,12 +199,24 @@ def _new(name: str, make: Any) -> Any:
     return new
 
 
-def _new_full(self: Tensor, size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def _new_full(
+    self: Tensor,
+    size: Any,
+    fill_value: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """As full, in the type of self unless dtype is given."""
-    return full(size, fill_value, dtype=_type(dtype, self.array.dtype), device=device, requires_grad=requires_grad)
+    return full(
+        size, fill_value, dtype=_type(dtype, self.array.dtype), device=device, requires_grad=requires_grad
+    )
 
 
-def _new_tensor(self: Tensor, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def _new_tensor(
+    self: Tensor, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """As tensor, in the type of self unless dtype is given."""
     return tensor(data, dtype=_type(dtype, self.array.dtype), device=device, requires_grad=requires_grad)
 
@@ -157,7 +229,9 @@ Tensor.new_tensor = _new_tensor  # type: ignore[attr-defined]
 # ---- ranges
 
 
-def arange(*bounds: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **rest: Any) -> Tensor:
+def arange(
+    *bounds: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **rest: Any
+) -> Tensor:
     """start, start + step, ... below end: arange(end), arange(start, end) or arange(start, end, step).
 
     int64 if all are integers, else the default float. RuntimeError for a zero step or one of the wrong sign.
@@ -167,7 +241,10 @@ def arange(*bounds: Any, dtype: Any = None, device: Any = None, requires_grad: b
     values = {"start": 0, "step": 1, **dict(zip(order, bounds, strict=False)), **named}
     if "end" not in values:
         raise TypeError("arange() missing 1 required argument: 'end'")
-    start, end, step = (v.item() if isinstance(v, (Tensor, np.generic)) else v for v in map(values.get, ("start", "end", "step")))
+    start, end, step = (
+        v.item() if isinstance(v, (Tensor, np.generic)) else v
+        for v in map(values.get, ("start", "end", "step"))
+    )
     if step == 0:
         raise RuntimeError("step must be nonzero")
     if not (math.isfinite(start) and math.isfinite(end)):
@@ -184,7 +261,16 @@ def arange(*bounds: Any, dtype: Any = None, device: Any = None, requires_grad: b
     return _finish((start + step * np.arange(n, dtype=np.float64)).astype(kind), requires_grad, device, rest)
 
 
-def linspace(start: Any, end: Any, steps: int, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **rest: Any) -> Tensor:
+def linspace(
+    start: Any,
+    end: Any,
+    steps: int,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    **rest: Any,
+) -> Tensor:
     """`steps` numbers from start to end, both included, evenly spaced, counted from the nearer end."""
     steps = operator.index(steps)
     if steps < 0:
@@ -200,18 +286,43 @@ def linspace(start: Any, end: Any, steps: int, *, dtype: Any = None, device: Any
     first, last = work(start), work(end)
     step = (last - first) / work(steps - 1) if steps > 1 else work(0)
     i = np.arange(steps).astype(work)
-    low = np.asarray(first.astype(np.float64) + step.astype(np.float64) * i).astype(work)  # rounded once, as fma does
+    low = np.asarray(first.astype(np.float64) + step.astype(np.float64) * i).astype(
+        work
+    )  # rounded once, as fma does
     high = np.asarray(last.astype(np.float64) - step.astype(np.float64) * (steps - 1 - i)).astype(work)
-    return _finish(np.where(np.arange(steps) < steps // 2, low, high if steps > 1 else low).astype(kind), requires_grad, device, rest)
+    return _finish(
+        np.where(np.arange(steps) < steps // 2, low, high if steps > 1 else low).astype(kind),
+        requires_grad,
+        device,
+        rest,
+    )
 
 
-def logspace(start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **rest: Any) -> Tensor:
+def logspace(
+    start: Any,
+    end: Any,
+    steps: int,
+    base: float = 10.0,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    **rest: Any,
+) -> Tensor:
     """base to the powers linspace(start, end, steps)."""
     powers = linspace(start, end, steps, dtype=dtypes.float64).array
     return _finish(np.power(float(base), powers).astype(_type(dtype)), requires_grad, device, rest)
 
 
-def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **rest: Any) -> Tensor:
+def eye(
+    n: int,
+    m: int | None = None,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    **rest: Any,
+) -> Tensor:
     """The (n, m) matrix with ones on its diagonal; m = n by default."""
     if n < 0 or (m is not None and m < 0):
         raise RuntimeError(f"eye(): n and m must be greater or equal to 0, got n={n}, m={m}")
@@ -227,7 +338,9 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     if indexing == "xy" and len(items) > 1:
         items = [items[1], items[0], *items[2:]]
     shape = tuple(t.array.size for t in items)
-    grids = [t.reshape([-1 if j == i else 1 for j in range(len(items))]).expand(shape) for i, t in enumerate(items)]
+    grids = [
+        t.reshape([-1 if j == i else 1 for j in range(len(items))]).expand(shape) for i, t in enumerate(items)
+    ]
     if indexing == "xy" and len(items) > 1:
         grids = [g.transpose(0, 1) for g in (grids[1], grids[0], *grids[2:])]
     return tuple(grids)
@@ -248,26 +361,50 @@ def _generator(generator: random.Generator | None) -> random.Generator:
 def _random_float(dtype: Any, name: str) -> np.dtype:
     kind = _type(dtype)
     if kind.kind != "f":
-        raise NotImplementedError(f"{name}: not implemented for {dtypes.from_numpy(kind)}; random floats need a float type")
+        raise NotImplementedError(
+            f"{name}: not implemented for {dtypes.from_numpy(kind)}; random floats need a float type"
+        )
     return kind
 
 
-def rand(*size: Any, generator: random.Generator | None = None, dtype: Any = None, device: Any = None,
-         requires_grad: bool = False, **rest: Any) -> Tensor:
+def rand(
+    *size: Any,
+    generator: random.Generator | None = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    **rest: Any,
+) -> Tensor:
     """Uniform numbers in [0, 1)."""
     shape = _shape(size or (rest.pop("size", ()),), "rand")
-    return _finish(_generator(generator).uniform(shape, _random_float(dtype, "rand")), requires_grad, device, rest)
+    return _finish(
+        _generator(generator).uniform(shape, _random_float(dtype, "rand")), requires_grad, device, rest
+    )
 
 
-def randn(*size: Any, generator: random.Generator | None = None, dtype: Any = None, device: Any = None,
-          requires_grad: bool = False, **rest: Any) -> Tensor:
+def randn(
+    *size: Any,
+    generator: random.Generator | None = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    **rest: Any,
+) -> Tensor:
     """Standard normal numbers."""
     shape = _shape(size or (rest.pop("size", ()),), "randn")
-    return _finish(_generator(generator).normal(shape, _random_float(dtype, "randn")), requires_grad, device, rest)
+    return _finish(
+        _generator(generator).normal(shape, _random_float(dtype, "randn")), requires_grad, device, rest
+    )
 
 
-def randint(*args: Any, generator: random.Generator | None = None, dtype: Any = None, device: Any = None,
-            requires_grad: bool = False, **named: Any) -> Tensor:
+def randint(
+    *args: Any,
+    generator: random.Generator | None = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    **named: Any,
+) -> Tensor:
     """Integers in [low, high): randint(high, size) or randint(low, high, size). int64."""
     values = list(args)
     size = named.pop("size", None)
@@ -279,19 +416,45 @@ def randint(*args: Any, generator: random.Generator | None = None, dtype: Any = 
     if low is None:
         low = values.pop() if values else 0
     kind = _type(dtype, dtypes.INT64)
-    return _finish(_generator(generator).integers(_shape(tuple(size), "randint"), int(low), int(high), kind), requires_grad, device, named)
+    return _finish(
+        _generator(generator).integers(_shape(tuple(size), "randint"), int(low), int(high), kind),
+        requires_grad,
+        device,
+        named,
+    )
 
 
-def randperm(n: int, *, generator: random.Generator | None = None, dtype: Any = None, device: Any = None,
-             requires_grad: bool = False, **rest: Any) -> Tensor:
+def randperm(
+    n: int,
+    *,
+    generator: random.Generator | None = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    **rest: Any,
+) -> Tensor:
     """A random order of 0 ... n - 1, as int64."""
     if n < 0:
         raise RuntimeError(f"randperm(): n must be non-negative, got {n}")
-    return _finish(_generator(generator).permutation(int(n)).astype(_type(dtype, dtypes.INT64)), requires_grad, device, rest)
+    return _finish(
+        _generator(generator).permutation(int(n)).astype(_type(dtype, dtypes.INT64)),
+        requires_grad,
+        device,
+        rest,
+    )
 
 
-def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: random.Generator | None = None,
-           dtype: Any = None, device: Any = None, requires_grad: bool = False, **rest: Any) -> Tensor:
+def normal(
+    mean: Any = 0.0,
+    std: Any = 1.0,
+    size: Any = None,
+    *,
+    generator: random.Generator | None = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    **rest: Any,
+) -> Tensor:
     """Normal numbers: of a given mean and std with `size`, or one per element of the tensors mean and std."""
     g = _generator(generator)
     if isinstance(mean, Tensor) or isinstance(std, Tensor):
@@ -301,12 +464,19 @@ def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: rand
         kind = m.dtype if isinstance(m, np.ndarray) else s.dtype
         if np.any(np.less(s, 0)):
             raise RuntimeError("normal expects all elements of std >= 0.0")
-        return _finish(g.normal(np.broadcast_shapes(np.shape(m), np.shape(s)), kind, m, s), requires_grad, device, rest)
+        return _finish(
+            g.normal(np.broadcast_shapes(np.shape(m), np.shape(s)), kind, m, s), requires_grad, device, rest
+        )
     if size is None:
         raise TypeError("normal() missing 1 required positional argument: 'size'")
     if std < 0:
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
-    return _finish(g.normal(_shape(tuple(size), "normal"), _random_float(dtype, "normal"), mean, std), requires_grad, device, rest)
+    return _finish(
+        g.normal(_shape(tuple(size), "normal"), _random_float(dtype, "normal"), mean, std),
+        requires_grad,
+        device,
+        rest,
+    )
 
 
 def bernoulli(input: Tensor, p: float | None = None, *, generator: random.Generator | None = None) -> Tensor:
@@ -316,7 +486,9 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: random.Genera
     return wrap(np.asarray(drawn).astype(input.array.dtype))
 
 
-def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, generator: random.Generator | None = None) -> Tensor:
+def multinomial(
+    input: Tensor, num_samples: int, replacement: bool = False, *, generator: random.Generator | None = None
+) -> Tensor:
     """`num_samples` indices drawn with probabilities proportional to the rows of input (n,) or (m, n). int64."""
     return wrap(_generator(generator).multinomial(input.array, num_samples, replacement))
 
@@ -327,9 +499,23 @@ def poisson(input: Tensor, generator: random.Generator | None = None) -> Tensor:
 
 
 def _like_random(name: str, make: Any) -> Any:
-    def like(input: Tensor, *, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False, **rest: Any) -> Tensor:
-        return make(input.array.shape, generator=generator, dtype=_type(dtype, input.array.dtype), device=device,
-                    requires_grad=requires_grad, **rest)
+    def like(
+        input: Tensor,
+        *,
+        generator: Any = None,
+        dtype: Any = None,
+        device: Any = None,
+        requires_grad: bool = False,
+        **rest: Any,
+    ) -> Tensor:
+        return make(
+            input.array.shape,
+            generator=generator,
+            dtype=_type(dtype, input.array.dtype),
+            device=device,
+            requires_grad=requires_grad,
+            **rest,
+        )
 
     like.__name__ = like.__qualname__ = name
     like.__doc__ = f"As {name[:-5]}, in the shape and type of input."
@@ -381,18 +567,39 @@ def _normals(g: Any, a: np.ndarray, mean: float = 0.0, std: float = 1.0) -> Any:
 
 def _integers(g: Any, a: np.ndarray, *bounds: int, **named: int) -> Any:
     if not bounds and not named:
-        limit = 2 ** (np.finfo(a.dtype).nmant + 1) + 1 if a.dtype.kind == "f" else 2 if a.dtype.kind == "b" else int(np.iinfo(a.dtype).max) + 1
+        limit = (
+            2 ** (np.finfo(a.dtype).nmant + 1) + 1
+            if a.dtype.kind == "f"
+            else 2
+            if a.dtype.kind == "b"
+            else int(np.iinfo(a.dtype).max) + 1
+        )
         return g.integers(a.shape, 0, limit, a.dtype)
-    low, high = (0, bounds[0]) if len(bounds) == 1 and "from" not in named else (bounds or (named.get("from", 0), named.get("to")))
+    low, high = (
+        (0, bounds[0])
+        if len(bounds) == 1 and "from" not in named
+        else (bounds or (named.get("from", 0), named.get("to")))
+    )
     return g.integers(a.shape, low, high, a.dtype)
 
 
 _filler("uniform_", _bounds, "Fill with uniform numbers in [from, to), by default [0, 1).")
 _filler("normal_", _normals, "Fill with normal numbers of the given mean and std.")
-_filler("random_", _integers, "Fill with integers: random_(to) or random_(from, to); without, over the type's range.")
-_filler("bernoulli_", lambda g, a, p=0.5: g.bernoulli(p.array if isinstance(p, Tensor) else float(p), a.shape),
-        "Fill with ones with probability p, else zeros.")
-_filler("exponential_", lambda g, a, lambd=1.0: g.exponential(a.shape, a.dtype, lambd), "Fill with exponential numbers of rate lambd.")
+_filler(
+    "random_",
+    _integers,
+    "Fill with integers: random_(to) or random_(from, to); without, over the type's range.",
+)
+_filler(
+    "bernoulli_",
+    lambda g, a, p=0.5: g.bernoulli(p.array if isinstance(p, Tensor) else float(p), a.shape),
+    "Fill with ones with probability p, else zeros.",
+)
+_filler(
+    "exponential_",
+    lambda g, a, lambd=1.0: g.exponential(a.shape, a.dtype, lambd),
+    "Fill with exponential numbers of rate lambd.",
+)
 
 for _function in (bernoulli, multinomial):
     composite()(_function)
@@ -410,8 +617,18 @@ def _legacy(name: str, dtype: dtypes.dtype) -> Any:
     return make
 
 
-FloatTensor, DoubleTensor, HalfTensor = (_legacy(f"{n}Tensor", d) for n, d in (
-    ("Float", dtypes.float32), ("Double", dtypes.float64), ("Half", dtypes.float16)))
-LongTensor, IntTensor, ShortTensor, CharTensor, ByteTensor, BoolTensor = (_legacy(f"{n}Tensor", d) for n, d in (
-    ("Long", dtypes.int64), ("Int", dtypes.int32), ("Short", dtypes.int16), ("Char", dtypes.int8),
-    ("Byte", dtypes.uint8), ("Bool", dtypes.bool_)))
+FloatTensor, DoubleTensor, HalfTensor = (
+    _legacy(f"{n}Tensor", d)
+    for n, d in (("Float", dtypes.float32), ("Double", dtypes.float64), ("Half", dtypes.float16))
+)
+LongTensor, IntTensor, ShortTensor, CharTensor, ByteTensor, BoolTensor = (
+    _legacy(f"{n}Tensor", d)
+    for n, d in (
+        ("Long", dtypes.int64),
+        ("Int", dtypes.int32),
+        ("Short", dtypes.int16),
+        ("Char", dtypes.int8),
+        ("Byte", dtypes.uint8),
+        ("Bool", dtypes.bool_),
+    )
+)

@@ -9,6 +9,7 @@ one rule sees all their gradients at once and the work is done once. The public 
 Sources: Giles 2008, "Collected matrix derivative results"; Golub and Pereyra 1973 for the pseudo-inverse; Walter, Lehmann
 and Lamour 2012 for QR; Murray 2016 for the Cholesky factor.
 """
+
 from __future__ import annotations
 
 import functools
@@ -38,15 +39,19 @@ def check_matrix(name: str, A: Tensor, square: bool = True) -> None:
     if x.ndim < 2:
         raise RuntimeError(f"{name}: The input tensor A must have at least 2 dimensions.")
     if square and x.shape[-1] != x.shape[-2]:
-        raise RuntimeError(f"{name}: A must be batches of square matrices, but they are {x.shape[-2]} by {x.shape[-1]} matrices")
+        raise RuntimeError(
+            f"{name}: A must be batches of square matrices, but they are {x.shape[-2]} by {x.shape[-1]} matrices"
+        )
     check_float(name, A)
 
 
 def check_float(name: str, A: Tensor) -> None:
     if A.array.dtype.kind != "f":
-        raise RuntimeError(f"{name}: Expected a floating point or complex tensor as input. Got {TYPE_NAMES[A.array.dtype.name]}")
+        raise RuntimeError(
+            f"{name}: Expected a floating point or complex tensor as input. Got {TYPE_NAMES[A.array.dtype.name]}"
+        )
     if A.array.dtype.char == "e":
-        raise RuntimeError(f'"{name}" not implemented for \'Half\': convert to float32 first')
+        raise RuntimeError(f"\"{name}\" not implemented for 'Half': convert to float32 first")
 
 
 @functools.lru_cache(64)
@@ -102,14 +107,22 @@ def _positive(rng: Any) -> np.ndarray:
 # ---- inverse, solve, determinant
 
 
-@op(lambda g, out: -(mT(out) @ g @ mT(out)), method=False, torch="linalg.inv", node_name="LinalgInvEx",
-    examples=[case(_regular(3))], public=False)
+@op(
+    lambda g, out: -(mT(out) @ g @ mT(out)),
+    method=False,
+    torch="linalg.inv",
+    node_name="LinalgInvEx",
+    examples=[case(_regular(3))],
+    public=False,
+)
 def matrix_inverse(x):
     """The inverse of square matrices (*, N, N)."""
     try:
         return np.linalg.inv(x)
     except np.linalg.LinAlgError:
-        raise LinAlgError("linalg.inv: The inversion could not be completed because the input matrix is singular.") from None
+        raise LinAlgError(
+            "linalg.inv: The inversion could not be completed because the input matrix is singular."
+        ) from None
 
 
 @composite(examples=[case(_regular(2))])
@@ -124,14 +137,23 @@ def _solve_kernel(g, needs, x, out):
     return -(down @ mT(out)) if needs[0] else None, down
 
 
-@op(lambda g, x, out: -(solve_matrices(mT(x), g) @ mT(out)), lambda g, x: solve_matrices(mT(x), g), kernel=_solve_kernel,
-    method=False, public=False, examples=[case(_regular(3), (2, 3, 2)), case(_regular(3), (3, 2))], node_name="LinalgSolveEx")
+@op(
+    lambda g, x, out: -(solve_matrices(mT(x), g) @ mT(out)),
+    lambda g, x: solve_matrices(mT(x), g),
+    kernel=_solve_kernel,
+    method=False,
+    public=False,
+    examples=[case(_regular(3), (2, 3, 2)), case(_regular(3), (3, 2))],
+    node_name="LinalgSolveEx",
+)
 def solve_matrices(x, y):
     """The z with x @ z = y: x (*, N, N), y (*, N, K)."""
     try:
         return np.linalg.solve(x, y)
     except np.linalg.LinAlgError:
-        raise LinAlgError("torch.linalg.solve: The solver failed because the input matrix is singular.") from None
+        raise LinAlgError(
+            "torch.linalg.solve: The solver failed because the input matrix is singular."
+        ) from None
 
 
 def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
@@ -141,23 +163,34 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
     """
     check_matrix("linalg.solve", A)
     if A.array.dtype != B.array.dtype:
-        raise RuntimeError("linalg.solve: Expected A and B to have the same dtype, but found A of type "
-                           f"{TYPE_NAMES[A.array.dtype.name]} and B of type {TYPE_NAMES[B.array.dtype.name]} instead")
+        raise RuntimeError(
+            "linalg.solve: Expected A and B to have the same dtype, but found A of type "
+            f"{TYPE_NAMES[A.array.dtype.name]} and B of type {TYPE_NAMES[B.array.dtype.name]} instead"
+        )
     vector = B.array.ndim == 1 or (A.array.ndim - 1 == B.array.ndim and A.array.shape[:-1] == B.array.shape)
     Y = reshape(B, B.array.shape + (1,)) if vector else B
     if vector and not left:
-        raise RuntimeError("linalg.solve: Vector broadcasting of the left hand side is not supported for left=False")
+        raise RuntimeError(
+            "linalg.solve: Vector broadcasting of the left hand side is not supported for left=False"
+        )
     if A.array.shape[-1] != Y.array.shape[-2 if left else -1]:
-        raise RuntimeError(f"linalg.solve: Incompatible shapes of A and B for the equation {'AX = B' if left else 'XA = B'} "
-                           f"({'x'.join(map(str, A.array.shape[-2:]))} and {'x'.join(map(str, Y.array.shape[-2:]))})")
+        raise RuntimeError(
+            f"linalg.solve: Incompatible shapes of A and B for the equation {'AX = B' if left else 'XA = B'} "
+            f"({'x'.join(map(str, A.array.shape[-2:]))} and {'x'.join(map(str, Y.array.shape[-2:]))})"
+        )
     if not left:
         return mT(solve_matrices(mT(A), mT(Y)))
     X = solve_matrices(A, Y)
     return reshape(X, X.array.shape[:-1]) if vector else X
 
 
-@op(lambda g, x: _spread(g) * cofactors(x), method=False, public=False, node_name="LinalgDet",
-    examples=[case((3, 3)), case((2, 2, 2))])
+@op(
+    lambda g, x: _spread(g) * cofactors(x),
+    method=False,
+    public=False,
+    node_name="LinalgDet",
+    examples=[case((3, 3)), case((2, 2, 2))],
+)
 def determinant(x):
     """The determinant of square matrices (*, N, N)."""
     return np.linalg.det(x)
@@ -244,7 +277,9 @@ def matrix_exp(input: Tensor) -> Tensor:
 # ---- triangular matrices and the Cholesky factor
 
 
-def solve_triangular(A: Tensor, B: Tensor, *, upper: bool, left: bool = True, unitriangular: bool = False) -> Tensor:
+def solve_triangular(
+    A: Tensor, B: Tensor, *, upper: bool, left: bool = True, unitriangular: bool = False
+) -> Tensor:
     """The X with A X = B (X A = B if not left), reading only one triangle of A, with ones for its diagonal if unitriangular."""
     check_matrix("linalg.solve_triangular", A)
     T = triangle(A, 0.0 if unitriangular else 1.0, upper)
@@ -258,14 +293,22 @@ def _cholesky_rule(g: Any, out: Any) -> Any:
     return symmetric(mT(up) @ triangle(mT(out) @ triangle(g), 0.5) @ up)
 
 
-@op(lambda g, out: _cholesky_rule(g, out), method=False, public=False, examples=[case(_positive)], node_name="LinalgCholeskyEx")
+@op(
+    lambda g, out: _cholesky_rule(g, out),
+    method=False,
+    public=False,
+    examples=[case(_positive)],
+    node_name="LinalgCholeskyEx",
+)
 def cholesky_factor(x):
     """The lower triangular L with L L^T = (x + x^T) / 2."""
     try:
         return np.linalg.cholesky(symmetric(x))
     except np.linalg.LinAlgError:
-        raise LinAlgError("linalg.cholesky: The factorization could not be completed because the input is not "
-                          "positive-definite.") from None
+        raise LinAlgError(
+            "linalg.cholesky: The factorization could not be completed because the input is not "
+            "positive-definite."
+        ) from None
 
 
 @composite(examples=[])
@@ -308,7 +351,13 @@ def _qr_rule(g: Any, out: Any) -> Any:
     return mT(solve_matrices(r, mT(gq + q @ inner)))
 
 
-@op(lambda g, out: _qr_rule(g, out), method=False, public=False, examples=[case((4, 2)), case((2, 3, 3))], node_name="LinalgQr")
+@op(
+    lambda g, out: _qr_rule(g, out),
+    method=False,
+    public=False,
+    examples=[case((4, 2)), case((2, 3, 3))],
+    node_name="LinalgQr",
+)
 def qr_pack(x):
     """Q over R with Q R = x: x (*, M, N) with M >= N -> (*, M + N, N)."""
     return np.concatenate(np.linalg.qr(x), -2)
@@ -321,12 +370,16 @@ def qr_factors(A: Tensor, mode: str) -> Any:
     """linalg.qr."""
     check_matrix("linalg.qr", A, square=False)
     if mode not in ("reduced", "complete", "r"):
-        raise RuntimeError(f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or 'complete'")
+        raise RuntimeError(
+            f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or 'complete'"
+        )
     m, n = A.array.shape[-2:]
     if mode == "complete" and m > n:
         if A.requires_grad:
-            raise NotImplementedError("The QR decomposition is not differentiable when mode='complete' and nrows > ncols: "
-                                      "use mode='reduced', or detach()")
+            raise NotImplementedError(
+                "The QR decomposition is not differentiable when mode='complete' and nrows > ncols: "
+                "use mode='reduced', or detach()"
+            )
         return QR(*(wrap(a) for a in np.linalg.qr(A.array, "complete")))
     if m >= n:
         pack = qr_pack(A)
@@ -350,11 +403,19 @@ def _eigh_rule(g: Any, out: Any) -> Any:
     n = out.shape[-1]
     values, v, gv = rows(out, 0, 1), rows(out, 1, n + 1), rows(g, 1, n + 1)
     inner = mT(v) @ gv
-    inner = inner - inner * _triangle(n, np.dtype(inner.dtype), 1.0) * _triangle(n, np.dtype(inner.dtype), 1.0, True)
+    inner = inner - inner * _triangle(n, np.dtype(inner.dtype), 1.0) * _triangle(
+        n, np.dtype(inner.dtype), 1.0, True
+    )
     return symmetric(v @ quotient(inner, values - mT(values)) @ mT(v) + (v * rows(g, 0, 1)) @ mT(v))
 
 
-@op(lambda g, out: _eigh_rule(g, out), method=False, public=False, examples=[case(_positive)], node_name="LinalgEigh")
+@op(
+    lambda g, out: _eigh_rule(g, out),
+    method=False,
+    public=False,
+    examples=[case(_positive)],
+    node_name="LinalgEigh",
+)
 def eigh_pack(x):
     """The eigenvalues of (x + x^T) / 2, ascending, over its eigenvectors in columns: (*, N, N) -> (*, 1 + N, N)."""
     values, vectors = np.linalg.eigh(symmetric(x))
@@ -397,8 +458,13 @@ def _svd_rule(g: Any, out: Any, split: int) -> Any:
     return out
 
 
-@op(lambda g, out, split: _svd_rule(g, out, split), method=False, public=False, node_name="LinalgSvd",
-    examples=[case((3, 3), split=3), case((2, 4, 2), split=4), case((2, 3), split=2)])
+@op(
+    lambda g, out, split: _svd_rule(g, out, split),
+    method=False,
+    public=False,
+    node_name="LinalgSvd",
+    examples=[case((3, 3), split=3), case((2, 4, 2), split=4), case((2, 3), split=2)],
+)
 def svd_pack(x, split):
     """U over S over V with U diag(S) V^T = x: x (*, M, N), K = min(M, N) -> (*, M + 1 + N, K). split is M."""
     u, s, vh = np.linalg.svd(x, full_matrices=False)
@@ -447,8 +513,13 @@ def _pinv_rule(g: Any, x: Any, out: Any) -> Any:
     return left - x @ (p @ left) + right - (right @ p) @ x - pt @ g @ pt
 
 
-@op(lambda g, x, out: _pinv_rule(g, x, out), method=False, public=False, node_name="LinalgPinv",
-    examples=[case((3, 2), atol=0.0, rtol=1e-6), case((2, 2, 3), atol=0.0, rtol=1e-6)])
+@op(
+    lambda g, x, out: _pinv_rule(g, x, out),
+    method=False,
+    public=False,
+    node_name="LinalgPinv",
+    examples=[case((3, 2), atol=0.0, rtol=1e-6), case((2, 2, 3), atol=0.0, rtol=1e-6)],
+)
 def pseudo_inverse(x, atol, rtol):
     """V diag(1 / S) U^T with singular values up to max(atol, rtol * the largest) taken for 0."""
     u, s, vh = np.linalg.svd(x, full_matrices=False)

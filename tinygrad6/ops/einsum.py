@@ -5,6 +5,7 @@ the roles exchanged: z = contract(x, y) over xs, ys -> zs gives dx = contract(g,
 calculus. The rest is preparation on each operand alone, by ordinary ops: diagonals for repeated indices, sums over indices
 that nobody else has. Operands are contracted from left to right.
 """
+
 from __future__ import annotations
 
 import functools
@@ -19,7 +20,9 @@ from tinygrad6.ops.reduce import sum as total
 from tinygrad6.ops.shape import permute_to, reshape
 from tinygrad6.tensor import Tensor
 
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"  # in the order of PyTorch's numbered subscripts
+LETTERS = (
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"  # in the order of PyTorch's numbered subscripts
+)
 
 
 # ---- the primitive
@@ -45,26 +48,51 @@ def _pair(xs: tuple, ys: tuple, zs: tuple) -> _Pair:
     inner = [i for i in xs if i in ys and i not in zs]
     made = batch + rows + columns
     order = tuple(made.index(i) for i in zs)
-    return _Pair(tuple(xs.index(i) for i in batch + rows + inner), tuple(ys.index(i) for i in batch + inner + columns),
-                 None if order == tuple(range(len(order))) else order, len(batch), len(rows), len(columns), len(inner))
+    return _Pair(
+        tuple(xs.index(i) for i in batch + rows + inner),
+        tuple(ys.index(i) for i in batch + inner + columns),
+        None if order == tuple(range(len(order))) else order,
+        len(batch),
+        len(rows),
+        len(columns),
+        len(inner),
+    )
 
 
-@op(lambda g, y, xs, ys, zs: contract(g, y, zs, ys, xs), lambda g, x, xs, ys, zs: contract(x, g, xs, zs, ys),
-    method=False, public=False, node_name="Einsum", examples=[
-        case((2, 3), (3, 4), xs=(0, 1), ys=(1, 2), zs=(0, 2)), case((2, 3), (2, 3), xs=(0, 1), ys=(0, 1), zs=()),
-        case((2, 3), (2, 3), xs=(0, 1), ys=(0, 1), zs=(1, 0)), case((2,), (3,), xs=(0,), ys=(1,), zs=(1, 0)),
-        case((2, 3, 4), (4, 3, 5), xs=(0, 1, 2), ys=(2, 1, 3), zs=(1, 3, 0))])
+@op(
+    lambda g, y, xs, ys, zs: contract(g, y, zs, ys, xs),
+    lambda g, x, xs, ys, zs: contract(x, g, xs, zs, ys),
+    method=False,
+    public=False,
+    node_name="Einsum",
+    examples=[
+        case((2, 3), (3, 4), xs=(0, 1), ys=(1, 2), zs=(0, 2)),
+        case((2, 3), (2, 3), xs=(0, 1), ys=(0, 1), zs=()),
+        case((2, 3), (2, 3), xs=(0, 1), ys=(0, 1), zs=(1, 0)),
+        case((2,), (3,), xs=(0,), ys=(1,), zs=(1, 0)),
+        case((2, 3, 4), (4, 3, 5), xs=(0, 1, 2), ys=(2, 1, 3), zs=(1, 3, 0)),
+    ],
+)
 def contract(x, y, xs, ys, zs):
     """The sum of x * y over the indices in both xs and ys but not in zs; each index of x is in ys or in zs, and so for y."""
     if x.dtype != y.dtype:
         raise RuntimeError(f"einsum(): expected operands of one type but found {x.dtype} and {y.dtype}")
     p = _pair(xs, ys, zs)
     x, y = x.transpose(p.x), y.transpose(p.y)
-    batch, rows, columns = x.shape[:p.batch], x.shape[p.batch:p.batch + p.rows], y.shape[y.ndim - p.columns:]
+    batch, rows, columns = (
+        x.shape[: p.batch],
+        x.shape[p.batch : p.batch + p.rows],
+        y.shape[y.ndim - p.columns :],
+    )
     if not p.inner:
         out = x.reshape(x.shape + (1,) * p.columns) * y.reshape(batch + (1,) * p.rows + columns)
     else:
-        b, m, n, k = math.prod(batch), math.prod(rows), math.prod(columns), math.prod(x.shape[p.batch + p.rows:])
+        b, m, n, k = (
+            math.prod(batch),
+            math.prod(rows),
+            math.prod(columns),
+            math.prod(x.shape[p.batch + p.rows :]),
+        )
         half = x.dtype.char == "e"
         if half:
             x, y = x.astype(np.float32), y.astype(np.float32)
@@ -78,21 +106,32 @@ def contract(x, y, xs, ys, zs):
     return out if p.z is None else out.transpose(p.z)
 
 
-@op(lambda g, x_shape, axis1, axis2: from_diagonal(g, axis1, axis2), method=False, public=False,
-    examples=[case((3, 3), axis1=0, axis2=1), case((3, 2, 3), axis1=0, axis2=2)])
+@op(
+    lambda g, x_shape, axis1, axis2: from_diagonal(g, axis1, axis2),
+    method=False,
+    public=False,
+    examples=[case((3, 3), axis1=0, axis2=1), case((3, 2, 3), axis1=0, axis2=2)],
+)
 def to_diagonal(x, axis1, axis2):
     """x[.., i, .., i, ..] for two dimensions of one length, axis1 < axis2: the second of them is gone."""
     return np.moveaxis(x.diagonal(0, axis1, axis2), -1, axis1).copy()
 
 
-@op(lambda h, axis1, axis2: to_diagonal(h, axis1, axis2), method=False, public=False,
-    examples=[case((3,), axis1=0, axis2=1), case((3, 2), axis1=0, axis2=2)])
+@op(
+    lambda h, axis1, axis2: to_diagonal(h, axis1, axis2),
+    method=False,
+    public=False,
+    examples=[case((3,), axis1=0, axis2=1), case((3, 2), axis1=0, axis2=2)],
+)
 def from_diagonal(g, axis1, axis2):
     """Zeros with g on the diagonal of dimensions axis1 < axis2: the adjoint of to_diagonal."""
     shape = g.shape[:axis2] + (g.shape[axis1],) + g.shape[axis2:]
     out = np.zeros(shape, g.dtype)
-    np.einsum(out, [i if i != axis2 else axis1 for i in range(len(shape))],
-              [i for i in range(len(shape)) if i != axis2])[...] = g
+    np.einsum(
+        out,
+        [i if i != axis2 else axis1 for i in range(len(shape))],
+        [i for i in range(len(shape)) if i != axis2],
+    )[...] = g
     return out
 
 
@@ -114,12 +153,16 @@ def _subscripts(equation: str, ndims: tuple[int, ...]) -> tuple[list[list[Any]],
         named = sum(t is not ... for t in term)
         if ... in term:
             if named > n:
-                raise RuntimeError(f"einsum(): the number of subscripts in the equation ({named}) is more than the number "
-                                   f"of dimensions ({n}) for operand {i}")
+                raise RuntimeError(
+                    f"einsum(): the number of subscripts in the equation ({named}) is more than the number "
+                    f"of dimensions ({n}) for operand {i}"
+                )
             widest = max(widest, n - named)
         elif named != n:
-            raise RuntimeError(f"einsum(): the number of subscripts in the equation ({named}) does not match the number of "
-                               f"dimensions ({n}) for operand {i} and no ellipsis was given")
+            raise RuntimeError(
+                f"einsum(): the number of subscripts in the equation ({named}) does not match the number of "
+                f"dimensions ({n}) for operand {i} and no ellipsis was given"
+            )
         operands[i] = _spread(term, n - named)
     if arrow:
         out = _term(right, "for the output", equation, where)
@@ -127,7 +170,9 @@ def _subscripts(equation: str, ndims: tuple[int, ...]) -> tuple[list[list[Any]],
             if t is not ... and out.count(t) > 1:
                 raise RuntimeError(f"einsum(): output subscript {t} appears more than once in the output")
             if t is not ... and not any(t in o for o in operands):
-                raise RuntimeError(f"einsum(): output subscript {t} does not appear in the equation for any input operand")
+                raise RuntimeError(
+                    f"einsum(): output subscript {t} does not appear in the equation for any input operand"
+                )
         return operands, _spread(out, widest)
     everything = [t for o in operands for t in o if isinstance(t, str)]
     return operands, [*range(-widest, 0), *sorted(t for t in set(everything) if everything.count(t) == 1)]
@@ -148,8 +193,10 @@ def _term(text: str, whose: str, equation: str, offset: int) -> list[Any]:
             raise RuntimeError(f"einsum(): found '.' {whose} that is not part of any ellipsis")
         if text[i] not in LETTERS:
             at = equation.index(text[i], offset)
-            raise RuntimeError(f"einsum(): invalid subscript given at index {at} in the equation string, subscripts must "
-                               "be in [a-zA-Z]")
+            raise RuntimeError(
+                f"einsum(): invalid subscript given at index {at} in the equation string, subscripts must "
+                "be in [a-zA-Z]"
+            )
         out.append(text[i])
         i += 1
     return out
@@ -172,19 +219,23 @@ def _plan(equation: str, shapes: tuple[tuple[int, ...], ...]) -> list[tuple]:
             b = next(j for j, t in enumerate(term) if t in term[:j])
             a = term.index(term[b])
             if shape[a] != shape[b]:
-                raise RuntimeError(f"einsum(): subscript {term[b]} is repeated for operand {i} but the sizes don't match, "
-                                   f"{shape[b]} != {shape[a]}")
+                raise RuntimeError(
+                    f"einsum(): subscript {term[b]} is repeated for operand {i} but the sizes don't match, "
+                    f"{shape[b]} != {shape[a]}"
+                )
             steps.append(("diagonal", i, a, b))
             del term[b]
-            shape = shape[:b] + shape[b + 1:]
+            shape = shape[:b] + shape[b + 1 :]
         lengths.append(dict(zip(term, shape, strict=True)))
         for t, n in lengths[i].items():
             seen = sizes.setdefault(t, n)
             if seen == 1:
                 sizes[t] = n
             elif n not in (1, seen):
-                raise RuntimeError(f"einsum(): subscript {t} has size {n} for operand {i} which does not broadcast with "
-                                   f"previously seen size {seen}")
+                raise RuntimeError(
+                    f"einsum(): subscript {t} has size {n} for operand {i} which does not broadcast with "
+                    f"previously seen size {seen}"
+                )
     for i, term in enumerate(operands):  # a length of 1 that is to broadcast might as well not be there
         if any(lengths[i][t] != sizes[t] for t in term):
             operands[i] = [t for t in term if lengths[i][t] == sizes[t]]
@@ -196,7 +247,7 @@ def _plan(equation: str, shapes: tuple[tuple[int, ...], ...]) -> list[tuple]:
             steps.append(("sum", i, dims))
         return [t for t in term if t in wanted]
 
-    later = [set(out).union(*map(set, operands[i + 1:])) for i in range(len(operands))]
+    later = [set(out).union(*map(set, operands[i + 1 :])) for i in range(len(operands))]
     have = keep_only(0, operands[0], later[0])
     for i, term in enumerate(operands[1:], 1):
         term = keep_only(i, term, later[i] | set(have))
@@ -243,14 +294,16 @@ def einsum(*args: Any) -> Tensor:
 def _arguments(args: tuple) -> tuple[str, Sequence[Tensor]]:
     """The equation and the operands, from either form of the call."""
     if len(args) < 2:
-        raise ValueError("einsum(): must specify the equation string and at least one operand, or at least one operand and "
-                         "its subscripts list")
+        raise ValueError(
+            "einsum(): must specify the equation string and at least one operand, or at least one operand and "
+            "its subscripts list"
+        )
     if isinstance(args[0], str):
         tensors = args[1] if len(args) == 2 and isinstance(args[1], (list, tuple)) else args[1:]
         return args[0], tensors
     groups = [_letters(a) for a in args[1::2]]
     out = "->" + _letters(args[-1]) if len(args) % 2 else ""
-    return ",".join(groups) + out, args[:len(args) // 2 * 2:2]
+    return ",".join(groups) + out, args[: len(args) // 2 * 2 : 2]
 
 
 def _letters(subscripts: Sequence[Any]) -> str:
@@ -260,8 +313,14 @@ def _letters(subscripts: Sequence[Any]) -> str:
     return "".join("..." if s is ... else LETTERS[s] for s in subscripts)
 
 
-@composite(method=False, examples=[case((2, 3, 4), (3, 4, 2)), case((2, 3), (4,), dims=0),
-                                   case((2, 3, 4), (4, 2), dims=([0, 2], [1, 0]))])
+@composite(
+    method=False,
+    examples=[
+        case((2, 3, 4), (3, 4, 2)),
+        case((2, 3), (4,), dims=0),
+        case((2, 3, 4), (4, 2), dims=([0, 2], [1, 0])),
+    ],
+)
 def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     """The sum of products over the last `dims` dimensions of a and the first of b, or over dims = (of a, of b)."""
     n, m = a.array.ndim, b.array.ndim
@@ -279,8 +338,10 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     first, second = [d % n for d in first], [d % m for d in second]
     for p, q in zip(first, second, strict=True):
         if a.array.shape[p] != b.array.shape[q]:
-            raise RuntimeError(f"contracted dimensions need to match, but first has size {a.array.shape[p]} in dim {p} and "
-                               f"second has size {b.array.shape[q]} in dim {q}")
+            raise RuntimeError(
+                f"contracted dimensions need to match, but first has size {a.array.shape[p]} in dim {p} and "
+                f"second has size {b.array.shape[q]} in dim {q}"
+            )
     xs = tuple(range(n))
     ys = tuple(first[second.index(q)] if q in second else n + q for q in range(m))
     return contract(a, b, xs, ys, tuple(i for i in xs if i not in first) + tuple(i for i in ys if i >= n))
@@ -295,6 +356,8 @@ def inner(input: Tensor, other: Tensor) -> Tensor:
     if x.dtype != y.dtype:
         raise RuntimeError(f"both inputs should have same dtype, got {input.dtype} and {other.dtype}")
     if x.shape[-1] != y.shape[-1]:
-        raise RuntimeError("inner() the last dimension must match on both input tensors but got shapes "
-                           f"{list(x.shape)} and {list(y.shape)}")
+        raise RuntimeError(
+            "inner() the last dimension must match on both input tensors but got shapes "
+            f"{list(x.shape)} and {list(y.shape)}"
+        )
     return tensordot(input, other, ([-1], [-1]))

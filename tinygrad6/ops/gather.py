@@ -3,6 +3,7 @@
 `gather_along` and `add_along` are each other's transposes. Wrong indices are refused before anything is computed:
 PyTorch lets none of these count from the back, unlike x[index].
 """
+
 from __future__ import annotations
 
 import math
@@ -40,8 +41,18 @@ def _indices(high: int, *shape: int) -> Any:
     return lambda rng: rng.integers(0, high, shape)
 
 
-@op(lambda g, x_shape, index, dim: add_along(g, index, x_shape, dim), None, method=False, public=False, node_name="Gather",
-    examples=[case((3, 4), _indices(3, 2, 4), dim=0), case((3, 4), _indices(4, 2, 5), dim=1), case((), _indices(1), dim=0)])
+@op(
+    lambda g, x_shape, index, dim: add_along(g, index, x_shape, dim),
+    None,
+    method=False,
+    public=False,
+    node_name="Gather",
+    examples=[
+        case((3, 4), _indices(3, 2, 4), dim=0),
+        case((3, 4), _indices(4, 2, 5), dim=1),
+        case((), _indices(1), dim=0),
+    ],
+)
 def gather_along(x, index, dim):
     """x[.., index[i, .., j], ..] along dim."""
     if not x.ndim:
@@ -49,8 +60,13 @@ def gather_along(x, index, dim):
     return x.reshape(-1).take(positions(index, x.shape, dim)).reshape(index.shape)
 
 
-@op(lambda g, index, dim: gather_along(g, index, dim), None, method=False, public=False,
-    examples=[case((2, 4), _indices(3, 2, 4), shape=(3, 4), dim=0), case((), _indices(1), shape=(), dim=0)])
+@op(
+    lambda g, index, dim: gather_along(g, index, dim),
+    None,
+    method=False,
+    public=False,
+    examples=[case((2, 4), _indices(3, 2, 4), shape=(3, 4), dim=0), case((), _indices(1), shape=(), dim=0)],
+)
 def add_along(x, index, shape, dim):
     """Zeros of the given shape to which x was added where index says; repeats add up."""
     out = np.zeros(shape, x.dtype)
@@ -58,8 +74,15 @@ def add_along(x, index, shape, dim):
     return out
 
 
-@op(lambda g: g, None, lambda g, index, dim: gather_along(g, index, dim), method=False, public=False, node_name="ScatterAdd",
-    examples=[case((3, 4), _indices(3, 2, 4), (2, 4), dim=0), case((), _indices(1, 2), (2,), dim=0)])
+@op(
+    lambda g: g,
+    None,
+    lambda g, index, dim: gather_along(g, index, dim),
+    method=False,
+    public=False,
+    node_name="ScatterAdd",
+    examples=[case((3, 4), _indices(3, 2, 4), (2, 4), dim=0), case((), _indices(1, 2), (2,), dim=0)],
+)
 def plus_along(x, index, y, dim):
     """x with y added where index says along dim; repeats add up."""
     out = np.array(x, order="C")
@@ -67,9 +90,15 @@ def plus_along(x, index, y, dim):
     return out
 
 
-@op(lambda g, index, dim: set_along(g, index, 0.0, dim), None, lambda g, index, dim: gather_along(g, index, dim),
-    method=False, public=False, node_name="Scatter",
-    examples=[case((3, 4), lambda rng: np.array([[2, 0, 1, 1], [0, 2, 2, 0]]), (2, 4), dim=0)])
+@op(
+    lambda g, index, dim: set_along(g, index, 0.0, dim),
+    None,
+    lambda g, index, dim: gather_along(g, index, dim),
+    method=False,
+    public=False,
+    node_name="Scatter",
+    examples=[case((3, 4), lambda rng: np.array([[2, 0, 1, 1], [0, 2, 2, 0]]), (2, 4), dim=0)],
+)
 def set_along(x, index, y, dim):
     """x with y written where index says along dim; of several for one place the last stays."""
     out = np.array(x)
@@ -96,12 +125,16 @@ def _checked(name: str, x: Tensor, dim: int, index: Any, src: Any = None) -> tup
             raise RuntimeError(f"Index tensor must have the same number of dimensions as {what} tensor")
     too_large = [i for i in range(len(shape)) if i != d and at.shape[i] > shape[i]]
     if too_large and name == "gather":
-        raise RuntimeError(f"Size does not match at dimension {too_large[0]} expected index {list(at.shape)} to be no larger than "
-                           f"self {list(shape)} apart from dimension {d}")
+        raise RuntimeError(
+            f"Size does not match at dimension {too_large[0]} expected index {list(at.shape)} to be no larger than "
+            f"self {list(shape)} apart from dimension {d}"
+        )
     room = src is not None and any(n > m for n, m in zip(at.shape, src.array.shape, strict=False))
     if too_large or room:
-        raise RuntimeError(f"Expected index {list(at.shape)} to be no larger than self {list(shape)} apart from dimension {d}"
-                           + (f" and to be no larger size than src {list(src.array.shape)}" if src is not None else ""))
+        raise RuntimeError(
+            f"Expected index {list(at.shape)} to be no larger than self {list(shape)} apart from dimension {d}"
+            + (f" and to be no larger size than src {list(src.array.shape)}" if src is not None else "")
+        )
     in_range(at, shape[d] if shape else 1, d)
     return d, index if at.dtype == np.int64 else wrap(at.astype(np.int64))
 
@@ -136,12 +169,18 @@ def _source(name: str, x: Tensor, dim: int, index: Tensor, src: Any) -> tuple[in
     if src.array.dtype != x.array.dtype:
         raise RuntimeError(f"{name}(): Expected self.dtype to be equal to src.dtype")
     if src.array.shape != index.array.shape:
-        src = src[tuple(slice(0, n) for n in index.array.shape)] if src.array.ndim else reshape(src, index.array.shape)
+        src = (
+            src[tuple(slice(0, n) for n in index.array.shape)]
+            if src.array.ndim
+            else reshape(src, index.array.shape)
+        )
     return d, index, src
 
 
 @composite(inplace=True, examples=[case((3, 4), dim=0, index=wrap(np.array([[0, 2, 1, 0]])), value=2.0)])
-def scatter(input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None) -> Tensor:
+def scatter(
+    input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None
+) -> Tensor:
     """x with out[index[i][j]][j] = src[i][j] for dim 0, and likewise for others; src may be a number (`value`).
 
     Of several values for one place the last stays. reduce: "add" or "multiply" combines with what is there.
@@ -156,7 +195,10 @@ def scatter(input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: A
     return set_along(input, index, src, d)
 
 
-@composite(inplace=True, examples=[case((3, 4), dim=1, index=wrap(np.array([[0, 2], [3, 3]])), src=wrap(np.ones((2, 2))))])
+@composite(
+    inplace=True,
+    examples=[case((3, 4), dim=1, index=wrap(np.array([[0, 2], [3, 3]])), src=wrap(np.ones((2, 2))))],
+)
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """x with out[index[i][j]][j] += src[i][j] for dim 0, and likewise for others; repeats add up."""
     d, index, src = _source("scatter_add", input, dim, index, src)
@@ -190,11 +232,20 @@ def _multiplied(x: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     return reshape(flat, shape)
 
 
-@op(lambda g, x, out, index, y, dim: g * (x == out) / _ties(x, out, index, y, dim), None,
-    lambda g, x, out, index, y, dim: gather_along(g / _ties(x, out, index, y, dim), index, dim) * (
-        y == gather_along(out, index, dim)),
-    method=False, public=False, node_name="ScatterReduce",
-    examples=[case((3, 4), _indices(3, 2, 4), (2, 4), dim=0), case((3,), _indices(3, 4), (4,), dim=0, largest=False)])
+@op(
+    lambda g, x, out, index, y, dim: g * (x == out) / _ties(x, out, index, y, dim),
+    None,
+    lambda g, x, out, index, y, dim: (
+        gather_along(g / _ties(x, out, index, y, dim), index, dim) * (y == gather_along(out, index, dim))
+    ),
+    method=False,
+    public=False,
+    node_name="ScatterReduce",
+    examples=[
+        case((3, 4), _indices(3, 2, 4), (2, 4), dim=0),
+        case((3,), _indices(3, 4), (4,), dim=0, largest=False),
+    ],
+)
 def extreme_along(x, index, y, dim, largest=True):
     """The largest (or smallest) of x and of what y brings to each place."""
     out = np.array(x)
@@ -210,9 +261,13 @@ def _ties(x: Any, out: Any, index: Any, y: Any, dim: int) -> Any:
     return where(x == out, 1.0, 0.0 * x) + add_along(winners, index, x.shape, dim)
 
 
-@composite(inplace=True, examples=[
-    case((3, 4), dim=0, index=wrap(np.array([[0, 2, 1, 0]])), src=wrap(np.ones((1, 4))), reduce=r)
-    for r in ("sum", "mean", "prod", "amax")])
+@composite(
+    inplace=True,
+    examples=[
+        case((3, 4), dim=0, index=wrap(np.array([[0, 2, 1, 0]])), src=wrap(np.ones((1, 4))), reduce=r)
+        for r in ("sum", "mean", "prod", "amax")
+    ],
+)
 def scatter_reduce(
     input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True
 ) -> Tensor:
@@ -230,8 +285,11 @@ def scatter_reduce(
         start = {"prod": 1, "sum": 0, "mean": 0}.get(reduce)
         if start is None:
             info = np.finfo(a.dtype) if a.dtype.kind == "f" else np.iinfo(a.dtype)
-            start = (-math.inf if a.dtype.kind == "f" else info.min) if reduce == "amax" else (
-                math.inf if a.dtype.kind == "f" else info.max)
+            start = (
+                (-math.inf if a.dtype.kind == "f" else info.min)
+                if reduce == "amax"
+                else (math.inf if a.dtype.kind == "f" else info.max)
+            )
         input = set_along(input, index, number(start, input), d)
     if reduce != "mean":
         return _reduced(input, d, index, src, reduce)
@@ -250,16 +308,20 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
         input, indices, dim = reshape(input, (-1,)), reshape(indices, (-1,)), 0
     d, at = normal_dim(dim, input.array.ndim), indices.array
     if at.ndim != input.array.ndim:
-        raise RuntimeError("torch.take_along_dim(): input and indices should have the same number of dimensions, but got "
-                           f"{input.array.ndim} dimensions for input, and {at.ndim} dimensions for indices")
+        raise RuntimeError(
+            "torch.take_along_dim(): input and indices should have the same number of dimensions, but got "
+            f"{input.array.ndim} dimensions for input, and {at.ndim} dimensions for indices"
+        )
     if at.dtype.kind not in "iu":
-        raise RuntimeError("torch.take_along_dim(): dtype of indices should be Long but got " + str(indices.dtype))
+        raise RuntimeError(
+            "torch.take_along_dim(): dtype of indices should be Long but got " + str(indices.dtype)
+        )
     have, n = input.array.shape, input.array.shape[d]
-    common = np.broadcast_shapes((*have[:d], 1, *have[d + 1:]), (*at.shape[:d], 1, *at.shape[d + 1:]))
+    common = np.broadcast_shapes((*have[:d], 1, *have[d + 1 :]), (*at.shape[:d], 1, *at.shape[d + 1 :]))
     if at.size and not n:
         raise IndexError(f"take_along_dim(): dimension {d} has no elements")
-    at = np.broadcast_to(at % n if n else at, (*common[:d], at.shape[d], *common[d + 1:]))
-    return gather_along(expand_to(input, (*common[:d], n, *common[d + 1:])), wrap(at.astype(np.int64)), d)
+    at = np.broadcast_to(at % n if n else at, (*common[:d], at.shape[d], *common[d + 1 :]))
+    return gather_along(expand_to(input, (*common[:d], n, *common[d + 1 :])), wrap(at.astype(np.int64)), d)
 
 
 # ---- whole rows
@@ -292,24 +354,35 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     return out if input.array.ndim else reshape(out, ())
 
 
-def _along_rows(name: str, x: Tensor, dim: int, index: Tensor, source: Tensor, kind: type) -> tuple[int, np.ndarray]:
+def _along_rows(
+    name: str, x: Tensor, dim: int, index: Tensor, source: Tensor, kind: type
+) -> tuple[int, np.ndarray]:
     d, at = _vector(name, x, dim, index)
     if source.array.dtype != x.array.dtype:
-        raise RuntimeError(f"{name}_(): self ({x.dtype}) and source ({source.dtype}) must have the same scalar type")
+        raise RuntimeError(
+            f"{name}_(): self ({x.dtype}) and source ({source.dtype}) must have the same scalar type"
+        )
     have, given = _rows(x).array.shape, _rows(source).array.shape
     if len(given) != len(have):
         raise kind(f"{name}_(): the source has {len(given)} dimensions, self has {len(have)}")
     if given[d] != at.size:
-        raise kind(f"{name}_(): Number of indices ({at.size}) should be equal to source.size(dim): ({given[d]}), for dim: {d}")
-    if given[:d] + given[d + 1:] != have[:d] + have[d + 1:]:
-        raise kind(f"{name}_(): Source/destination tensor must have same slice shapes. Destination slice shape: "
-                   f"{list(have[:d] + have[d + 1:])} at dimension {d} and source slice shape: "
-                   f"{list(given[:d] + given[d + 1:])} at dimension {d}.")
+        raise kind(
+            f"{name}_(): Number of indices ({at.size}) should be equal to source.size(dim): ({given[d]}), for dim: {d}"
+        )
+    if given[:d] + given[d + 1 :] != have[:d] + have[d + 1 :]:
+        raise kind(
+            f"{name}_(): Source/destination tensor must have same slice shapes. Destination slice shape: "
+            f"{list(have[:d] + have[d + 1 :])} at dimension {d} and source slice shape: "
+            f"{list(given[:d] + given[d + 1 :])} at dimension {d}."
+        )
     in_range(at, have[d], d, kind, f"{name}_(): ")
     return d, at
 
 
-@composite(inplace=True, examples=[case((3, 4), dim=1, index=wrap(np.array([3, 0, 3])), source=wrap(np.ones((3, 3))))])
+@composite(
+    inplace=True,
+    examples=[case((3, 4), dim=1, index=wrap(np.array([3, 0, 3])), source=wrap(np.ones((3, 3))))],
+)
 def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1) -> Tensor:
     """x with alpha * source added to the slices along `dim` that the 1-d index names; repeats add up."""
     d, at = _along_rows("index_add", input, dim, index, source, RuntimeError)
@@ -317,7 +390,9 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
     return reshape(plus_items(_rows(input), _rows(source), (ALL,) * d + (at,)), input.array.shape)
 
 
-@composite(inplace=True, examples=[case((3, 4), dim=1, index=wrap(np.array([3, 0])), source=wrap(np.ones((3, 2))))])
+@composite(
+    inplace=True, examples=[case((3, 4), dim=1, index=wrap(np.array([3, 0])), source=wrap(np.ones((3, 2))))]
+)
 def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     """x with the slices of source in the places along `dim` that the 1-d index names."""
     d, at = _along_rows("index_copy", input, dim, index, source, IndexError)
@@ -329,8 +404,10 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     """x with a number, or a 0-d tensor, in the slices along `dim` that the 1-d index names."""
     d, at = _vector("index_fill", input, dim, index)
     if isinstance(value, Tensor) and value.array.ndim:
-        raise RuntimeError("index_fill_ only supports a 0-dimensional value tensor, but got tensor with "
-                           f"{value.array.ndim} dimension(s).")
+        raise RuntimeError(
+            "index_fill_ only supports a 0-dimensional value tensor, but got tensor with "
+            f"{value.array.ndim} dimension(s)."
+        )
     n = _rows(input).array.shape[d]
     in_range(np.where((at < 0) & (at >= -n), at + n, at), n, d, IndexError)
     value = value.to(input.array.dtype) if isinstance(value, Tensor) else number(value, input)
@@ -343,8 +420,10 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
 def _embedding(arrays: list, params: dict) -> None:
     weight, indices = arrays
     if not isinstance(indices, np.ndarray) or indices.dtype.kind != "i" or indices.itemsize < 4:
-        raise RuntimeError("Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but "
-                           f"got {getattr(indices, 'dtype', type(indices))} instead (while checking arguments for embedding)")
+        raise RuntimeError(
+            "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but "
+            f"got {getattr(indices, 'dtype', type(indices))} instead (while checking arguments for embedding)"
+        )
     if weight.ndim != 2:
         raise RuntimeError("'weight' must be 2-D")
     if indices.size and (indices.min() < 0 or indices.max() >= len(weight)):
@@ -353,9 +432,15 @@ def _embedding(arrays: list, params: dict) -> None:
         raise NotImplementedError("embedding(): sparse=True is not supported: gradients are dense")
 
 
-@op(lambda g, w_shape, indices, padding_idx, scale_grad_by_freq: embedding_slope(g, indices, w_shape[0], padding_idx,
-                                                                                 scale_grad_by_freq), None,
-    method=False, prepare=_embedding, examples=[case((5, 3), _indices(5, 2, 4)), case((5, 3), _indices(4, 6), padding_idx=4)])
+@op(
+    lambda g, w_shape, indices, padding_idx, scale_grad_by_freq: embedding_slope(
+        g, indices, w_shape[0], padding_idx, scale_grad_by_freq
+    ),
+    None,
+    method=False,
+    prepare=_embedding,
+    examples=[case((5, 3), _indices(5, 2, 4)), case((5, 3), _indices(4, 6), padding_idx=4)],
+)
 def embedding(w, indices, padding_idx=-1, scale_grad_by_freq=False, sparse=False):
     """w[indices]: row indices[i, .., j] of w (count, width) for each; indices of any shape, result (*, width).
 
@@ -365,8 +450,15 @@ def embedding(w, indices, padding_idx=-1, scale_grad_by_freq=False, sparse=False
     return w.take(indices, 0)
 
 
-@op(lambda h, indices, padding_idx, scale_grad_by_freq: embedding_again(h, indices, padding_idx, scale_grad_by_freq), None,
-    method=False, public=False, examples=[case((2, 4, 3), _indices(5, 2, 4), count=5, padding_idx=2)])
+@op(
+    lambda h, indices, padding_idx, scale_grad_by_freq: embedding_again(
+        h, indices, padding_idx, scale_grad_by_freq
+    ),
+    None,
+    method=False,
+    public=False,
+    examples=[case((2, 4, 3), _indices(5, 2, 4), count=5, padding_idx=2)],
+)
 def embedding_slope(x, indices, count, padding_idx=-1, scale_grad_by_freq=False):
     """The gradient of an embedding of `count` rows: the rows of x added up by their index."""
     rows, x = indices.reshape(-1), x.reshape(-1, x.shape[-1])
@@ -380,9 +472,15 @@ def embedding_slope(x, indices, count, padding_idx=-1, scale_grad_by_freq=False)
     return out
 
 
-@op(lambda g, h_shape, indices, padding_idx, scale_grad_by_freq: embedding_slope(g, indices, h_shape[0], padding_idx,
-                                                                                 scale_grad_by_freq), None,
-    method=False, public=False, examples=[case((5, 3), _indices(5, 2, 4), padding_idx=2)])
+@op(
+    lambda g, h_shape, indices, padding_idx, scale_grad_by_freq: embedding_slope(
+        g, indices, h_shape[0], padding_idx, scale_grad_by_freq
+    ),
+    None,
+    method=False,
+    public=False,
+    examples=[case((5, 3), _indices(5, 2, 4), padding_idx=2)],
+)
 def embedding_again(h, indices, padding_idx=-1, scale_grad_by_freq=False):
     """The transpose of embedding_slope: rows of h, 0 for the padding, divided by how often they are named."""
     out = h.take(indices, 0)
@@ -427,7 +525,9 @@ def _flat(index: Tensor, x: Tensor, name: str) -> np.ndarray:
         raise RuntimeError(f"{name}(): Expected a long tensor for index, but got {index.dtype}")
     bad = (at < -n) | (at >= n)
     if bad.any():
-        raise IndexError(f"out of range: tried to access index {at[bad].flat[0]} on a tensor of {n} elements.")
+        raise IndexError(
+            f"out of range: tried to access index {at[bad].flat[0]} on a tensor of {n} elements."
+        )
     return np.array(at)
 
 
@@ -435,18 +535,30 @@ def _flat(index: Tensor, x: Tensor, name: str) -> np.ndarray:
 def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
     """x with the elements of source at the flat positions index, added to what is there if accumulate."""
     if source.array.dtype != input.array.dtype:
-        raise RuntimeError(f"put_(): self and source expected to have the same dtype, but got {input.dtype} and {source.dtype}")
+        raise RuntimeError(
+            f"put_(): self and source expected to have the same dtype, but got {input.dtype} and {source.dtype}"
+        )
     if source.array.size != index.array.size:
-        raise IndexError("put_(): Expected source and index to have the same number of elements, but got source.numel() = "
-                         f"{source.array.size}, index.numel() = {index.array.size}")
+        raise IndexError(
+            "put_(): Expected source and index to have the same number of elements, but got source.numel() = "
+            f"{source.array.size}, index.numel() = {index.array.size}"
+        )
     at, shape, flat = (_flat(index, input, "put_").reshape(-1),), input.array.shape, reshape(source, (-1,))
     if accumulate:
         return reshape(plus_items(reshape(input, (-1,)), flat, at), shape)
     return reshape(replace_items(reshape(input, (-1,)), flat, at), shape)
 
 
-@composite(examples=[case((2, 3), repeats=2, dim=1), case((2, 3), repeats=wrap(np.array([2, 1])), dim=0), case((2, 3), repeats=2)])
-def repeat_interleave(input: Tensor, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None) -> Tensor:
+@composite(
+    examples=[
+        case((2, 3), repeats=2, dim=1),
+        case((2, 3), repeats=wrap(np.array([2, 1])), dim=0),
+        case((2, 3), repeats=2),
+    ]
+)
+def repeat_interleave(
+    input: Tensor, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
+) -> Tensor:
     """Every slice of x along `dim` (of x flattened, without) repeated `repeats` times, an int or one per slice.
 
     With one argument only, the indices 0, 1, ... each repeated input[i] times.
@@ -466,16 +578,17 @@ def repeat_interleave(input: Tensor, repeats: Any = None, dim: int | None = None
         raise RuntimeError("Repeats must be non-negative")
     n = counts.size if input is None else input.array.shape[dim] if input.array.ndim else 1
     if counts.size not in (1, n):
-        raise RuntimeError("repeats must have the same size as input along dim, but got repeats.size(0) = "
-                           f"{counts.size} and input.size({dim}) = {n}")
+        raise RuntimeError(
+            "repeats must have the same size as input along dim, but got repeats.size(0) = "
+            f"{counts.size} and input.size({dim}) = {n}"
+        )
     if input is not None and not counts.ndim and input.array.ndim:  # one number: no index is needed
         shape, k = input.array.shape, int(counts)
         if output_size not in (None, n * k):
             raise RuntimeError("allocated size does not match required size")
         wide = repeat(unsqueeze(input, dim + 1), *(k if i == dim + 1 else 1 for i in range(len(shape) + 1)))
-        return reshape(wide, shape[:dim] + (n * k,) + shape[dim + 1:])
+        return reshape(wide, shape[:dim] + (n * k,) + shape[dim + 1 :])
     at = np.repeat(np.arange(n), counts.reshape(-1))
     if output_size not in (None, at.size):
         raise RuntimeError("allocated size does not match required size")
     return wrap(at) if input is None else items(_rows(input), (ALL,) * dim + (at,))
-

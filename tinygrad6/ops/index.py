@@ -6,6 +6,7 @@ another op, `embed_part` and `add_items`; each names the other in its rule, so e
 
 The one thing that takes care is adding up rows that an index names several times: see `add_rows`.
 """
+
 from __future__ import annotations
 
 import math
@@ -31,16 +32,30 @@ HEAVY = 16  # a row named more often than this is added up on its own
 # ---- the basic part: a view
 
 
-@op(lambda g, x_shape, index: embed_part(g, x_shape, index), method=False, public=False, view=True, node_name="Slice",
-    examples=[case((3, 4), index=(1, ...)), case((3, 4), index=(slice(0, 2), None, slice(1, 4, 2), ...)),
-              case((3, 4), index=(..., -1)), case((3, 4), index=(2, 0, ...))])
+@op(
+    lambda g, x_shape, index: embed_part(g, x_shape, index),
+    method=False,
+    public=False,
+    view=True,
+    node_name="Slice",
+    examples=[
+        case((3, 4), index=(1, ...)),
+        case((3, 4), index=(slice(0, 2), None, slice(1, 4, 2), ...)),
+        case((3, 4), index=(..., -1)),
+        case((3, 4), index=(2, 0, ...)),
+    ],
+)
 def part(x, index):
     """x[index] for a tuple of ints, slices, None and one Ellipsis; a view."""
     return x[index]
 
 
-@op(lambda g, index: part(g, index), method=False, public=False,
-    examples=[case((4,), shape=(3, 4), index=(1, ...)), case((), shape=(3, 4), index=(2, 0, ...))])
+@op(
+    lambda g, index: part(g, index),
+    method=False,
+    public=False,
+    examples=[case((4,), shape=(3, 4), index=(1, ...)), case((), shape=(3, 4), index=(2, 0, ...))],
+)
 def embed_part(x, shape, index):
     """Zeros of the given shape with x at [index]."""
     out = np.zeros(shape, x.dtype)
@@ -55,8 +70,13 @@ _PAIRS = (np.array([[0], [2]]), slice(None), np.array([1, 1, 0]))
 _MASK = (slice(None), np.array([True, False, True, True]))
 
 
-@op(lambda g, x_shape, index: add_items(g, x_shape, index), method=False, public=False, node_name="Index",
-    examples=[case((3, 4), index=_ROWS), case((3, 4, 2), index=_PAIRS), case((3, 4), index=_MASK)])
+@op(
+    lambda g, x_shape, index: add_items(g, x_shape, index),
+    method=False,
+    public=False,
+    node_name="Index",
+    examples=[case((3, 4), index=_ROWS), case((3, 4, 2), index=_PAIRS), case((3, 4), index=_MASK)],
+)
 def items(x, index):
     """x[index] for a tuple of full slices, integer arrays and masks, with NumPy's placing of the result; a copy."""
     if type(index[-1]) is np.ndarray and index[-1].dtype.kind == "i" and x.flags.c_contiguous:
@@ -65,9 +85,16 @@ def items(x, index):
     return x[index]
 
 
-@op(lambda g, index: items(g, index), method=False, public=False,
-    examples=[case((4, 4), shape=(3, 4), index=_ROWS), case((2, 3, 4), shape=(3, 4, 2), index=_PAIRS),
-              case((3, 3), shape=(3, 4), index=_MASK)])
+@op(
+    lambda g, index: items(g, index),
+    method=False,
+    public=False,
+    examples=[
+        case((4, 4), shape=(3, 4), index=_ROWS),
+        case((2, 3, 4), shape=(3, 4, 2), index=_PAIRS),
+        case((3, 3), shape=(3, 4), index=_MASK),
+    ],
+)
 def add_items(x, shape, index):
     """Zeros of the given shape to which x was added at [index]; what an index names twice adds up."""
     at = [a for a in index if type(a) is np.ndarray]
@@ -78,8 +105,18 @@ def add_items(x, shape, index):
     return _added(np.zeros(shape, x.dtype), x, index)
 
 
-@op(lambda g: g, lambda g, index: items(g, index), method=False, public=False, node_name="IndexAdd",
-    examples=[case((3, 4), (4, 4), index=_ROWS), case((3, 4, 2), (2, 3, 4), index=_PAIRS), case((3, 4), (3, 1), index=_MASK)])
+@op(
+    lambda g: g,
+    lambda g, index: items(g, index),
+    method=False,
+    public=False,
+    node_name="IndexAdd",
+    examples=[
+        case((3, 4), (4, 4), index=_ROWS),
+        case((3, 4, 2), (2, 3, 4), index=_PAIRS),
+        case((3, 4), (3, 1), index=_MASK),
+    ],
+)
 def plus_items(x, y, index):
     """x with y, broadcast, added at [index]; what an index names twice adds up."""
     return _added(np.array(x, order="C"), y, index)
@@ -137,8 +174,10 @@ def shape_of(index: tuple, shape: tuple) -> tuple:
     try:
         common = np.broadcast_shapes(*[a.shape for a in arrays])
     except ValueError:
-        raise IndexError("shape mismatch: indexing tensors could not be broadcast together with shapes "
-                         + ", ".join(str(list(a.shape)) for a in arrays)) from None
+        raise IndexError(
+            "shape mismatch: indexing tensors could not be broadcast together with shapes "
+            + ", ".join(str(list(a.shape)) for a in arrays)
+        ) from None
     rest = [shape[i] for i in inner]
     return (*rest[:first], *common, *rest[first:])
 
@@ -184,12 +223,21 @@ def add_rows(out: np.ndarray, rows: np.ndarray, x: np.ndarray) -> None:
         at = light[times > k] + k
         out[ordered[at]] += x[order[at]]
     for start, end in zip(starts[often].tolist(), (starts + counts)[often].tolist(), strict=True):
-        out[ordered[start]] += np.add.reduce(x[order[start + 1:end]], 0)
+        out[ordered[start]] += np.add.reduce(x[order[start + 1 : end]], 0)
 
 
-@op(lambda g, index: replace_items(g, 0.0, index), lambda g, index: items(g, index), method=False, public=False,
-    node_name="IndexPut", examples=[case((3, 4), (4,), index=(np.array([2, 0]),)), case((3, 4), (3, 3), index=_MASK),
-                                    case((3, 4, 2), (), index=(np.array([1, 0]), slice(None), np.array([1, 1])))])
+@op(
+    lambda g, index: replace_items(g, 0.0, index),
+    lambda g, index: items(g, index),
+    method=False,
+    public=False,
+    node_name="IndexPut",
+    examples=[
+        case((3, 4), (4,), index=(np.array([2, 0]),)),
+        case((3, 4), (3, 3), index=_MASK),
+        case((3, 4, 2), (), index=(np.array([1, 0]), slice(None), np.array([1, 1]))),
+    ],
+)
 def replace_items(x, y, index):
     """x with the elements at [index] replaced by y, which is broadcast; of several for one place the last stays."""
     out = np.array(x)
@@ -223,14 +271,20 @@ def parse(index: Any, shape: tuple) -> tuple[tuple | None, tuple | None]:
         parts.append(item)
     if taken > ndim:
         if not ndim and type(parts[0]) is int:
-            raise IndexError("invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ "
-                             "to convert a 0-dim tensor to a number")
+            raise IndexError(
+                "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ "
+                "to convert a 0-dim tensor to a number"
+            )
         if not ndim and type(parts[0]) is slice:
             raise IndexError("slice() cannot be applied to a 0-dim tensor.")
         raise IndexError(f"too many indices for tensor of dimension {ndim}")
     basic: list[Any] = []
     advanced: list[Any] = []
-    simple, plain, d = True, True, 0  # simple: the basic part is full slices; plain: there is no advanced part
+    simple, plain, d = (
+        True,
+        True,
+        0,
+    )  # simple: the basic part is full slices; plain: there is no advanced part
     for item in parts:
         kind = type(item)
         if kind is int:
@@ -262,8 +316,10 @@ def parse(index: Any, shape: tuple) -> tuple[tuple | None, tuple | None]:
         elif item.dtype.kind == "b":
             for i, n in enumerate(item.shape):
                 if n != shape[d + i]:
-                    raise IndexError(f"The shape of the mask {list(item.shape)} at index {i} does not match the shape of "
-                                     f"the indexed tensor {list(shape)} at index {d + i}")
+                    raise IndexError(
+                        f"The shape of the mask {list(item.shape)} at index {i} does not match the shape of "
+                        f"the indexed tensor {list(shape)} at index {d + i}"
+                    )
             basic += [ALL] * item.ndim
             advanced.append(item)
             plain = False
@@ -282,8 +338,13 @@ def parse(index: Any, shape: tuple) -> tuple[tuple | None, tuple | None]:
 
 def _stands_for_tuple(index: Any) -> bool:
     """PyTorch reads a short list as a tuple if there is a sequence, a tensor, a slice, None or ... in it."""
-    return type(index) is list and len(index) < 32 and any(
-        i is None or i is ... or isinstance(i, (slice, list, tuple, Tensor, np.ndarray)) for i in index)
+    return (
+        type(index) is list
+        and len(index) < 32
+        and any(
+            i is None or i is ... or isinstance(i, (slice, list, tuple, Tensor, np.ndarray)) for i in index
+        )
+    )
 
 
 def _slice(s: slice) -> slice:
@@ -303,8 +364,11 @@ def _read(item: Any) -> Any:
     if isinstance(item, Tensor):
         a = item.array
         if a.dtype == np.uint8:
-            warnings.warn("indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.",
-                          UserWarning, stacklevel=4)
+            warnings.warn(
+                "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.",
+                UserWarning,
+                stacklevel=4,
+            )
             a = a.astype(bool)
         elif a.dtype.kind == "f" or a.itemsize < 4 and a.dtype.kind != "b":
             raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
@@ -321,8 +385,10 @@ def _read(item: Any) -> Any:
     elif isinstance(item, str):
         raise TypeError(f"a tensor cannot be indexed by a str, {item!r}")
     else:
-        raise IndexError("only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices "
-                         f"(got {type(item).__name__})")
+        raise IndexError(
+            "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices "
+            f"(got {type(item).__name__})"
+        )
     if a.dtype.kind not in "iub":
         raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
     if not a.ndim:
@@ -372,8 +438,10 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
         value = number(value, input)
     elif advanced is not None and value.array.dtype != input.array.dtype:
         if value.array.ndim and not (value.array.size == 1 and advanced[-1].dtype == bool):
-            raise RuntimeError("Index put requires the source and destination dtypes match, got "
-                               f"{input.dtype} for the destination and {value.dtype} for the source.")
+            raise RuntimeError(
+                "Index put requires the source and destination dtypes match, got "
+                f"{input.dtype} for the destination and {value.dtype} for the source."
+            )
         value = value.to(input.array.dtype)
     recording = state.grad and (live_node(input) is not None or live_node(value) is not None)
     name = "copy" if advanced is None else "index_put"
@@ -406,8 +474,10 @@ def _replaced(x: Tensor, value: Tensor, index: tuple) -> Tensor:
     except IndexError as e:
         raise in_torch_words(e, index) from None
     except RuntimeError:
-        raise RuntimeError(f"shape mismatch: value tensor of shape {list(value.shape)} cannot be broadcast to indexing "
-                           f"result of shape {list(x.array[index].shape)}") from None
+        raise RuntimeError(
+            f"shape mismatch: value tensor of shape {list(value.shape)} cannot be broadcast to indexing "
+            f"result of shape {list(x.array[index].shape)}"
+        ) from None
 
 
 Tensor.__getitem__ = getitem  # type: ignore[attr-defined]
@@ -416,7 +486,9 @@ Tensor.__setitem__ = setitem  # type: ignore[attr-defined]
 
 def _indices(indices: Sequence[Any], shape: tuple, name: str) -> tuple:
     if not isinstance(indices, (tuple, list)):
-        raise TypeError(f"{name}(): argument 'indices' (position 1) must be tuple of Tensors, not {type(indices).__name__}")
+        raise TypeError(
+            f"{name}(): argument 'indices' (position 1) must be tuple of Tensors, not {type(indices).__name__}"
+        )
     for i, t in enumerate(indices):
         if not isinstance(t, Tensor):
             raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type(t).__name__}")
@@ -425,8 +497,17 @@ def _indices(indices: Sequence[Any], shape: tuple, name: str) -> tuple:
     return parse(lifted, shape)[1] or (ALL,)
 
 
-@composite(inplace=True, examples=[
-    case((3, 4), lambda rng: np.array([1.0, 2.0]), indices=(wrap(np.array([0, 2])), wrap(np.array([1, 3]))), accumulate=True)])
+@composite(
+    inplace=True,
+    examples=[
+        case(
+            (3, 4),
+            lambda rng: np.array([1.0, 2.0]),
+            indices=(wrap(np.array([0, 2])), wrap(np.array([1, 3]))),
+            accumulate=True,
+        )
+    ],
+)
 def index_put(input: Tensor, indices: Sequence[Tensor], values: Tensor, accumulate: bool = False) -> Tensor:
     """x with `values`, broadcast, at [indices], a tuple of tensors; accumulate adds them instead, repeats included.
 
@@ -434,14 +515,20 @@ def index_put(input: Tensor, indices: Sequence[Tensor], values: Tensor, accumula
     """
     index = _indices(indices, input.array.shape, "index_put")
     if not isinstance(values, Tensor):
-        raise TypeError(f"index_put(): argument 'values' (position 2) must be Tensor, not {type(values).__name__}")
+        raise TypeError(
+            f"index_put(): argument 'values' (position 2) must be Tensor, not {type(values).__name__}"
+        )
     if values.array.dtype != input.array.dtype:
-        raise RuntimeError(f"Index put requires the source and destination dtypes match, got {input.dtype} for the "
-                           f"destination and {values.dtype} for the source.")
+        raise RuntimeError(
+            f"Index put requires the source and destination dtypes match, got {input.dtype} for the "
+            f"destination and {values.dtype} for the source."
+        )
     wanted = shape_of(index, input.array.shape)
     if values.array.ndim > len(wanted) or broadcast(values.array.shape, wanted) != wanted:
-        raise RuntimeError(f"shape mismatch: value tensor of shape {list(values.shape)} cannot be broadcast to indexing "
-                           f"result of shape {list(wanted)}")
+        raise RuntimeError(
+            f"shape mismatch: value tensor of shape {list(values.shape)} cannot be broadcast to indexing "
+            f"result of shape {list(wanted)}"
+        )
     if not accumulate:
         return _replaced(input, values, index)
     check_range(index, input.array.shape)

@@ -1,4 +1,5 @@
 """Joining and splitting tensors."""
+
 from __future__ import annotations
 
 import operator
@@ -44,7 +45,11 @@ class _CatNode(Node):
         dim, ends = self.params["dim"], self.params["ends"]
         before = (slice(None),) * dim
         starts = [0, *ends[:-1]]
-        return [(p, g[(*before, slice(a, b))]) for p, a, b in zip(self.parents, starts, ends, strict=True) if p is not None]
+        return [
+            (p, g[(*before, slice(a, b))])
+            for p, a, b in zip(self.parents, starts, ends, strict=True)
+            if p is not None
+        ]
 
 
 def _cat(tensors, dim):
@@ -62,7 +67,9 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None, out
     1-d tensors without elements are left out, as in PyTorch. RuntimeError for none at all or for lengths that differ.
     """
     if isinstance(tensors, Tensor) or not isinstance(tensors, (tuple, list)):
-        raise TypeError(f"cat(): argument 'tensors' (position 1) must be tuple of Tensors, not {type(tensors).__name__}")
+        raise TypeError(
+            f"cat(): argument 'tensors' (position 1) must be tuple of Tensors, not {type(tensors).__name__}"
+        )
     if out is not None:
         raise NotImplementedError("cat(): out= is not supported")
     for i, t in enumerate(tensors):
@@ -78,11 +85,15 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None, out
     for i, t in enumerate(items[1:], 1):
         shape = t.array.shape
         if len(shape) != len(first):
-            raise RuntimeError(f"Tensors must have same number of dimensions: got {len(first)} and {len(shape)}")
+            raise RuntimeError(
+                f"Tensors must have same number of dimensions: got {len(first)} and {len(shape)}"
+            )
         for d, (a, b) in enumerate(zip(first, shape, strict=True)):
             if a != b and d != dim:
-                raise RuntimeError(f"Sizes of tensors must match except in dimension {dim}. Expected size {a} but got size {b} "
-                                   f"for tensor number {i} in the list.")
+                raise RuntimeError(
+                    f"Sizes of tensors must match except in dimension {dim}. Expected size {a} but got size {b} "
+                    f"for tensor number {i} in the list."
+                )
     common = None if len(items) == len(tensors) else dtypes.result_type(*[t.array for t in tensors])
     return _CAT.join(items, dim, common)
 
@@ -103,7 +114,9 @@ def concatenate(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Any = None) -> Tensor:
     """The tensors, all of one shape, along a new dimension `dim`."""
     if not isinstance(tensors, (tuple, list)):
-        raise TypeError(f"stack(): argument 'tensors' (position 1) must be tuple of Tensors, not {type(tensors).__name__}")
+        raise TypeError(
+            f"stack(): argument 'tensors' (position 1) must be tuple of Tensors, not {type(tensors).__name__}"
+        )
     if not tensors:
         raise RuntimeError("stack expects a non-empty TensorList")
     if out is not None:
@@ -111,7 +124,9 @@ def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Any = None) -> Tensor
     shape = tensors[0].array.shape
     for i, t in enumerate(tensors):
         if t.array.shape != shape:
-            raise RuntimeError(f"stack expects each tensor to be equal size, but got {list(shape)} at entry 0 and {list(t.shape)} at entry {i}")
+            raise RuntimeError(
+                f"stack expects each tensor to be equal size, but got {list(shape)} at entry 0 and {list(t.shape)} at entry {i}"
+            )
     d = normal_dim(dim, len(shape) + 1)
     unsqueeze = OPS["unsqueeze"].call
     return _CAT.join([unsqueeze(t, d) for t in tensors], d)
@@ -126,13 +141,19 @@ def _at_least(ndim: int) -> Any:
         if ndim == 2:
             return t.reshape(1, -1)
         return t.reshape(1, -1, 1) if t.array.ndim < 2 else t.unsqueeze(-1)
+
     return lifted
 
 
 for _n in (1, 2, 3):
+
     def _public(*tensors: Any, _lifted: Any = _at_least(_n)) -> Any:
         items = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)) else tensors
-        return _lifted(items[0]) if len(items) == 1 and isinstance(tensors[0], Tensor) else tuple(map(_lifted, items))
+        return (
+            _lifted(items[0])
+            if len(items) == 1 and isinstance(tensors[0], Tensor)
+            else tuple(map(_lifted, items))
+        )
 
     _public.__name__ = f"atleast_{_n}d"
     _public.__doc__ = f"The tensors with at least {_n} dimension{'s' if _n > 1 else ''}."
@@ -191,7 +212,9 @@ def _several(parts: tuple[Tensor, ...], maker: str | None) -> tuple[Tensor, ...]
 
 
 @composite(examples=[case((4, 3), split_size_or_sections=3), case((4, 3), split_size_or_sections=[1, 3])])
-def split(input: Tensor, split_size_or_sections: Any = None, dim: int = 0, *, split_size: int | None = None) -> tuple[Tensor, ...]:
+def split(
+    input: Tensor, split_size_or_sections: Any = None, dim: int = 0, *, split_size: int | None = None
+) -> tuple[Tensor, ...]:
     """Views of x cut along `dim` into parts of one length, the last perhaps shorter, or of the lengths listed."""
     size = split_size if split_size_or_sections is None else split_size_or_sections
     if not input.array.ndim:
@@ -200,8 +223,10 @@ def split(input: Tensor, split_size_or_sections: Any = None, dim: int = 0, *, sp
     n = input.array.shape[d]
     if isinstance(size, (tuple, list)):
         if sum(size) != n or any(s < 0 for s in size):
-            raise RuntimeError(f"split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size at dimension {d}), "
-                               f"but got split_sizes={list(size)}")
+            raise RuntimeError(
+                f"split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size at dimension {d}), "
+                f"but got split_sizes={list(size)}"
+            )
         return _cut(input, d, size, "SplitWithSizesBackward0")
     size = operator.index(size)
     if size < 0:
@@ -255,23 +280,31 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
         raise IndexError("Dimension specified as 0 but tensor has no dimensions")
     d = normal_dim(dim, input.array.ndim)
     before = (slice(None),) * d
-    return _several(tuple([part(input, (*before, i, ...)) for i in range(input.array.shape[d])]), "UnbindBackward0")
+    return _several(
+        tuple([part(input, (*before, i, ...)) for i in range(input.array.shape[d])]), "UnbindBackward0"
+    )
 
 
 def _splitter(name: str, dim: int, needed: int) -> None:
     def function(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
         ndim = input.array.ndim
         if ndim < needed:
-            raise RuntimeError(f"torch.{name} requires a tensor with at least {needed} dimension, but got a tensor with "
-                               f"{ndim} dimensions!")
+            raise RuntimeError(
+                f"torch.{name} requires a tensor with at least {needed} dimension, but got a tensor with "
+                f"{ndim} dimensions!"
+            )
         d = 0 if ndim == 1 else dim
         if isinstance(indices_or_sections, int) and input.array.shape[d] % (indices_or_sections or 1):
-            raise RuntimeError(f"torch.{name} attempted to split along dimension {d}, but the size of the dimension "
-                               f"{input.array.shape[d]} is not divisible by the split_size {indices_or_sections}!")
+            raise RuntimeError(
+                f"torch.{name} attempted to split along dimension {d}, but the size of the dimension "
+                f"{input.array.shape[d]} is not divisible by the split_size {indices_or_sections}!"
+            )
         return tensor_split(input, indices_or_sections, d)
 
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"Views of x cut along dimension {dim}: a number of equal parts, or cut before each index."
+    function.__doc__ = (
+        f"Views of x cut along dimension {dim}: a number of equal parts, or cut before each index."
+    )
     composite()(function)
 
 

@@ -3,6 +3,7 @@
 `matmul` and `linear` are the primitives; a layer's whole cost is theirs, so the two-dimensional case is nothing but calls
 of BLAS: one forward, two backward. A batch times one matrix, (B, T, D) @ (D, E), is folded into a single product both ways.
 """
+
 from __future__ import annotations
 
 import functools
@@ -21,10 +22,28 @@ from tinygrad6.ops.shape import normal_dim, reshape, roll, transpose
 from tinygrad6.tensor import Tensor
 
 _FLOATS = frozenset("fd")
-TYPE_NAMES = {"float32": "Float", "float64": "Double", "float16": "Half", "int64": "Long", "int32": "Int", "int16": "Short",
-          "int8": "Char", "uint8": "Byte", "bool": "Bool"}
-LOWER_NAMES = {"float32": "float", "float64": "double", "float16": "c10::Half", "int64": "long int", "int32": "int",
-          "int16": "short int", "int8": "signed char", "uint8": "unsigned char", "bool": "bool"}
+TYPE_NAMES = {
+    "float32": "Float",
+    "float64": "Double",
+    "float16": "Half",
+    "int64": "Long",
+    "int32": "Int",
+    "int16": "Short",
+    "int8": "Char",
+    "uint8": "Byte",
+    "bool": "Bool",
+}
+LOWER_NAMES = {
+    "float32": "float",
+    "float64": "double",
+    "float16": "c10::Half",
+    "int64": "long int",
+    "int32": "int",
+    "int16": "short int",
+    "int8": "signed char",
+    "uint8": "unsigned char",
+    "bool": "bool",
+}
 
 
 def mT(x: Any) -> Any:
@@ -60,7 +79,11 @@ def matmul_dx(g: Any, y: Any, x_shape: tuple) -> Any:
 def matmul_dy(g: Any, x: Any, y_shape: tuple) -> Any:
     """The gradient of x @ y in y."""
     if x.ndim == 1:
-        return g * x if len(y_shape) == 1 else x.reshape((x.shape[0], 1)) * g.reshape(g.shape[:-1] + (1, g.shape[-1]))
+        return (
+            g * x
+            if len(y_shape) == 1
+            else x.reshape((x.shape[0], 1)) * g.reshape(g.shape[:-1] + (1, g.shape[-1]))
+        )
     rows = math.prod(x.shape[:-1])
     if len(y_shape) == 1:
         return g.reshape((rows,)) @ x.reshape((rows, x.shape[-1]))
@@ -71,13 +94,27 @@ def matmul_dy(g: Any, x: Any, y_shape: tuple) -> Any:
     return x.reshape((rows, x.shape[-1])).T @ g.reshape((rows, g.shape[-1]))
 
 
-_PRODUCTS = [case((2, 3), (3, 4)), case((3,), (3,)), case((3,), (3, 2)), case((2, 3), (3,)), case((2, 3, 4), (4, 2)),
-             case((2, 3, 4), (2, 4, 3)), case((2, 1, 2, 3), (4, 3, 2)), case((3,), (2, 3, 2)), case((2, 2, 3), (3,)),
-             case((2, 3), (2, 3, 2))]
+_PRODUCTS = [
+    case((2, 3), (3, 4)),
+    case((3,), (3,)),
+    case((3,), (3, 2)),
+    case((2, 3), (3,)),
+    case((2, 3, 4), (4, 2)),
+    case((2, 3, 4), (2, 4, 3)),
+    case((2, 1, 2, 3), (4, 3, 2)),
+    case((3,), (2, 3, 2)),
+    case((2, 2, 3), (3,)),
+    case((2, 3), (2, 3, 2)),
+]
 
 
-@op(lambda g, y, x_shape: matmul_dx(g, y, x_shape), lambda g, x, y_shape: matmul_dy(g, x, y_shape), infix="matmul",
-    node_name="Mm", examples=_PRODUCTS)
+@op(
+    lambda g, y, x_shape: matmul_dx(g, y, x_shape),
+    lambda g, x, y_shape: matmul_dy(g, x, y_shape),
+    infix="matmul",
+    node_name="Mm",
+    examples=_PRODUCTS,
+)
 def matmul(x, y):
     """The matrix product x @ y.
 
@@ -102,15 +139,21 @@ def _unusual_matmul(x: Any, y: Any) -> np.ndarray:
         if not isinstance(a, np.ndarray):
             raise TypeError(f"matmul(): unsupported operand type(s) for @: 'Tensor' and '{type(a).__name__}'")
     if not x.ndim or not y.ndim:
-        raise RuntimeError(f"both arguments to matmul need to be at least 1D, but they are {x.ndim}D and {y.ndim}D")
+        raise RuntimeError(
+            f"both arguments to matmul need to be at least 1D, but they are {x.ndim}D and {y.ndim}D"
+        )
     if x.dtype != y.dtype:
         if x.ndim == 1 == y.ndim:
-            raise RuntimeError("dot : expected both vectors to have same dtype, but found "
-                               f"{TYPE_NAMES[x.dtype.name]} and {TYPE_NAMES[y.dtype.name]}")
-        raise RuntimeError("expected m1 and m2 to have the same dtype, but got: "
-                           f"{LOWER_NAMES[x.dtype.name]} != {LOWER_NAMES[y.dtype.name]}")
+            raise RuntimeError(
+                "dot : expected both vectors to have same dtype, but found "
+                f"{TYPE_NAMES[x.dtype.name]} and {TYPE_NAMES[y.dtype.name]}"
+            )
+        raise RuntimeError(
+            "expected m1 and m2 to have the same dtype, but got: "
+            f"{LOWER_NAMES[x.dtype.name]} != {LOWER_NAMES[y.dtype.name]}"
+        )
     if x.dtype.kind == "b":
-        raise NotImplementedError('"addmm_impl_cpu_" not implemented for \'Bool\'')
+        raise NotImplementedError("\"addmm_impl_cpu_\" not implemented for 'Bool'")
     if x.shape[-1] != y.shape[-2 if y.ndim > 1 else 0]:
         raise RuntimeError(_mismatch(x.shape, y.shape))
     if x.ndim > 2 and y.ndim > 2 and (wrong := broadcast_error(x.shape[:-2], y.shape[:-2])):
@@ -124,15 +167,19 @@ def _mismatch(x: tuple, y: tuple) -> str:
     """PyTorch's sentence about shapes that cannot be multiplied."""
     if len(y) == 1:
         if len(x) == 1:
-            return (f"inconsistent tensor size, expected tensor [{x[0]}] and src [{y[0]}] to have the same number of "
-                    f"elements, but got {x[0]} and {y[0]} elements respectively")
+            return (
+                f"inconsistent tensor size, expected tensor [{x[0]}] and src [{y[0]}] to have the same number of "
+                f"elements, but got {x[0]} and {y[0]} elements respectively"
+            )
         rows = math.prod(x[:-1])
         return f"size mismatch, got input ({rows}), mat ({rows}x{x[-1]}), vec ({y[0]})"
     if len(y) == 2:
         return f"mat1 and mat2 shapes cannot be multiplied ({math.prod(x[:-1])}x{x[-1]} and {_x(y)})"
     batch = math.prod(np.broadcast_shapes(x[:-2], y[:-2]))
-    return (f"Expected size for first two dimensions of batch2 tensor to be: [{batch}, {x[-1]}] but got: "
-            f"[{batch}, {y[-2]}].")
+    return (
+        f"Expected size for first two dimensions of batch2 tensor to be: [{batch}, {x[-1]}] but got: "
+        f"[{batch}, {y[-2]}]."
+    )
 
 
 # ---- linear: x w^T + b
@@ -154,13 +201,20 @@ def column_sums(g: np.ndarray) -> np.ndarray:
 
 def _linear_kernel(g, needs, x, w):
     if w.ndim != 2:
-        return [matmul_dx(g, w, x.shape) if needs[0] else None, matmul_dy(g, x, w.shape) if needs[1] else None, None]
+        return [
+            matmul_dx(g, w, x.shape) if needs[0] else None,
+            matmul_dy(g, x, w.shape) if needs[1] else None,
+            None,
+        ]
     shape = x.shape
     if x.ndim != 2:
         rows = math.prod(shape[:-1])
         g, x = g.reshape(rows, w.shape[0]), x.reshape(rows, w.shape[1])
-    return [gemm(g, w).reshape(shape) if needs[0] else None, gemm(g.T, x) if needs[1] else None,
-            column_sums(g) if needs[2] else None]
+    return [
+        gemm(g, w).reshape(shape) if needs[0] else None,
+        gemm(g.T, x) if needs[1] else None,
+        column_sums(g) if needs[2] else None,
+    ]
 
 
 def _w_rule(g: Any, x: Any, w_shape: tuple) -> Any:
@@ -174,10 +228,24 @@ def _b_rule(g: Any) -> Any:
     return total(g.reshape((math.prod(g.shape[:-1]), g.shape[-1])), (0,), False)
 
 
-@op(lambda g, w: g @ w if w.ndim == 2 else matmul_dx(g, w, g.shape + w.shape), lambda g, x, w_shape: _w_rule(g, x, w_shape),
-    lambda g: _b_rule(g), kernel=_linear_kernel, method=False, public=False, torch="nn.functional.linear", node_name="Addmm",
-    examples=[case((2, 3), (4, 3), (4,)), case((2, 3), (4, 3)), case((3,), (4, 3), (4,)), case((2, 3, 4), (5, 4), (5,)),
-              case((2, 3), (4, 3), (1,)), case((2, 3), (3,))])
+@op(
+    lambda g, w: g @ w if w.ndim == 2 else matmul_dx(g, w, g.shape + w.shape),
+    lambda g, x, w_shape: _w_rule(g, x, w_shape),
+    lambda g: _b_rule(g),
+    kernel=_linear_kernel,
+    method=False,
+    public=False,
+    torch="nn.functional.linear",
+    node_name="Addmm",
+    examples=[
+        case((2, 3), (4, 3), (4,)),
+        case((2, 3), (4, 3)),
+        case((3,), (4, 3), (4,)),
+        case((2, 3, 4), (5, 4), (5,)),
+        case((2, 3), (4, 3), (1,)),
+        case((2, 3), (3,)),
+    ],
+)
 def linear(x, w, b=None):
     """x w^T + b: x (*, in), w (out, in), b (out) or None -> (*, out).
 
@@ -201,19 +269,27 @@ def linear(x, w, b=None):
 
 def _unusual_linear(x: np.ndarray, w: np.ndarray, b: np.ndarray | None) -> np.ndarray:
     if not x.ndim or not w.ndim:
-        raise RuntimeError(f"both arguments to linear need to be at least 1D, but they are {x.ndim}D and {w.ndim}D")
+        raise RuntimeError(
+            f"both arguments to linear need to be at least 1D, but they are {x.ndim}D and {w.ndim}D"
+        )
     if w.ndim > 2:
         raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {w.ndim}D")
     if b is not None and w.ndim == 1:
         raise RuntimeError("mat2 must be a matrix, got 1-D tensor")
     if b is not None and b.ndim > 1:
-        raise RuntimeError(f"linear(): the bias must have at most one dimension, got shape {list(b.shape)}; add it afterwards")
+        raise RuntimeError(
+            f"linear(): the bias must have at most one dimension, got shape {list(b.shape)}; add it afterwards"
+        )
     if x.shape[-1] != w.shape[-1] and w.ndim == 2:
-        raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({math.prod(x.shape[:-1])}x{x.shape[-1]} and "
-                           f"{_x(w.shape[::-1])})")
+        raise RuntimeError(
+            f"mat1 and mat2 shapes cannot be multiplied ({math.prod(x.shape[:-1])}x{x.shape[-1]} and "
+            f"{_x(w.shape[::-1])})"
+        )
     if b is not None and x.dtype == w.dtype != b.dtype:
-        raise RuntimeError("self and mat2 must have the same dtype, but got "
-                           f"{TYPE_NAMES[b.dtype.name]} and {TYPE_NAMES[w.dtype.name]}")
+        raise RuntimeError(
+            "self and mat2 must have the same dtype, but got "
+            f"{TYPE_NAMES[b.dtype.name]} and {TYPE_NAMES[w.dtype.name]}"
+        )
     out = _unusual_matmul(x, w.T)
     if b is None:
         return out
@@ -226,11 +302,15 @@ def _expandable(shape: tuple, target: tuple) -> None:
     for i, n in enumerate(reversed(shape), 1):
         if i > len(target) or n not in (1, target[-i]):
             if i > len(target):
-                raise RuntimeError(f"expand: the number of sizes provided ({len(target)}) must be greater or equal to the "
-                                   f"number of dimensions in the tensor ({len(shape)})")
-            raise RuntimeError(f"The expanded size of the tensor ({target[-i]}) must match the existing size ({n}) at "
-                               f"non-singleton dimension {len(target) - i}.  Target sizes: {list(target)}.  "
-                               f"Tensor sizes: {list(shape)}")
+                raise RuntimeError(
+                    f"expand: the number of sizes provided ({len(target)}) must be greater or equal to the "
+                    f"number of dimensions in the tensor ({len(shape)})"
+                )
+            raise RuntimeError(
+                f"The expanded size of the tensor ({target[-i]}) must match the existing size ({n}) at "
+                f"non-singleton dimension {len(target) - i}.  Target sizes: {list(target)}.  "
+                f"Tensor sizes: {list(shape)}"
+            )
 
 
 # ---- the same product under names that are strict about dimensions
@@ -252,8 +332,10 @@ def bmm(input: Tensor, mat2: Tensor) -> Tensor:
         if len(shape) != 3:
             raise RuntimeError(f"batch{i} must be a 3D tensor")
     if (x[0], x[2]) != y[:2]:
-        raise RuntimeError("Expected size for first two dimensions of batch2 tensor to be: "
-                           f"[{x[0]}, {x[2]}] but got: [{y[0]}, {y[1]}].")
+        raise RuntimeError(
+            "Expected size for first two dimensions of batch2 tensor to be: "
+            f"[{x[0]}, {x[2]}] but got: [{y[0]}, {y[1]}]."
+        )
     return matmul(input, mat2)
 
 
@@ -261,7 +343,9 @@ def bmm(input: Tensor, mat2: Tensor) -> Tensor:
 def mv(input: Tensor, vec: Tensor) -> Tensor:
     """The product of a matrix and a vector, (N, M) @ (M)."""
     if input.array.ndim != 2 or vec.array.ndim != 1:
-        raise RuntimeError(f"vector + matrix @ vector expected, got {vec.array.ndim}, {input.array.ndim}, {vec.array.ndim}")
+        raise RuntimeError(
+            f"vector + matrix @ vector expected, got {vec.array.ndim}, {input.array.ndim}, {vec.array.ndim}"
+        )
     return matmul(input, vec)
 
 
@@ -269,7 +353,9 @@ def mv(input: Tensor, vec: Tensor) -> Tensor:
 def dot(input: Tensor, tensor: Tensor) -> Tensor:
     """The sum of the products of two vectors."""
     if input.array.ndim != 1 or tensor.array.ndim != 1:
-        raise RuntimeError(f"1D tensors expected, but got {input.array.ndim}D and {tensor.array.ndim}D tensors")
+        raise RuntimeError(
+            f"1D tensors expected, but got {input.array.ndim}D and {tensor.array.ndim}D tensors"
+        )
     return matmul(input, tensor)
 
 
@@ -300,8 +386,10 @@ def ger(input: Tensor, vec2: Tensor) -> Tensor:
 def _scaled_sum(input: Tensor, product: Tensor, beta: float, alpha: float) -> Tensor:
     """beta * input + alpha * product, as PyTorch's addmm family has it: input expands, and beta = 0 forgets it."""
     if input.array.dtype != product.array.dtype:
-        raise RuntimeError("self and mat2 must have the same dtype, but got "
-                           f"{TYPE_NAMES[input.array.dtype.name]} and {TYPE_NAMES[product.array.dtype.name]}")
+        raise RuntimeError(
+            "self and mat2 must have the same dtype, but got "
+            f"{TYPE_NAMES[input.array.dtype.name]} and {TYPE_NAMES[product.array.dtype.name]}"
+        )
     _expandable(input.array.shape, product.array.shape)
     scaled = product if alpha == 1 else product * alpha
     if beta == 0:
@@ -309,7 +397,9 @@ def _scaled_sum(input: Tensor, product: Tensor, beta: float, alpha: float) -> Te
     return scaled + (input if beta == 1 else input * beta)
 
 
-@composite(inplace=True, examples=[case((4,), (2, 3), (3, 4)), case((2, 4), (2, 3), (3, 4), beta=0.5, alpha=2)])
+@composite(
+    inplace=True, examples=[case((4,), (2, 3), (3, 4)), case((2, 4), (2, 3), (3, 4), beta=0.5, alpha=2)]
+)
 def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """beta * input + alpha * (mat1 @ mat2): mat1 (N, M), mat2 (M, P), input expandable to (N, P).
 
@@ -360,15 +450,19 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
         dim = shape.index(3)
     d = normal_dim(dim, len(shape))
     if input.array.shape[d] != 3 or other.array.shape[d] != 3:
-        raise RuntimeError(f"linalg.cross: inputs dimension {dim} must have length 3. Got {input.array.shape[d]} and "
-                           f"{other.array.shape[d]}")
+        raise RuntimeError(
+            f"linalg.cross: inputs dimension {dim} must have length 3. Got {input.array.shape[d]} and "
+            f"{other.array.shape[d]}"
+        )
     return roll(input, -1, d) * roll(other, -2, d) - roll(input, -2, d) * roll(other, -1, d)
 
 
 _FAR = "use_mm_for_euclid_dist"
 
 
-@composite(method=False, examples=[case((3, 2), (4, 2)), case((2, 3, 2), (4, 2), p=1.0), case((3, 2), (4, 2), p=3.0)])
+@composite(
+    method=False, examples=[case((3, 2), (4, 2)), case((2, 3, 2), (4, 2), p=1.0), case((3, 2), (4, 2), p=3.0)]
+)
 def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = f"{_FAR}_if_necessary") -> Tensor:
     """The p-norm distances between rows: x1 (*, P, M), x2 (*, R, M) -> (*, P, R). The gradient at distance 0 is 0.
 
@@ -381,18 +475,25 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = f"{_FAR}_i
         if x.array.ndim < 2:
             raise RuntimeError(f"cdist only supports at least 2D tensors, X{i} got: {x.array.ndim}D")
         if x.array.dtype.kind != "f":
-            raise RuntimeError(f"cdist only supports floating-point dtypes, X{i} got: {TYPE_NAMES[x.array.dtype.name]}")
+            raise RuntimeError(
+                f"cdist only supports floating-point dtypes, X{i} got: {TYPE_NAMES[x.array.dtype.name]}"
+            )
     rows, columns = x1.array.shape[-2], x2.array.shape[-2]
     if x1.array.shape[-1] != x2.array.shape[-1]:
-        raise RuntimeError("X1 and X2 must have the same number of columns. "
-                           f"X1: {x1.array.shape[-1]} X2: {x2.array.shape[-1]}")
+        raise RuntimeError(
+            "X1 and X2 must have the same number of columns. "
+            f"X1: {x1.array.shape[-1]} X2: {x2.array.shape[-1]}"
+        )
     if p < 0:
         raise RuntimeError("cdist only supports non-negative p values")
-    if p == 2 and (compute_mode == _FAR or (max(rows, columns) > 25 and not compute_mode.startswith("donot"))):
+    if p == 2 and (
+        compute_mode == _FAR or (max(rows, columns) > 25 and not compute_mode.startswith("donot"))
+    ):
         squares = total(x1 * x1, -1, True) + mT(total(x2 * x2, -1, True)) - 2 * (x1 @ mT(x2))
         return root_or_zero(relu(squares))
     gaps = reshape(x1, x1.array.shape[:-1] + (1, x1.array.shape[-1])) - reshape(
-        x2, x2.array.shape[:-2] + (1,) + x2.array.shape[-2:])
+        x2, x2.array.shape[:-2] + (1,) + x2.array.shape[-2:]
+    )
     return norm(gaps, p, -1)
 
 
@@ -414,7 +515,8 @@ def _chain_order(sizes: list[int]) -> list[list[int]]:
         for i in range(n - length):
             j = i + length
             cost[i][j], cut[i][j] = min(
-                (cost[i][k] + cost[k + 1][j] + sizes[i] * sizes[k + 1] * sizes[j + 1], k) for k in range(i, j))
+                (cost[i][k] + cost[k + 1][j] + sizes[i] * sizes[k + 1] * sizes[j + 1], k) for k in range(i, j)
+            )
     return cut
 
 
@@ -437,7 +539,7 @@ def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
         return matrices[i] if i == j else matmul(product(i, cut[i][j]), product(cut[i][j] + 1, j))
 
     out = product(0, len(matrices) - 1)
-    return reshape(out, out.array.shape[int(row):2 - int(column)])
+    return reshape(out, out.array.shape[int(row) : 2 - int(column)])
 
 
 @composite(method=False, examples=[case((2, 3), (3, 4), (4, 2))])
@@ -450,5 +552,3 @@ def chain_matmul(*matrices: Tensor) -> Tensor:
 def vecdot(x: Tensor, y: Tensor, dim: int = -1) -> Tensor:
     """The dot products of vectors along `dim`; the other dimensions broadcast."""
     return total(x * y, dim)
-
-

@@ -1,4 +1,5 @@
 """Losses that are worth fusing; the others are compositions in nn.functional."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -67,11 +68,22 @@ def _room(arrays: list, params: dict) -> None:
 _TARGETS = lambda rng: rng.integers(0, 4, 3)  # noqa: E731
 
 
-@op(derived, None, reference=_entropy_reference, kernel=_entropy_kernel, prepare=_room, method=False, public=False,
-    node_name="NllLoss", examples=[case((3, 4), _TARGETS, ignore_index=-100, reduction="mean"),
-                                   case((3, 4), _TARGETS, ignore_index=-100, reduction="none"),
-                                   case((3, 4), lambda rng: np.array([1, 2, 1]), ignore_index=2, reduction="mean"),
-                                   case((3, 4), lambda rng: np.array([1, 2, 1]), ignore_index=2, reduction="sum")])
+@op(
+    derived,
+    None,
+    reference=_entropy_reference,
+    kernel=_entropy_kernel,
+    prepare=_room,
+    method=False,
+    public=False,
+    node_name="NllLoss",
+    examples=[
+        case((3, 4), _TARGETS, ignore_index=-100, reduction="mean"),
+        case((3, 4), _TARGETS, ignore_index=-100, reduction="none"),
+        case((3, 4), lambda rng: np.array([1, 2, 1]), ignore_index=2, reduction="mean"),
+        case((3, 4), lambda rng: np.array([1, 2, 1]), ignore_index=2, reduction="sum"),
+    ],
+)
 def cross_entropy_rows(x, t, ignore_index, reduction, cache=None):
     """-log softmax(x)[t] of each row of x (N, C), t (N) int64; their mean over the rows that are not ignored, sum, or none.
 
@@ -115,8 +127,21 @@ def _squared_reference(x: Any, y: Any, reduction: str) -> Any:
     return d * d if reduction == "none" else total(d * d) if reduction == "sum" else average(d * d)
 
 
-@op(derived, derived, reference=_squared_reference, kernel=_squared_kernel, promote=True, method=False, public=False, node_name="MseLoss",
-    examples=[case((2, 3), (2, 3), reduction="mean"), case((2, 3), (2, 3), reduction="none"), case((2, 3), (2, 3), reduction="sum")])
+@op(
+    derived,
+    derived,
+    reference=_squared_reference,
+    kernel=_squared_kernel,
+    promote=True,
+    method=False,
+    public=False,
+    node_name="MseLoss",
+    examples=[
+        case((2, 3), (2, 3), reduction="mean"),
+        case((2, 3), (2, 3), reduction="none"),
+        case((2, 3), (2, 3), reduction="sum"),
+    ],
+)
 def squared_error(x, y, reduction):
     """(x - y)^2 for x and y of one shape; its mean, sum, or none."""
     d = x - y
@@ -124,7 +149,13 @@ def squared_error(x, y, reduction):
         return np.square(d)
     flat = d.reshape(-1)
     summed = np.add.reduce(np.square(flat)) if flat.dtype.char == "e" or flat.size > 1 << 16 else flat @ flat
-    return summed / d.dtype.type(d.size) if reduction == "mean" and d.size else summed if reduction == "sum" else summed * np.nan
+    return (
+        summed / d.dtype.type(d.size)
+        if reduction == "mean" and d.size
+        else summed
+        if reduction == "sum"
+        else summed * np.nan
+    )
 
 
 # ---- binary cross entropy of logits
@@ -142,8 +173,16 @@ def _logits_kernel(g, needs, x, y):
     return ((sigmoid.op.forward(x) - y) * g if needs[0] else None), (-x * g if needs[1] else None)
 
 
-@op(derived, derived, reference=_logits_reference, kernel=_logits_kernel, promote=True, method=False, public=False,
-    examples=[case((2, 3), (2, 3))])
+@op(
+    derived,
+    derived,
+    reference=_logits_reference,
+    kernel=_logits_kernel,
+    promote=True,
+    method=False,
+    public=False,
+    examples=[case((2, 3), (2, 3))],
+)
 def logits_entropy(x, y):
     """-y log s - (1 - y) log(1 - s) for s = sigmoid(x): max(x, 0) - x y + log(1 + exp(-|x|)), which cannot overflow."""
     out = np.exp(-np.abs(x))
@@ -162,8 +201,15 @@ def _log_floor(p: Any) -> Any:
     return maximum(log(p), -100.0 + 0.0 * p)
 
 
-@op(lambda g, x, y: g * (x - y) / _at_least(x * (1 - x), 1e-12), lambda g, x: g * (_log_floor(1 - x) - _log_floor(x)),
-    promote=True, method=False, public=False, domain=(0.1, 0.9), examples=[case((2, 3), (2, 3))])
+@op(
+    lambda g, x, y: g * (x - y) / _at_least(x * (1 - x), 1e-12),
+    lambda g, x: g * (_log_floor(1 - x) - _log_floor(x)),
+    promote=True,
+    method=False,
+    public=False,
+    domain=(0.1, 0.9),
+    examples=[case((2, 3), (2, 3))],
+)
 def binary_entropy(x, y):
     """-y log x - (1 - y) log(1 - x) with the logarithms no less than -100, as in PyTorch; x in [0, 1]."""
     with np.errstate(divide="ignore"):

@@ -1,4 +1,5 @@
 """Masks and searches: where, masked_fill, masked_select, masked_scatter, nonzero, isin, searchsorted."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -25,14 +26,18 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     With the condition alone: the indices of its nonzero elements, one tensor for each dimension.
     """
     if not isinstance(condition, Tensor):
-        raise TypeError(f"where(): argument 'condition' (position 1) must be Tensor, not {type(condition).__name__}")
+        raise TypeError(
+            f"where(): argument 'condition' (position 1) must be Tensor, not {type(condition).__name__}"
+        )
     if input is None and other is None:
         return nonzero(condition, as_tuple=True)
     if input is None or other is None:
         raise TypeError("where(): give a condition alone, or a condition, input and other")
     if condition.array.dtype != bool:
         if condition.array.dtype != np.uint8:
-            raise RuntimeError(f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype}")
+            raise RuntimeError(
+                f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype}"
+            )
         condition = cast(condition, bool)
     if not isinstance(input, Tensor) and not isinstance(other, Tensor):
         kind = dtypes.promote_types(dtypes.of_scalar(input), dtypes.of_scalar(other))
@@ -58,8 +63,10 @@ def _value(name: str, value: Any, like: Tensor) -> Tensor:
     if not isinstance(value, Tensor):
         return number(value, like)
     if value.array.ndim:
-        raise RuntimeError(f"{name}_ only supports a 0-dimensional value tensor, but got tensor with "
-                           f"{value.array.ndim} dimension(s).")
+        raise RuntimeError(
+            f"{name}_ only supports a 0-dimensional value tensor, but got tensor with "
+            f"{value.array.ndim} dimension(s)."
+        )
     return value if value.array.dtype == like.array.dtype else cast(value, like.array.dtype)
 
 
@@ -67,7 +74,9 @@ def _value(name: str, value: Any, like: Tensor) -> Tensor:
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     """x with a number, or a 0-d tensor, where the bool mask is True; the two broadcast."""
     if not isinstance(mask, Tensor):
-        raise TypeError(f"masked_fill(): argument 'mask' (position 1) must be Tensor, not {type(mask).__name__}")
+        raise TypeError(
+            f"masked_fill(): argument 'mask' (position 1) must be Tensor, not {type(mask).__name__}"
+        )
     if mask.array.dtype != bool:
         raise RuntimeError(f"masked_fill_ only supports boolean masks, but got mask with dtype {mask.dtype}")
     value = _value("masked_fill", value, input)
@@ -97,8 +106,10 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     """x with the elements of source, in their order, where the bool mask is True; the two broadcast."""
     if source.array.dtype != input.array.dtype:
-        raise RuntimeError(f"masked_scatter: expected self and source to have same dtypes but got {input.dtype} and "
-                           f"{source.dtype}")
+        raise RuntimeError(
+            f"masked_scatter: expected self and source to have same dtypes but got {input.dtype} and "
+            f"{source.dtype}"
+        )
     x, chosen = _both("masked_scatter", input, mask)
     n = int(chosen.sum())
     if source.array.size < n:
@@ -135,8 +146,11 @@ def count_nonzero(x, dim=None):
 
 def _dims(arrays: list, params: dict) -> None:
     if params["dim"] is not None and params["dim"] != ():
-        params["dim"] = normal_dims(params["dim"], arrays[0].ndim) if arrays[0].ndim else (
-            normal_dims(params["dim"], 0) and ())
+        params["dim"] = (
+            normal_dims(params["dim"], arrays[0].ndim)
+            if arrays[0].ndim
+            else (normal_dims(params["dim"], 0) and ())
+        )
     elif params["dim"] == ():
         params["dim"] = None
 
@@ -147,12 +161,19 @@ def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, inve
     if not isinstance(elements, Tensor) and not isinstance(test_elements, Tensor):
         raise TypeError("isin(): one of elements and test_elements must be a Tensor")
     x, y = as_array(elements), as_array(test_elements)
-    return wrap(np.asarray(np.isin(x, y, assume_unique=assume_unique and x.ndim == y.ndim == 1, invert=invert)))
+    return wrap(
+        np.asarray(np.isin(x, y, assume_unique=assume_unique and x.ndim == y.ndim == 1, invert=invert))
+    )
 
 
 @composite(method=False)
 def searchsorted(
-    sorted_sequence: Tensor, input: Any, *, out_int32: bool = False, right: bool = False, side: str | None = None,
+    sorted_sequence: Tensor,
+    input: Any,
+    *,
+    out_int32: bool = False,
+    right: bool = False,
+    side: str | None = None,
     sorter: Tensor | None = None,
 ) -> Tensor:
     """Where each value would be inserted into the sorted last dimension of sorted_sequence; equal values before (or after, right).
@@ -162,18 +183,26 @@ def searchsorted(
     if side not in (None, "left", "right"):
         raise RuntimeError(f"torch.searchsorted(): side can only be 'left' or 'right' but got {side}")
     if side == "left" and right:
-        raise RuntimeError("torch.searchsorted(): side and right can't be set to opposites, got side of left while right was True")
+        raise RuntimeError(
+            "torch.searchsorted(): side and right can't be set to opposites, got side of left while right was True"
+        )
     table, values = sorted_sequence.array, as_array(input)
     if not table.ndim:
-        raise RuntimeError("torch.searchsorted(): input value can be a scalar only when boundaries tensor dimension is 1")
+        raise RuntimeError(
+            "torch.searchsorted(): input value can be a scalar only when boundaries tensor dimension is 1"
+        )
     if table.ndim > 1 and table.shape[:-1] != values.shape[:-1]:
-        raise RuntimeError("torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions of boundaries "
-                           f"tensor and input value tensor must match, but we got boundaries tensor {list(table.shape)} and "
-                           f"input value tensor {list(values.shape)}")
+        raise RuntimeError(
+            "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions of boundaries "
+            f"tensor and input value tensor must match, but we got boundaries tensor {list(table.shape)} and "
+            f"input value tensor {list(values.shape)}"
+        )
     if sorter is not None:
         if sorter.array.shape != table.shape:
-            raise RuntimeError("torch.searchsorted(): boundary and sorter must have the same size, but got boundary tensor "
-                               f"{list(table.shape)} and got sorter tensor {list(sorter.array.shape)}")
+            raise RuntimeError(
+                "torch.searchsorted(): boundary and sorter must have the same size, but got boundary tensor "
+                f"{list(table.shape)} and got sorter tensor {list(sorter.array.shape)}"
+            )
         table = np.take_along_axis(table, sorter.array, -1)
     which = "right" if right or side == "right" else "left"
     kind = np.int32 if out_int32 else np.int64
@@ -195,4 +224,3 @@ def bucketize(input: Any, boundaries: Tensor, *, out_int32: bool = False, right:
         raise RuntimeError(f"boundaries tensor must be 1 dimension, but got dim({boundaries.array.ndim})")
     which, kind = "right" if right else "left", np.int32 if out_int32 else np.int64
     return wrap(np.asarray(boundaries.array.searchsorted(as_array(input), which)).astype(kind))
-

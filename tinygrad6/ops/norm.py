@@ -3,6 +3,7 @@
 The statistics are sums of columns or rows, taken as products with ones, which is several times as fast as a reduction.
 Sources: Ioffe and Szegedy 2015 (batch normalization), Ba, Kiros and Hinton 2016 (layer normalization).
 """
+
 from __future__ import annotations
 
 from typing import Any
@@ -59,9 +60,19 @@ def _batch_kernel(g, needs, x, w, cache):
     return dx, dw, db
 
 
-@op(derived, derived, derived, reference=_batch_reference, kernel=_batch_kernel, prepare=_cached, method=False, public=False,
-    node_name="NativeBatchNorm", torch="nn.functional.batch_norm",
-    examples=[case((4, 3), (3,), (3,), eps=1e-5), case((2, 3, 2, 2), (3,), (3,), eps=1e-3)])
+@op(
+    derived,
+    derived,
+    derived,
+    reference=_batch_reference,
+    kernel=_batch_kernel,
+    prepare=_cached,
+    method=False,
+    public=False,
+    node_name="NativeBatchNorm",
+    torch="nn.functional.batch_norm",
+    examples=[case((4, 3), (3,), (3,), eps=1e-5), case((2, 3, 2, 2), (3,), (3,), eps=1e-3)],
+)
 def batch_norm_train(x, w, b, eps, cache=None):
     """(x - mean) / sqrt(var + eps) * w + b with the mean and biased variance of each channel of x (N, C, *).
 
@@ -129,8 +140,18 @@ def _layer_kernel(g, needs, x, w, cache):
     return dx, dw, db
 
 
-@op(derived, derived, derived, reference=_layer_reference, kernel=_layer_kernel, prepare=_cached, method=False, public=False,
-    node_name="NativeLayerNorm", examples=[case((3, 4), (4,), (4,), eps=1e-5)])
+@op(
+    derived,
+    derived,
+    derived,
+    reference=_layer_reference,
+    kernel=_layer_kernel,
+    prepare=_cached,
+    method=False,
+    public=False,
+    node_name="NativeLayerNorm",
+    examples=[case((3, 4), (4,), (4,), eps=1e-5)],
+)
 def layer_norm_rows(x, w, b, eps, cache=None):
     """(x - mean) / sqrt(var + eps) * w + b with the mean and biased variance of each row of x (R, D); w, b (D)."""
     wide = x.astype(np.float32) if x.dtype.char == "e" else x

@@ -1,4 +1,5 @@
 """Parts of a tensor by position: slices, diagonals, triangles, sliding windows. Most are views."""
+
 from __future__ import annotations
 
 import operator
@@ -25,7 +26,9 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
         raise IndexError("select() cannot be applied to a 0-dim tensor.")
     d, i = normal_dim(dim, len(shape)), operator.index(index)
     if not -shape[d] <= i < shape[d]:
-        raise IndexError(f"select(): index {i} out of range for tensor of size {list(shape)} at dimension {d}")
+        raise IndexError(
+            f"select(): index {i} out of range for tensor of size {list(shape)} at dimension {d}"
+        )
     return part(input, ((ALL,) * d + (i, ...)))
 
 
@@ -57,8 +60,17 @@ def _two_dims(arrays: list, params: dict) -> None:
         raise RuntimeError(f"diagonal dimensions cannot be identical {d1}, {d2}")
 
 
-@op(lambda g, x_shape, offset, dim1, dim2: embed_diagonal(g, x_shape, offset, dim1, dim2), view=True, prepare=_two_dims,
-    examples=[case((3, 4)), case((3, 4), offset=1), case((3, 2, 4), offset=-1, dim1=2, dim2=0), case((2, 3), offset=5)])
+@op(
+    lambda g, x_shape, offset, dim1, dim2: embed_diagonal(g, x_shape, offset, dim1, dim2),
+    view=True,
+    prepare=_two_dims,
+    examples=[
+        case((3, 4)),
+        case((3, 4), offset=1),
+        case((3, 2, 4), offset=-1, dim1=2, dim2=0),
+        case((2, 3), offset=5),
+    ],
+)
 def diagonal(x, offset=0, dim1=0, dim2=1):
     """The elements whose index in dim2 is that in dim1 plus `offset`, as the last dimension; a view."""
     out = x.diagonal(offset, dim1, dim2)
@@ -67,8 +79,12 @@ def diagonal(x, offset=0, dim1=0, dim2=1):
     return out
 
 
-@op(lambda g, offset, dim1, dim2: diagonal(g, offset, dim1, dim2), method=False, public=False,
-    examples=[case((3,), shape=(3, 4), offset=1)])
+@op(
+    lambda g, offset, dim1, dim2: diagonal(g, offset, dim1, dim2),
+    method=False,
+    public=False,
+    examples=[case((3,), shape=(3, 4), offset=1)],
+)
 def embed_diagonal(x, shape, offset=0, dim1=0, dim2=1):
     """Zeros of the given shape with x on the diagonal."""
     out = np.zeros(shape, x.dtype)
@@ -123,6 +139,7 @@ def _matrices(name: str) -> Any:
     def prepare(arrays: list, params: dict) -> None:
         if arrays[0].ndim < 2:
             raise RuntimeError(f"{name}: input tensor must have at least 2 dimensions")
+
     return prepare
 
 
@@ -174,21 +191,31 @@ def _window(arrays: list, params: dict) -> None:
         raise RuntimeError(f"step is {step} but must be > 0")
 
 
-@op(lambda g, x_shape, dimension, size, step: fold_windows(g, x_shape, dimension, size, step), method="unfold", public=False,
-    view=True, prepare=_window, node_name="Unfold",
-    examples=[case((2, 5), dimension=1, size=3, step=1), case((5, 2), dimension=0, size=2, step=2)])
+@op(
+    lambda g, x_shape, dimension, size, step: fold_windows(g, x_shape, dimension, size, step),
+    method="unfold",
+    public=False,
+    view=True,
+    prepare=_window,
+    node_name="Unfold",
+    examples=[case((2, 5), dimension=1, size=3, step=1), case((5, 2), dimension=0, size=2, step=2)],
+)
 def windows(x, dimension, size, step):
     """x.unfold(dim, size, step): all slices of length `size` along a dimension, `step` apart, as a new last one; a view."""
     if not x.ndim:
         x = x.reshape(1)[:size]
         return x if size else x.reshape(1, 0)[0]
     d, n = dimension, (x.shape[dimension] - size) // step + 1
-    strides = (*x.strides[:d], x.strides[d] * step, *x.strides[d + 1:], x.strides[d])
-    return strided(x, (*x.shape[:d], n, *x.shape[d + 1:], size), strides)
+    strides = (*x.strides[:d], x.strides[d] * step, *x.strides[d + 1 :], x.strides[d])
+    return strided(x, (*x.shape[:d], n, *x.shape[d + 1 :], size), strides)
 
 
-@op(lambda g, dimension, size, step: windows(g, dimension, size, step), method=False, public=False,
-    examples=[case((2, 3, 3), shape=(2, 5), dimension=1, size=3, step=1)])
+@op(
+    lambda g, dimension, size, step: windows(g, dimension, size, step),
+    method=False,
+    public=False,
+    examples=[case((2, 3, 3), shape=(2, 5), dimension=1, size=3, step=1)],
+)
 def fold_windows(x, shape, dimension, size, step):
     """Zeros of the given shape to which the windows of x were added where they came from."""
     out = np.zeros(shape, x.dtype)
@@ -197,7 +224,9 @@ def fold_windows(x, shape, dimension, size, step):
         return out
     n = x.shape[dimension]
     for i in range(size):
-        out[(ALL,) * dimension + (slice(i, i + n * step, step),)][(ALL,) * dimension + (slice(n),)] += x[..., i]
+        out[(ALL,) * dimension + (slice(i, i + n * step, step),)][(ALL,) * dimension + (slice(n),)] += x[
+            ..., i
+        ]
     return out
 
 
@@ -212,27 +241,39 @@ def _strides(arrays: list, params: dict) -> None:
         raise NotImplementedError("as_strided(): only for contiguous tensors; call contiguous() first")
     last = offset + sum((n - 1) * s for n, s in zip(size, stride, strict=True))
     if min(size, default=1) and (last >= x.size or offset < 0 or min(stride, default=0) < 0):
-        raise RuntimeError(f"setStorage: sizes {list(size)}, strides {list(stride)}, storage offset {offset} are out of bounds "
-                           f"for a tensor of {x.size} elements")
+        raise RuntimeError(
+            f"setStorage: sizes {list(size)}, strides {list(stride)}, storage offset {offset} are out of bounds "
+            f"for a tensor of {x.size} elements"
+        )
 
 
-@op(lambda g, x_shape, size, stride, storage_offset: add_strided(g, x_shape, size, stride, storage_offset), view=True,
-    prepare=_strides, examples=[case((3, 4), size=(2, 2), stride=(1, 2), storage_offset=1), case((6,), size=(3, 3), stride=(1, 1))])
+@op(
+    lambda g, x_shape, size, stride, storage_offset: add_strided(g, x_shape, size, stride, storage_offset),
+    view=True,
+    prepare=_strides,
+    examples=[
+        case((3, 4), size=(2, 2), stride=(1, 2), storage_offset=1),
+        case((6,), size=(3, 3), stride=(1, 1)),
+    ],
+)
 def as_strided(x, size, stride, storage_offset=None):
     """The elements storage_offset + sum_d i_d stride[d] of contiguous x in row-major order, as shape `size`; a view.
 
     Offsets count from x's own first element. RuntimeError out of bounds, NotImplementedError if x is not contiguous.
     """
-    x = np.ascontiguousarray(x).reshape(-1)[storage_offset or 0:]
+    x = np.ascontiguousarray(x).reshape(-1)[storage_offset or 0 :]
     return strided(x, size, [s * x.itemsize for s in stride])
 
 
-@op(lambda g, size, stride, storage_offset: as_strided(g, size, stride, storage_offset), method=False, public=False,
-    examples=[case((3, 3), shape=(6,), size=(3, 3), stride=(1, 1), storage_offset=1)])
+@op(
+    lambda g, size, stride, storage_offset: as_strided(g, size, stride, storage_offset),
+    method=False,
+    public=False,
+    examples=[case((3, 3), shape=(6,), size=(3, 3), stride=(1, 1), storage_offset=1)],
+)
 def add_strided(x, shape, size, stride, storage_offset):
     """Zeros of the given shape to which x was added where as_strided looks."""
     out = np.zeros(shape, x.dtype)
     places = as_strided.op.forward(np.arange(out.size), size, stride, storage_offset)
     add_rows(out.reshape(-1, 1), places.reshape(-1), x.reshape(-1, 1))
     return out
-

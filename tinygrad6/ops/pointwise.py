@@ -2,6 +2,7 @@
 
 Rules use operators and ops only: they are read on arrays and, for higher derivatives, on Tensors.
 """
+
 from __future__ import annotations
 
 import builtins
@@ -24,11 +25,22 @@ def add(x, y):
 
 def _no_bools(arrays: list) -> None:
     if builtins.any(getattr(a, "dtype", None) == bool or isinstance(a, bool) for a in arrays):
-        raise RuntimeError("Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to "
-                           "invert a mask, use the `~` or `logical_not()` operator instead.")
+        raise RuntimeError(
+            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to "
+            "invert a mask, use the `~` or `logical_not()` operator instead."
+        )
 
 
-@op(lambda g: g, lambda g: -g, infix="sub", promote=True, domain=REAL, ufunc=np.subtract, inplace=True, check=_no_bools)
+@op(
+    lambda g: g,
+    lambda g: -g,
+    infix="sub",
+    promote=True,
+    domain=REAL,
+    ufunc=np.subtract,
+    inplace=True,
+    check=_no_bools,
+)
 def sub(x, y):
     """x - y, elementwise."""
 
@@ -73,7 +85,14 @@ def floor_divide(x, y):
     return np.floor_divide(x, y)
 
 
-@op(lambda g: g, lambda g, x, y: -g * floor_divide(x, y), promote=True, domain=POSITIVE, inplace=True, infix="mod")
+@op(
+    lambda g: g,
+    lambda g, x, y: -g * floor_divide(x, y),
+    promote=True,
+    domain=POSITIVE,
+    inplace=True,
+    infix="mod",
+)
 def remainder(x, y):
     """x - y * floor(x / y), elementwise: the sign is y's. The gradient jumps are ignored, as in PyTorch."""
     if x.dtype.kind in "iu" and not np.all(y):
@@ -220,13 +239,15 @@ def pow(x, y):
         if y == 3:
             return x * x * x
     out = np.power(x, y)
-    return out.astype(bool) if getattr(x, "dtype", None) == bool and getattr(y, "dtype", None) == bool else out
+    return (
+        out.astype(bool) if getattr(x, "dtype", None) == bool and getattr(y, "dtype", None) == bool else out
+    )
 
 
 def pow_slope(g: Any, x: Any, y: Any) -> Any:
     """g y x^(y-1), which is 0 where y is 0, even at x = 0."""
     if isinstance(y, (int, float)):
-        return g * 0.0 if y == 0 else g * (x**(y - 1) * y)
+        return g * 0.0 if y == 0 else g * (x ** (y - 1) * y)
     if isinstance(x, (int, float)):
         x = x + 0.0 * y
     return where(y == 0, g * 0.0, g * (y * x ** (y - 1)))
@@ -362,8 +383,11 @@ def minimum(x, y):
 @op(None, None, method=False, public=False, domain=REAL)
 def share(x, y):
     """1 where x > y, 1/2 where they are equal, 0 elsewhere: who won a maximum. No gradient."""
-    kind = np.result_type(x, y) if isinstance(x, np.ndarray) and isinstance(y, np.ndarray) else (
-        x.dtype if isinstance(x, np.ndarray) else y.dtype)
+    kind = (
+        np.result_type(x, y)
+        if isinstance(x, np.ndarray) and isinstance(y, np.ndarray)
+        else (x.dtype if isinstance(x, np.ndarray) else y.dtype)
+    )
     return np.greater(x, y).astype(kind) + np.equal(x, y).astype(kind) * kind.type(0.5)
 
 
@@ -383,10 +407,17 @@ def where(condition, x, y):
     """x where the condition holds, else y, elementwise; the three broadcast together."""
     condition = np.asarray(condition)
     if condition.dtype.kind != "b":
-        raise TypeError(f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype}")
+        raise TypeError(
+            f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype}"
+        )
     if not isinstance(x, np.ndarray) or not isinstance(y, np.ndarray):
-        kind = x.dtype if isinstance(x, (np.ndarray, np.generic)) else y.dtype if isinstance(
-            y, (np.ndarray, np.generic)) else None
+        kind = (
+            x.dtype
+            if isinstance(x, (np.ndarray, np.generic))
+            else y.dtype
+            if isinstance(y, (np.ndarray, np.generic))
+            else None
+        )
         x, y = np.asarray(x, kind), np.asarray(y, kind)
     return np.where(condition, x, y)
 
@@ -434,7 +465,8 @@ def logsigmoid(x):
 
 @op(
     lambda g, x, beta, threshold: g * where(x * beta > threshold, 1.0, sigmoid(x * beta)),
-    method=False, public=False,
+    method=False,
+    public=False,
     domain=REAL,
     examples=[case((2, 3)), case((2, 3), beta=2.0), case((2, 3), threshold=1.5)],
 )
@@ -449,7 +481,8 @@ def softplus(x, beta=1.0, threshold=20.0):
 
 @op(
     lambda g, x, negative_slope: g * where(x > 0, 1.0, negative_slope + 0 * x),
-    method=False, public=False,
+    method=False,
+    public=False,
     domain=REAL,
     avoid=(0.0,),
     examples=[case((2, 3)), case((2, 3), negative_slope=0.3), case((2, 3), negative_slope=-0.5)],
@@ -460,9 +493,12 @@ def leaky_relu(x, negative_slope=0.01):
 
 
 @op(
-    lambda g, x, alpha, scale, input_scale: g
-    * where(x > 0, scale + 0 * x, scale * input_scale * alpha * exp(where(x > 0, 0 * x, x) * input_scale)),
-    method=False, public=False,
+    lambda g, x, alpha, scale, input_scale: (
+        g
+        * where(x > 0, scale + 0 * x, scale * input_scale * alpha * exp(where(x > 0, 0 * x, x) * input_scale))
+    ),
+    method=False,
+    public=False,
     domain=REAL,
     avoid=(0.0,),
     examples=[case((2, 3)), case((2, 3), alpha=0.5), case((2, 3), alpha=1.5, scale=1.1, input_scale=0.7)],
@@ -487,7 +523,8 @@ def silu_slope(x: Any) -> Any:
 
 @op(
     lambda g, x, approximate: g * gelu_slope(x, approximate),
-    method=False, public=False,
+    method=False,
+    public=False,
     domain=REAL,
     examples=[case((2, 3)), case((2, 3), approximate="tanh")],
 )
@@ -521,7 +558,8 @@ def gelu_slope(x: Any, approximate: str) -> Any:
 
 @op(
     lambda g, x, min, max: g * within(x, min, max),
-    method=False, public=False,
+    method=False,
+    public=False,
     domain=REAL,
     avoid=(-0.5, 0.7),
     examples=[case((2, 3), min=-0.5, max=0.7), case((2, 3), min=-0.5), case((2, 3), max=0.7)],
@@ -529,7 +567,13 @@ def gelu_slope(x: Any, approximate: str) -> Any:
 def clip_numbers(x, min=None, max=None):
     """x limited to [min, max], two numbers either of which may be None. The gradient at the limits is 1."""
     out = x if min is None else np.maximum(x, x.dtype.type(min))
-    return np.array(out) if max is None and min is None else out if max is None else np.minimum(out, x.dtype.type(max))
+    return (
+        np.array(out)
+        if max is None and min is None
+        else out
+        if max is None
+        else np.minimum(out, x.dtype.type(max))
+    )
 
 
 @op(None, method=False, public=False, examples=[case((2, 3), min=-0.5, max=0.7)])

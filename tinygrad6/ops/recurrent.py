@@ -6,6 +6,7 @@ below, the textbook's step written with ordinary ops, which are also what the ke
 
 Sources: Hochreiter and Schmidhuber 1997 with Gers et al. 2000 (LSTM); Cho et al. 2014 (GRU); PyTorch's gate order.
 """
+
 from __future__ import annotations
 
 from typing import Any
@@ -49,12 +50,25 @@ def _rnn_kernel(g, needs, x, h, w, out, nonlinearity):
         dh = dz[t] @ w
     before = np.concatenate([h[None], out[:-1]])
     flat = dz.reshape(-1, dz.shape[-1])
-    return (dz, dh if needs[1] else None, flat.T @ before.reshape(-1, h.shape[-1]) if needs[2] else None,
-            np.add.reduce(flat, 0) if needs[3] else None)
+    return (
+        dz,
+        dh if needs[1] else None,
+        flat.T @ before.reshape(-1, h.shape[-1]) if needs[2] else None,
+        np.add.reduce(flat, 0) if needs[3] else None,
+    )
 
 
-@op(derived, derived, derived, derived, reference=_rnn_reference, kernel=_rnn_kernel, method=False, public=False,
-    examples=[case((3, 2, 4), (2, 4), (4, 4), (4,), nonlinearity="tanh", cache=None)])
+@op(
+    derived,
+    derived,
+    derived,
+    derived,
+    reference=_rnn_reference,
+    kernel=_rnn_kernel,
+    method=False,
+    public=False,
+    examples=[case((3, 2, 4), (2, 4), (4, 4), (4,), nonlinearity="tanh", cache=None)],
+)
 def rnn_scan(x, h, w, b, nonlinearity, cache):
     """h[t] = act(x[t] + h[t-1] w^T + b) for all t: x (T, B, H), h (B, H), w (H, H), b (H) -> (T, B, H)."""
     out, wt = np.empty(x.shape, x.dtype), w.T
@@ -80,8 +94,8 @@ def _lstm_reference(x: Any, h: Any, c: Any, w: Any, b: Any, cache: Any) -> Any:
     n, steps = h.shape[-1], []
     for t in range(x.shape[0]):
         z = x[t] + h @ w.t() + b
-        i, f, o = sigmoid(z[..., :n]), sigmoid(z[..., n:2 * n]), sigmoid(z[..., 3 * n:])
-        c = f * c + i * tanh(z[..., 2 * n:3 * n])
+        i, f, o = sigmoid(z[..., :n]), sigmoid(z[..., n : 2 * n]), sigmoid(z[..., 3 * n :])
+        c = f * c + i * tanh(z[..., 2 * n : 3 * n])
         h = o * tanh(c)
         steps.append(cat([h, c], -1))
     return stack(steps)
@@ -93,7 +107,7 @@ def _lstm_kernel(g, needs, h, c, w, out, cache):
     dz = np.empty_like(gates)
     dh, dc = np.zeros_like(h), np.zeros_like(c)
     for t in reversed(range(steps)):
-        i, f, u, o = (gates[t, :, k * n:(k + 1) * n] for k in range(4))
+        i, f, u, o = (gates[t, :, k * n : (k + 1) * n] for k in range(4))
         before = out[t - 1, :, n:] if t else c
         dh += g[t, :, :n]
         dc += g[t, :, n:]
@@ -101,9 +115,9 @@ def _lstm_kernel(g, needs, h, c, w, out, cache):
         dc += dh * o * (1 - th * th)
         z = dz[t]
         z[:, :n] = dc * u * (i * (1 - i))
-        z[:, n:2 * n] = dc * before * (f * (1 - f))
-        z[:, 2 * n:3 * n] = dc * i * (1 - u * u)
-        z[:, 3 * n:] = dh * th * (o * (1 - o))
+        z[:, n : 2 * n] = dc * before * (f * (1 - f))
+        z[:, 2 * n : 3 * n] = dc * i * (1 - u * u)
+        z[:, 3 * n :] = dh * th * (o * (1 - o))
         np.matmul(z, w, out=dh)
         dc *= f
     flat = dz.reshape(-1, 4 * n)
@@ -119,8 +133,19 @@ def _lstm_room(arrays: list, params: dict) -> None:
     params["cache"] = []
 
 
-@op(derived, derived, derived, derived, derived, reference=_lstm_reference, kernel=_lstm_kernel, prepare=_lstm_room,
-    method=False, public=False, examples=[case((3, 2, 8), (2, 2), (2, 2), (8, 2), (8,))])
+@op(
+    derived,
+    derived,
+    derived,
+    derived,
+    derived,
+    reference=_lstm_reference,
+    kernel=_lstm_kernel,
+    prepare=_lstm_room,
+    method=False,
+    public=False,
+    examples=[case((3, 2, 8), (2, 2), (2, 2), (8, 2), (8,))],
+)
 def lstm_scan(x, h, c, w, b, cache=None):
     """All steps of an LSTM: x (T, B, 4H) = inputs times W_ih^T, h, c (B, H), w (4H, H), b (4H) -> (T, B, 2H): h and c.
 
@@ -136,14 +161,14 @@ def lstm_scan(x, h, c, w, b, cache=None):
     for t in range(steps):
         z = gates[t]
         z += h @ wt
-        u = z[:, 2 * n:3 * n]
+        u = z[:, 2 * n : 3 * n]
         candidate = np.tanh(u)
         _sigmoid_(z)  # all of it at once; the candidate is put back
         u[...] = candidate
-        c = z[:, n:2 * n] * c
+        c = z[:, n : 2 * n] * c
         c += z[:, :n] * u
         np.tanh(c, out=tanh_c[t])
-        h = z[:, 3 * n:] * tanh_c[t]
+        h = z[:, 3 * n :] * tanh_c[t]
         out[t, :, :n] = h
         out[t, :, n:] = c
     if cache is not None:
@@ -160,8 +185,8 @@ def _gru_reference(x: Any, h: Any, w: Any, b: Any, cache: Any) -> Any:
     n, steps = h.shape[-1], []
     for t in range(x.shape[0]):
         a = h @ w.t() + b
-        r, z = sigmoid(x[t][..., :n] + a[..., :n]), sigmoid(x[t][..., n:2 * n] + a[..., n:2 * n])
-        u = tanh(x[t][..., 2 * n:] + r * a[..., 2 * n:])
+        r, z = sigmoid(x[t][..., :n] + a[..., :n]), sigmoid(x[t][..., n : 2 * n] + a[..., n : 2 * n])
+        u = tanh(x[t][..., 2 * n :] + r * a[..., 2 * n :])
         h = (1 - z) * u + z * h
         steps.append(h)
     return stack(steps)
@@ -173,15 +198,15 @@ def _gru_kernel(g, needs, h, w, out, cache):
     dx, da = np.empty_like(gates), np.empty_like(gates)
     dh = np.zeros_like(h)
     for t in reversed(range(steps)):
-        r, z, u = (gates[t, :, k * n:(k + 1) * n] for k in range(3))
+        r, z, u = (gates[t, :, k * n : (k + 1) * n] for k in range(3))
         before = out[t - 1] if t else h
         dh = dh + g[t]
         du = dh * (1 - z) * (1 - u * u)
-        dx[t, :, 2 * n:] = du
+        dx[t, :, 2 * n :] = du
         dx[t, :, :n] = du * inner[t] * (r * (1 - r))
-        dx[t, :, n:2 * n] = dh * (before - u) * (z * (1 - z))
-        da[t, :, :2 * n] = dx[t, :, :2 * n]
-        da[t, :, 2 * n:] = du * r
+        dx[t, :, n : 2 * n] = dh * (before - u) * (z * (1 - z))
+        da[t, :, : 2 * n] = dx[t, :, : 2 * n]
+        da[t, :, 2 * n :] = du * r
         dh = dh * z
         dh += da[t] @ w
     flat = da.reshape(-1, 3 * n)
@@ -191,8 +216,18 @@ def _gru_kernel(g, needs, h, w, out, cache):
     return dx, dh, dw, np.ones(len(flat), flat.dtype) @ flat if needs[3] else None
 
 
-@op(derived, derived, derived, derived, reference=_gru_reference, kernel=_gru_kernel, prepare=_lstm_room,
-    method=False, public=False, examples=[case((3, 2, 6), (2, 2), (6, 2), (6,))])
+@op(
+    derived,
+    derived,
+    derived,
+    derived,
+    reference=_gru_reference,
+    kernel=_gru_kernel,
+    prepare=_lstm_room,
+    method=False,
+    public=False,
+    examples=[case((3, 2, 6), (2, 2), (6, 2), (6,))],
+)
 def gru_scan(x, h, w, b, cache=None):
     """All steps of a GRU: x (T, B, 3H) = inputs times W_ih^T + b_ih, h (B, H), w (3H, H), b (3H) -> (T, B, H).
 
@@ -207,13 +242,13 @@ def gru_scan(x, h, w, b, cache=None):
         a = h @ wt
         a += b
         q = gates[t]
-        q[:, :2 * n] += a[:, :2 * n]
-        _sigmoid_(q[:, :2 * n])
-        inner[t] = a[:, 2 * n:]
-        u = q[:, 2 * n:]
-        u += q[:, :n] * a[:, 2 * n:]
+        q[:, : 2 * n] += a[:, : 2 * n]
+        _sigmoid_(q[:, : 2 * n])
+        inner[t] = a[:, 2 * n :]
+        u = q[:, 2 * n :]
+        u += q[:, :n] * a[:, 2 * n :]
         np.tanh(u, out=u)
-        z = q[:, n:2 * n]
+        z = q[:, n : 2 * n]
         h = u + z * (h - u)
         out[t] = h
     if cache is not None:

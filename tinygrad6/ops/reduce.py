@@ -1,4 +1,5 @@
 """Reductions: sums, means, products, extremes, norms, softmax, cumulative sums. From simple to complex."""
+
 from __future__ import annotations
 
 import math
@@ -7,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad6 import dtypes
-from tinygrad6.op import POSITIVE, REAL, case, composite, op
+from tinygrad6.op import POSITIVE, case, composite, op
 from tinygrad6.ops.pointwise import exp, log, maximum, minimum, sign, sqrt, where
 from tinygrad6.ops.pointwise import abs as absolute
 from tinygrad6.ops.shape import expand_to, flip_over, normal_dim, normal_dims, permute_to
@@ -37,8 +38,11 @@ def _reduced_floats(name: str) -> Any:
     def prepare(arrays: list, params: dict) -> None:
         _reduced(arrays, params)
         if arrays[0].dtype.kind != "f":
-            raise RuntimeError(f"{name}(): could not infer output dtype. Input dtype must be either a floating point or "
-                               f"complex dtype. Got: {dtypes.from_numpy(arrays[0].dtype)}")
+            raise RuntimeError(
+                f"{name}(): could not infer output dtype. Input dtype must be either a floating point or "
+                f"complex dtype. Got: {dtypes.from_numpy(arrays[0].dtype)}"
+            )
+
     return prepare
 
 
@@ -77,16 +81,24 @@ def divided(total: Any, n: int) -> Any:
     return total / n if n else total * math.nan
 
 
-@op(lambda g, x_shape, dim, keepdim: widen(divided(g, count(x_shape, dim)), x_shape, dim, keepdim),
-    prepare=_reduced_floats("mean"), examples=_DIMS)
+@op(
+    lambda g, x_shape, dim, keepdim: widen(divided(g, count(x_shape, dim)), x_shape, dim, keepdim),
+    prepare=_reduced_floats("mean"),
+    examples=_DIMS,
+)
 def mean(x, dim=None, keepdim=False, *, dtype=None):
     """The mean over `dim` (an int, a tuple, or None for all); nan for no elements. Floats only."""
     total = np.add.reduce(x, dim, np.float32 if x.dtype.char == "e" else None, keepdims=keepdim)
     return divided(total, count(x.shape, dim)).astype(x.dtype)
 
 
-@op(lambda g, x, dim, keepdim: prod_slope(g, x, dim, keepdim), method=False, public=False, prepare=_reduced,
-    examples=[*_DIMS, case(lambda rng: np.array([[0.0, 2.0, 3.0], [0.0, 0.0, 4.0]]), dim=1)])
+@op(
+    lambda g, x, dim, keepdim: prod_slope(g, x, dim, keepdim),
+    method=False,
+    public=False,
+    prepare=_reduced,
+    examples=[*_DIMS, case(lambda rng: np.array([[0.0, 2.0, 3.0], [0.0, 0.0, 4.0]]), dim=1)],
+)
 def prod_over(x, dim=None, keepdim=False, *, dtype=None):
     """The product over `dim` (all if None). The gradient is right for zeros too."""
     return np.multiply.reduce(x, dim, None if x.dtype.kind == "f" else np.int64, keepdims=keepdim)
@@ -142,12 +154,18 @@ def _corrected(name: str) -> Any:
         _reduced(arrays, params)
         if arrays[0].dtype.kind != "f":
             raise RuntimeError(f"{name} only support floating point and complex dtypes")
+
     return prepare
 
 
-@op(lambda g, x, dim, correction, keepdim: var_slope(g, x, dim, correction, keepdim), method=False, public=False,
-    prepare=_corrected("std and var"), node_name="Var",
-    examples=[case((2, 3)), case((2, 3), dim=1), case((2, 3), dim=0, correction=0, keepdim=True)])
+@op(
+    lambda g, x, dim, correction, keepdim: var_slope(g, x, dim, correction, keepdim),
+    method=False,
+    public=False,
+    prepare=_corrected("std and var"),
+    node_name="Var",
+    examples=[case((2, 3)), case((2, 3), dim=1), case((2, 3), dim=0, correction=0, keepdim=True)],
+)
 def var_over(x, dim=None, correction=1, keepdim=False):
     """The sum of squared differences from the mean over max(0, n - correction)."""
     n = count(x.shape, dim)
@@ -165,7 +183,12 @@ def var_slope(g: Any, x: Any, dim: tuple, correction: float, keepdim: bool) -> A
     return (x - mean(x, dim, True)) * divided(g * 2.0, rest)
 
 
-_VARS = [case((2, 3)), case((2, 3), dim=1), case((2, 3), dim=0, unbiased=False), case((2, 3), dim=1, correction=2)]
+_VARS = [
+    case((2, 3)),
+    case((2, 3), dim=1),
+    case((2, 3), dim=0, unbiased=False),
+    case((2, 3), dim=1, correction=2),
+]
 
 
 def _correction(unbiased: bool, correction: Any) -> Any:
@@ -173,7 +196,9 @@ def _correction(unbiased: bool, correction: Any) -> Any:
 
 
 @composite(examples=_VARS)
-def var(input: Tensor, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: Any = None) -> Tensor:
+def var(
+    input: Tensor, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: Any = None
+) -> Tensor:
     """The variance over `dim`: squared differences from the mean, over n - 1 (n if not unbiased). nan for n = 1."""
     if isinstance(dim, bool):
         dim, unbiased = None, dim
@@ -181,28 +206,43 @@ def var(input: Tensor, dim: Any = None, unbiased: bool = True, keepdim: bool = F
 
 
 @composite(examples=_VARS)
-def std(input: Tensor, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: Any = None) -> Tensor:
+def std(
+    input: Tensor, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: Any = None
+) -> Tensor:
     """The square root of var over `dim`. The gradient for constants is 0, as in PyTorch."""
     return root_or_zero(var(input, dim, unbiased, keepdim, correction=correction))
 
 
-@op(lambda g, out: where(out == 0, g * 0.0, g / (2 * where(out == 0, out + 1.0, out))), method=False, public=False, domain=POSITIVE,
-    node_name="Std")
+@op(
+    lambda g, out: where(out == 0, g * 0.0, g / (2 * where(out == 0, out + 1.0, out))),
+    method=False,
+    public=False,
+    domain=POSITIVE,
+    node_name="Std",
+)
 def root_or_zero(x):
     """The square root, with gradient 0 at 0: for norms and deviations."""
     return np.sqrt(x)
 
 
 @composite()
-def var_mean(input: Tensor, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: Any = None) -> tuple[Tensor, Tensor]:
+def var_mean(
+    input: Tensor, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: Any = None
+) -> tuple[Tensor, Tensor]:
     """(var, mean) over `dim`."""
-    return var(input, dim, unbiased, keepdim, correction=correction), mean(input, dim if not isinstance(dim, bool) else None, keepdim)
+    return var(input, dim, unbiased, keepdim, correction=correction), mean(
+        input, dim if not isinstance(dim, bool) else None, keepdim
+    )
 
 
 @composite()
-def std_mean(input: Tensor, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: Any = None) -> tuple[Tensor, Tensor]:
+def std_mean(
+    input: Tensor, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: Any = None
+) -> tuple[Tensor, Tensor]:
     """(std, mean) over `dim`."""
-    return std(input, dim, unbiased, keepdim, correction=correction), mean(input, dim if not isinstance(dim, bool) else None, keepdim)
+    return std(input, dim, unbiased, keepdim, correction=correction), mean(
+        input, dim if not isinstance(dim, bool) else None, keepdim
+    )
 
 
 # ---- extremes
@@ -214,8 +254,11 @@ def _not_empty(name: str) -> Any:
         _reduced(arrays, params)
         if not count(x.shape, params["dim"]):
             kind = RuntimeError if whole else IndexError
-            raise kind(f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction "
-                       f"dim with the 'dim' argument. Got shape {list(x.shape)}, dim {params['dim']}")
+            raise kind(
+                f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction "
+                f"dim with the 'dim' argument. Got shape {list(x.shape)}, dim {params['dim']}"
+            )
+
     return prepare
 
 
@@ -224,16 +267,26 @@ def extreme_slope(g: Any, x: Any, out: Any, dim: tuple, keepdim: bool) -> Any:
     shape = x.shape
     winners = x == keep_dims(out, shape, dim, keepdim)
     share = winners / sum(winners, dim, True)
-    return keep_dims(g, shape, dim, keepdim) * (share if not isinstance(share, np.ndarray) else share.astype(x.dtype))
+    return keep_dims(g, shape, dim, keepdim) * (
+        share if not isinstance(share, np.ndarray) else share.astype(x.dtype)
+    )
 
 
-@op(lambda g, x, out, dim, keepdim: extreme_slope(g, x, out, dim, keepdim), prepare=_not_empty("amax"), examples=_DIMS)
+@op(
+    lambda g, x, out, dim, keepdim: extreme_slope(g, x, out, dim, keepdim),
+    prepare=_not_empty("amax"),
+    examples=_DIMS,
+)
 def amax(x, dim=None, keepdim=False):
     """The largest element over `dim` (all if None); nan if there is one. Ties share the gradient equally."""
     return np.maximum.reduce(x, dim, keepdims=keepdim)
 
 
-@op(lambda g, x, out, dim, keepdim: extreme_slope(g, x, out, dim, keepdim), prepare=_not_empty("amin"), examples=_DIMS)
+@op(
+    lambda g, x, out, dim, keepdim: extreme_slope(g, x, out, dim, keepdim),
+    prepare=_not_empty("amin"),
+    examples=_DIMS,
+)
 def amin(x, dim=None, keepdim=False):
     """The smallest element over `dim` (all if None); nan if there is one. Ties share the gradient equally."""
     return np.minimum.reduce(x, dim, keepdims=keepdim)
@@ -245,17 +298,28 @@ def _argument(name: str) -> Any:
         if dim is not None:
             params["dim"] = dim = normal_dim(dim, x.ndim)
         if not (x.size if dim is None else x.shape[dim] if x.ndim else 1):
-            raise IndexError(f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Got {list(x.shape)}")
+            raise IndexError(
+                f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Got {list(x.shape)}"
+            )
+
     return prepare
 
 
-@op(None, prepare=_argument("argmax"), examples=[case((2, 3)), case((2, 3), dim=1), case((2, 3), dim=0, keepdim=True)])
+@op(
+    None,
+    prepare=_argument("argmax"),
+    examples=[case((2, 3)), case((2, 3), dim=1), case((2, 3), dim=0, keepdim=True)],
+)
 def argmax(x, dim=None, keepdim=False):
     """The index of the first largest element along `dim`, or in x flattened. int64, no gradient."""
     return _first(np.argmax, x, dim, keepdim)
 
 
-@op(None, prepare=_argument("argmin"), examples=[case((2, 3)), case((2, 3), dim=1), case((2, 3), dim=0, keepdim=True)])
+@op(
+    None,
+    prepare=_argument("argmin"),
+    examples=[case((2, 3)), case((2, 3), dim=1), case((2, 3), dim=0, keepdim=True)],
+)
 def argmin(x, dim=None, keepdim=False):
     """The index of the first smallest element along `dim`, or in x flattened. int64, no gradient."""
     return _first(np.argmin, x, dim, keepdim)
@@ -286,8 +350,13 @@ def _floating(arrays: list, params: dict) -> None:
         arrays[0] = arrays[0].astype(dtypes.default_float())
 
 
-@op(lambda g, x, out, dim, keepdim: keep_dims(g, x.shape, dim, keepdim) * exp(
-    x - finite(keep_dims(out, x.shape, dim, keepdim))), prepare=_floating, examples=_DIMS[1:])
+@op(
+    lambda g, x, out, dim, keepdim: (
+        keep_dims(g, x.shape, dim, keepdim) * exp(x - finite(keep_dims(out, x.shape, dim, keepdim)))
+    ),
+    prepare=_floating,
+    examples=_DIMS[1:],
+)
 def logsumexp(x, dim, keepdim=False):
     """log(sum(exp(x))) over `dim`, shifted by the largest element so that nothing overflows."""
     if not count(x.shape, dim):
@@ -302,7 +371,9 @@ def logsumexp(x, dim, keepdim=False):
 
 def finite(x: Any) -> Any:
     """x with its infinities made 0."""
-    return where(absolute(x) == math.inf, x * 0.0 if isinstance(x, np.ndarray) and not np.isinf(x).any() else 0.0, x)
+    return where(
+        absolute(x) == math.inf, x * 0.0 if isinstance(x, np.ndarray) and not np.isinf(x).any() else 0.0, x
+    )
 
 
 def _along(arrays: list, params: dict) -> None:
@@ -324,7 +395,12 @@ def _softmax_kernel(g, out, dim):
 _SOFT = [case((2, 3), dim=1), case((2, 3), dim=0), case((2, 3, 2), dim=-2)]
 
 
-@op(lambda g, out, dim: out * (g - sum(g * out, dim, True)), kernel=_softmax_kernel, prepare=_along, examples=_SOFT)
+@op(
+    lambda g, out, dim: out * (g - sum(g * out, dim, True)),
+    kernel=_softmax_kernel,
+    prepare=_along,
+    examples=_SOFT,
+)
 def softmax(x, dim, dtype=None):
     """exp(x) / sum(exp(x)) along `dim`, shifted by the largest element. Sums to 1; floats only."""
     if not x.ndim:
@@ -342,7 +418,12 @@ def _log_softmax_kernel(g, out, dim):
     return (slope,)
 
 
-@op(lambda g, out, dim: g - exp(out) * sum(g, dim, True), kernel=_log_softmax_kernel, prepare=_along, examples=_SOFT)
+@op(
+    lambda g, out, dim: g - exp(out) * sum(g, dim, True),
+    kernel=_log_softmax_kernel,
+    prepare=_along,
+    examples=_SOFT,
+)
 def log_softmax(x, dim, dtype=None):
     """x - log(sum(exp(x))) along `dim`, shifted by the largest element. Floats only."""
     if not x.ndim:
@@ -355,8 +436,12 @@ def log_softmax(x, dim, dtype=None):
 # ---- cumulative
 
 
-@op(lambda g, dim: flip_over(cumsum(flip_over(g, (dim,)), dim), (dim,)) if g.ndim else g, prepare=lambda a, p: _cumulative(a, p),
-    examples=[case((2, 3), dim=0), case((2, 3), dim=-1)], inplace=True)
+@op(
+    lambda g, dim: flip_over(cumsum(flip_over(g, (dim,)), dim), (dim,)) if g.ndim else g,
+    prepare=lambda a, p: _cumulative(a, p),
+    examples=[case((2, 3), dim=0), case((2, 3), dim=-1)],
+    inplace=True,
+)
 def cumsum(x, dim, *, dtype=None):
     """The running sum along `dim`. Integers and bools add up in int64."""
     return np.add.accumulate(x, dim, None if x.dtype.kind == "f" else np.int64) if x.ndim else x.copy()
@@ -373,7 +458,9 @@ def _cumulative(arrays: list, params: dict) -> None:
 # ---- norms
 
 
-@composite(examples=[case((2, 3)), case((2, 3), p=1), case((2, 3), p=3.0, dim=1), case((2, 3), p=math.inf, dim=0)])
+@composite(
+    examples=[case((2, 3)), case((2, 3), p=1), case((2, 3), p=3.0, dim=1), case((2, 3), p=math.inf, dim=0)]
+)
 def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
     """(sum |x|^p)^(1/p) over `dim` (all if None); p = 2 by default, inf for the largest |x|, 0 counts nonzeros.
 
@@ -381,7 +468,9 @@ def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, 
     """
     x = input if dtype is None else input.to(dtype)  # type: ignore[attr-defined]
     if x.array.dtype.kind != "f":
-        raise RuntimeError(f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {x.dtype}")
+        raise RuntimeError(
+            f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {x.dtype}"
+        )
     if p in ("fro", None, 2):
         return root_or_zero(sum(x * x, dim, keepdim))
     if p == "nuc":

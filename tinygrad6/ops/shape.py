@@ -1,4 +1,5 @@
 """Shapes and arrangements: what moves elements without computing with them. From simple to complex."""
+
 from __future__ import annotations
 
 import builtins
@@ -113,12 +114,29 @@ def _converter(name: str, dtype: dtypes.dtype) -> Any:
     return convert
 
 
-for _name, _dtype in (("float", dtypes.float32), ("double", dtypes.float64), ("half", dtypes.float16),
-                      ("long", dtypes.int64), ("int", dtypes.int32), ("short", dtypes.int16),
-                      ("char", dtypes.int8), ("byte", dtypes.uint8), ("bool", dtypes.bool_)):
+for _name, _dtype in (
+    ("float", dtypes.float32),
+    ("double", dtypes.float64),
+    ("half", dtypes.float16),
+    ("long", dtypes.int64),
+    ("int", dtypes.int32),
+    ("short", dtypes.int16),
+    ("char", dtypes.int8),
+    ("byte", dtypes.uint8),
+    ("bool", dtypes.bool_),
+):
     setattr(Tensor, _name, _converter(_name, _dtype))
-_NAMES = {dtypes.float32: "Float", dtypes.float64: "Double", dtypes.float16: "Half", dtypes.int64: "Long",
-          dtypes.int32: "Int", dtypes.int16: "Short", dtypes.int8: "Char", dtypes.uint8: "Byte", dtypes.bool_: "Bool"}
+_NAMES = {
+    dtypes.float32: "Float",
+    dtypes.float64: "Double",
+    dtypes.float16: "Half",
+    dtypes.int64: "Long",
+    dtypes.int32: "Int",
+    dtypes.int16: "Short",
+    dtypes.int8: "Char",
+    dtypes.uint8: "Byte",
+    dtypes.bool_: "Bool",
+}
 
 
 @composite()
@@ -157,15 +175,24 @@ def _misfit(x: np.ndarray, shape: Any) -> RuntimeError:
     if builtins.any(n < -1 for n in shape):
         return RuntimeError(f"invalid shape dimension {builtins.min(shape)}")
     if -1 in shape and 0 in shape:
-        return RuntimeError(f"cannot reshape tensor of {x.size} elements into shape {shape} because the unspecified "
-                            "dimension size -1 can be any value and is ambiguous")
+        return RuntimeError(
+            f"cannot reshape tensor of {x.size} elements into shape {shape} because the unspecified "
+            "dimension size -1 can be any value and is ambiguous"
+        )
     return RuntimeError(f"shape '{shape}' is invalid for input of size {x.size}")
 
 
 _RESHAPES = [case((2, 3), shape=(3, 2)), case((2, 3), shape=(6,)), case((2, 3), shape=(1, 2, 3))]
 
 
-@op(lambda g, x_shape: g.reshape(x_shape), method=False, public=False, view=True, examples=_RESHAPES, node_name="View")
+@op(
+    lambda g, x_shape: g.reshape(x_shape),
+    method=False,
+    public=False,
+    view=True,
+    examples=_RESHAPES,
+    node_name="View",
+)
 def reshape_to(x, shape):
     """x with its elements in row-major order laid out as `shape`; a view where memory allows."""
     try:
@@ -221,9 +248,9 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     if first == last:
         return input
     n = 1
-    for d in shape[first:last + 1]:
+    for d in shape[first : last + 1]:
         n *= d
-    return reshape(input, shape[:first] + (n,) + shape[last + 1:])
+    return reshape(input, shape[:first] + (n,) + shape[last + 1 :])
 
 
 @composite(examples=[case((2, 3))])
@@ -241,8 +268,10 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
         known *= n if n != -1 else 1
     full = tuple(shape[d] // known if n == -1 else n for n in sizes)
     if np.prod(full, dtype=np.int64) != shape[d]:
-        raise RuntimeError(f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {d} ({shape[d]})")
-    return reshape(input, shape[:d] + full + shape[d + 1:])
+        raise RuntimeError(
+            f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {d} ({shape[d]})"
+        )
+    return reshape(input, shape[:d] + full + shape[d + 1 :])
 
 
 def _squeeze_dims(arrays: list, params: dict) -> None:
@@ -251,8 +280,12 @@ def _squeeze_dims(arrays: list, params: dict) -> None:
     params["dim"] = tuple(d for d in dims if d < len(shape) and shape[d] == 1)
 
 
-@op(lambda g, x_shape: g.reshape(x_shape), view=True, prepare=_squeeze_dims,
-    examples=[case((2, 1, 3)), case((2, 1, 3), dim=1), case((1, 1, 3), dim=(0, 1))])
+@op(
+    lambda g, x_shape: g.reshape(x_shape),
+    view=True,
+    prepare=_squeeze_dims,
+    examples=[case((2, 1, 3)), case((2, 1, 3), dim=1), case((1, 1, 3), dim=(0, 1))],
+)
 def squeeze(x, dim=None):
     """x without the dimensions of length 1: all of them, or those among `dim`."""
     shape = tuple(n for i, n in enumerate(x.shape) if i not in dim)
@@ -263,8 +296,12 @@ def _unsqueeze_dim(arrays: list, params: dict) -> None:
     params["dim"] = normal_dim(params["dim"], arrays[0].ndim + 1)
 
 
-@op(lambda g, x_shape: g.reshape(x_shape), view=True, prepare=_unsqueeze_dim,
-    examples=[case((2, 3), dim=0), case((2, 3), dim=-1)])
+@op(
+    lambda g, x_shape: g.reshape(x_shape),
+    view=True,
+    prepare=_unsqueeze_dim,
+    examples=[case((2, 3), dim=0), case((2, 3), dim=-1)],
+)
 def unsqueeze(x, dim):
     """x with a new dimension of length 1 at `dim`."""
     dim = dim % (x.ndim + 1)
@@ -277,14 +314,23 @@ def unsqueeze(x, dim):
 def _permutation(arrays: list, params: dict) -> None:
     dims = normal_dims(tuple(params["dims"]), arrays[0].ndim)
     if len(dims) != arrays[0].ndim:
-        raise RuntimeError(f"permute(sparse_coo): number of dimensions in the tensor input does not match the length "
-                           f"of the desired ordering of dimensions i.e. input.dim() = {arrays[0].ndim} is not equal "
-                           f"to len(dims) = {len(dims)}")
+        raise RuntimeError(
+            f"permute(sparse_coo): number of dimensions in the tensor input does not match the length "
+            f"of the desired ordering of dimensions i.e. input.dim() = {arrays[0].ndim} is not equal "
+            f"to len(dims) = {len(dims)}"
+        )
     params["dims"] = dims
 
 
-@op(lambda g, dims: permute_to(g, _inverse(dims)), method=False, public=False, view=True, prepare=_permutation, node_name="Permute",
-    examples=[case((2, 3, 4), dims=(2, 0, 1))])
+@op(
+    lambda g, dims: permute_to(g, _inverse(dims)),
+    method=False,
+    public=False,
+    view=True,
+    prepare=_permutation,
+    node_name="Permute",
+    examples=[case((2, 3, 4), dims=(2, 0, 1))],
+)
 def permute_to(x, dims):
     """x with its dimensions in the order `dims`; a view."""
     return x.transpose(dims)
@@ -308,8 +354,12 @@ def _transposed(arrays: list, params: dict) -> None:
     params["dim0"], params["dim1"] = normal_dim(params["dim0"], n), normal_dim(params["dim1"], n)
 
 
-@op(lambda g, dim0, dim1: transpose(g, dim0, dim1), view=True, prepare=_transposed,
-    examples=[case((2, 3), dim0=0, dim1=1), case((2, 3, 4), dim0=-1, dim1=1)])
+@op(
+    lambda g, dim0, dim1: transpose(g, dim0, dim1),
+    view=True,
+    prepare=_transposed,
+    examples=[case((2, 3), dim0=0, dim1=1), case((2, 3, 4), dim0=-1, dim1=1)],
+)
 def transpose(x, dim0, dim1):
     """x with two dimensions swapped; a view."""
     return x.swapaxes(dim0, dim1) if x.ndim else x
@@ -323,13 +373,17 @@ def t(input: Tensor) -> Tensor:
     return transpose(input, 0, 1) if input.array.ndim == 2 else input
 
 
-Tensor.T = property(lambda self: permute(self, *range(self.array.ndim)[::-1]) if self.array.ndim != 2 else t(self))  # type: ignore[attr-defined]
+Tensor.T = property(
+    lambda self: permute(self, *range(self.array.ndim)[::-1]) if self.array.ndim != 2 else t(self)
+)  # type: ignore[attr-defined]
 Tensor.mT = property(lambda self: _matrix_transpose(self))  # type: ignore[attr-defined]
 
 
 def _matrix_transpose(x: Tensor) -> Tensor:
     if x.array.ndim < 2:
-        raise RuntimeError(f"tensor.mT is only supported on matrices or batches of matrices. Got {x.array.ndim}-D tensor.")
+        raise RuntimeError(
+            f"tensor.mT is only supported on matrices or batches of matrices. Got {x.array.ndim}-D tensor."
+        )
     return transpose(x, -2, -1)
 
 
@@ -351,7 +405,9 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     n = input.array.ndim
     src, dst = normal_dims(source, n), normal_dims(destination, n)
     if len(src) != len(dst):
-        raise RuntimeError("movedim: Invalid source or destination dims: they must have the same number of elements")
+        raise RuntimeError(
+            "movedim: Invalid source or destination dims: they must have the same number of elements"
+        )
     order = [d for d in range(n) if d not in src]
     for d, s in sorted(zip(dst, src, strict=True)):
         order.insert(d, s)
@@ -371,22 +427,35 @@ def _expanded_shape(arrays: list, params: dict) -> None:
     have, shape = arrays[0].shape, [operator.index(n) for n in params["shape"]]
     lead = len(shape) - len(have)
     if lead < 0:
-        raise RuntimeError(f"expand(the number of sizes provided ({len(shape)}) must be greater or equal to the number of "
-                           f"dimensions in the tensor ({len(have)}))")
+        raise RuntimeError(
+            f"expand(the number of sizes provided ({len(shape)}) must be greater or equal to the number of "
+            f"dimensions in the tensor ({len(have)}))"
+        )
     for i, n in enumerate(shape):
         if n == -1 and i >= lead:
             shape[i] = have[i - lead]
         elif n < 0:
-            raise RuntimeError(f"expand: the expanded size of the tensor ({n}) isn't allowed in a leading, non-existing "
-                               f"dimension {i}")
+            raise RuntimeError(
+                f"expand: the expanded size of the tensor ({n}) isn't allowed in a leading, non-existing "
+                f"dimension {i}"
+            )
         elif i >= lead and have[i - lead] not in (1, n):
-            raise RuntimeError(f"The expanded size of the tensor ({n}) must match the existing size ({have[i - lead]}) at "
-                               f"non-singleton dimension {i}.  Target sizes: {shape}.  Tensor sizes: {list(have)}")
+            raise RuntimeError(
+                f"The expanded size of the tensor ({n}) must match the existing size ({have[i - lead]}) at "
+                f"non-singleton dimension {i}.  Target sizes: {shape}.  Tensor sizes: {list(have)}"
+            )
     params["shape"] = tuple(shape)
 
 
-@op(lambda g: g, method=False, public=False, view=True, prepare=_expanded_shape, node_name="Expand",
-    examples=[case((2, 1), shape=(2, 3)), case((3,), shape=(2, 3))])
+@op(
+    lambda g: g,
+    method=False,
+    public=False,
+    view=True,
+    prepare=_expanded_shape,
+    node_name="Expand",
+    examples=[case((2, 1), shape=(2, 3)), case((3,), shape=(2, 3))],
+)
 def expand_to(x, shape):
     """x repeated along dimensions of length 1, and along new leading ones, without copying; a view."""
     lead = len(shape) - x.ndim
@@ -425,8 +494,10 @@ def broadcast_shapes(*shapes: Any) -> Size:
     try:
         return Size(np.broadcast_shapes(*[(s,) if isinstance(s, int) else tuple(s) for s in shapes]))
     except ValueError:
-        raise RuntimeError("Shape mismatch: objects cannot be broadcast to a single shape: "
-                           f"{', '.join(str(list(s)) for s in shapes)}") from None
+        raise RuntimeError(
+            "Shape mismatch: objects cannot be broadcast to a single shape: "
+            f"{', '.join(str(list(s)) for s in shapes)}"
+        ) from None
 
 
 @composite(examples=[case((2, 3), dims=(2, 2)), case((3,), dims=(2, 1))])
@@ -442,7 +513,9 @@ def repeat(input: Tensor, *repeats: Any) -> Tensor:
     reps, shape = [operator.index(r) for r in flatten_sequence(repeats)], input.array.shape
     lead = len(reps) - len(shape)
     if lead < 0:
-        raise RuntimeError("Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor")
+        raise RuntimeError(
+            "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor"
+        )
     if any(r < 0 for r in reps):
         raise RuntimeError(f"Trying to create tensor with negative dimension: repeats {reps}")
     full = (1,) * lead + shape
@@ -459,8 +532,14 @@ def _flip_dims(arrays: list, params: dict) -> None:
     params["dims"] = normal_dims(params["dims"], arrays[0].ndim) if arrays[0].ndim else ()
 
 
-@op(lambda g, dims: flip_over(g, dims), method=False, public=False, prepare=_flip_dims, node_name="Flip",
-    examples=[case((2, 3), dims=(0,)), case((2, 3), dims=(0, 1))])
+@op(
+    lambda g, dims: flip_over(g, dims),
+    method=False,
+    public=False,
+    prepare=_flip_dims,
+    node_name="Flip",
+    examples=[case((2, 3), dims=(0,)), case((2, 3), dims=(0, 1))],
+)
 def flip_over(x, dims):
     """x in reverse order along `dims`; a copy."""
     return np.flip(x, dims).copy()
@@ -484,8 +563,14 @@ def flipud(input: Tensor) -> Tensor:
     return flip_over(input, (0,))
 
 
-@op(lambda g, shifts, dims: roll(g, _negative(shifts), dims),
-    examples=[case((2, 3), shifts=1), case((2, 3), shifts=(1, -2), dims=(0, 1)), case((4,), shifts=2, dims=0)])
+@op(
+    lambda g, shifts, dims: roll(g, _negative(shifts), dims),
+    examples=[
+        case((2, 3), shifts=1),
+        case((2, 3), shifts=(1, -2), dims=(0, 1)),
+        case((4,), shifts=2, dims=0),
+    ],
+)
 def roll(x, shifts, dims=None):
     """x with its elements moved on by `shifts` along `dims`, round the end; without dims, of x flattened."""
     if dims is not None and np.size(shifts) != np.size(dims):
@@ -497,7 +582,12 @@ def _negative(shifts: Any) -> Any:
     return -shifts if isinstance(shifts, int) else tuple(-s for s in shifts)
 
 
-@op(lambda g, width: crop(g, width), method=False, public=False, examples=[case((2, 3), width=((1, 0), (2, 1)), value=0.5)])
+@op(
+    lambda g, width: crop(g, width),
+    method=False,
+    public=False,
+    examples=[case((2, 3), width=((1, 0), (2, 1)), value=0.5)],
+)
 def pad_constant(x, width, value=0.0):
     """x with width[i] = (before, after) elements of `value` added along dimension i."""
     out = np.full([n + a + b for n, (a, b) in zip(x.shape, width, strict=True)], value, x.dtype)
@@ -505,7 +595,12 @@ def pad_constant(x, width, value=0.0):
     return out
 
 
-@op(lambda g, width: pad_constant(g, width), method=False, public=False, examples=[case((4, 5), width=((1, 0), (2, 1)))])
+@op(
+    lambda g, width: pad_constant(g, width),
+    method=False,
+    public=False,
+    examples=[case((4, 5), width=((1, 0), (2, 1)))],
+)
 def crop(x, width):
     """x without its first width[i][0] and last width[i][1] elements along dimension i; undoes a padding."""
     return x[tuple(slice(a, n - b) for n, (a, b) in zip(x.shape, width, strict=True))]

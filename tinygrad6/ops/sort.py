@@ -3,6 +3,7 @@
 Values are always gathered by an index, so that gradients go to the elements chosen; finding the index is NumPy's work.
 NaN counts as larger than every number, as in PyTorch.
 """
+
 from __future__ import annotations
 
 import builtins
@@ -31,8 +32,13 @@ from tinygrad6.view import live_node
 def returns(name: str, *fields: str) -> Any:
     """A named tuple that prints as PyTorch's return types do."""
     made = namedtuple(name, fields)  # type: ignore[misc]
-    made.__repr__ = lambda self: f"torch.return_types.{name}(\n" + ",\n".join(  # type: ignore[method-assign]
-        f"{k}={v!r}" for k, v in zip(fields, self, strict=True)) + ")"
+    made.__repr__ = lambda self: (
+        f"torch.return_types.{name}(\n"
+        + ",\n".join(  # type: ignore[method-assign]
+            f"{k}={v!r}" for k, v in zip(fields, self, strict=True)
+        )
+        + ")"
+    )
     return made
 
 
@@ -104,13 +110,13 @@ def _chosen(made: Any, x: Tensor, index: np.ndarray, d: int, keepdim: bool) -> A
     if not (state.grad and live_node(x) is not None):
         values = gather_along.op.forward(x.array, index, d)
         if not keepdim and x.array.ndim:
-            shape = index.shape[:d] + index.shape[d + 1:]
+            shape = index.shape[:d] + index.shape[d + 1 :]
             values, index = values.reshape(shape), index.reshape(shape)
         return made(wrap(values), wrap(index))
     at = wrap(index)
     values = gather_along(x, at, d)
     if not keepdim and x.array.ndim:
-        shape = index.shape[:d] + index.shape[d + 1:]
+        shape = index.shape[:d] + index.shape[d + 1 :]
         values, at = reshape(values, shape), wrap(at.array.reshape(shape))
     return made(values, at)
 
@@ -147,8 +153,13 @@ def _median_index(x: np.ndarray, d: int, ignore_nan: bool) -> np.ndarray:
     return _pick(index, d, k if ignore_nan else np.where(numbers < n, numbers, (n - 1) // 2))
 
 
-@op(lambda g, x, out: share_equally(g, x, out), method=False, public=False, node_name="Median",
-    examples=[case((2, 3)), case((4,), ignore_nan=True)])
+@op(
+    lambda g, x, out: share_equally(g, x, out),
+    method=False,
+    public=False,
+    node_name="Median",
+    examples=[case((2, 3)), case((4,), ignore_nan=True)],
+)
 def median_value(x, ignore_nan=False):
     """The lower median of all elements; nan for none. Equal ones share the gradient."""
     if not x.size:
@@ -186,10 +197,14 @@ def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False) -> A
     return _median("nanmedian", _NANMEDIAN, input, dim, keepdim)
 
 
-def _quantile(name: str, x: Tensor, q: Any, dim: int | None, keepdim: bool, interpolation: str, ignore: bool) -> Tensor:
+def _quantile(
+    name: str, x: Tensor, q: Any, dim: int | None, keepdim: bool, interpolation: str, ignore: bool
+) -> Tensor:
     if interpolation not in ("linear", "lower", "higher", "midpoint", "nearest"):
-        raise RuntimeError(f"{name}() interpolation must be one of linear, lower, higher, midpoint or nearest, but got "
-                           f"{interpolation}")
+        raise RuntimeError(
+            f"{name}() interpolation must be one of linear, lower, higher, midpoint or nearest, but got "
+            f"{interpolation}"
+        )
     a = x.array
     if a.dtype.kind != "f" or a.dtype.char == "e":
         raise RuntimeError(f"{name}() input tensor must be either float or double dtype")
@@ -211,9 +226,13 @@ def _quantile(name: str, x: Tensor, q: Any, dim: int | None, keepdim: bool, inte
         rest = ones if keepdim else ()
     else:
         d = normal_dim(dim, a.ndim)
-        kept = (*a.shape[:d], 1, *a.shape[d + 1:]) if a.ndim else ()
-        rest = kept if keepdim else (*a.shape[:d], *a.shape[d + 1:])
-        x = reshape(permute_to(x, (*[i for i in range(a.ndim) if i != d], d)), (-1, a.shape[d])) if a.ndim else reshape(x, (1, 1))
+        kept = (*a.shape[:d], 1, *a.shape[d + 1 :]) if a.ndim else ()
+        rest = kept if keepdim else (*a.shape[:d], *a.shape[d + 1 :])
+        x = (
+            reshape(permute_to(x, (*[i for i in range(a.ndim) if i != d], d)), (-1, a.shape[d]))
+            if a.ndim
+            else reshape(x, (1, 1))
+        )
     rows, n = x.array.shape
     ordered = sort(x, 1)[0]  # (rows, n)
     numbers = (n - np.isnan(x.array).sum(1)).astype(a.dtype)[:, None]
@@ -236,8 +255,16 @@ def _quantile(name: str, x: Tensor, q: Any, dim: int | None, keepdim: bool, inte
     return reshape(out, (*q.array.shape, *rest))
 
 
-@composite(examples=[case((2, 4), q=0.3), case((2, 4), q=0.6, dim=1, interpolation="midpoint"), case((4, 2), q=0.2, dim=0, keepdim=True)])
-def quantile(input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear") -> Tensor:
+@composite(
+    examples=[
+        case((2, 4), q=0.3),
+        case((2, 4), q=0.6, dim=1, interpolation="midpoint"),
+        case((4, 2), q=0.2, dim=0, keepdim=True),
+    ]
+)
+def quantile(
+    input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear"
+) -> Tensor:
     """The q-quantiles of x along `dim` (of all, if None), q in [0, 1] a number or 1-d: then results gain a leading dimension.
 
     interpolation between the neighbours of rank q (n - 1): "linear", "lower", "higher", "midpoint" or "nearest".
@@ -280,7 +307,9 @@ _MAX, _MIN = returns("max", "values", "indices"), returns("min", "values", "indi
 
 
 def _extreme(name: str, x: Tensor, dim: Any, keepdim: Any, other: Any) -> Any:
-    made, whole, find, pair = (_MAX, amax, argmax, maximum) if name == "max" else (_MIN, amin, argmin, minimum)
+    made, whole, find, pair = (
+        (_MAX, amax, argmax, maximum) if name == "max" else (_MIN, amin, argmin, minimum)
+    )
     if isinstance(dim, Tensor):
         other, dim = dim, None
     if other is not None:
@@ -290,7 +319,9 @@ def _extreme(name: str, x: Tensor, dim: Any, keepdim: Any, other: Any) -> Any:
             raise TypeError(f"{name}(): keepdim needs a dim")
         return whole(x)
     if isinstance(dim, (tuple, list)):
-        raise TypeError(f"{name}(): argument 'dim' must be int, not {type(dim).__name__}; a{name}() takes several dimensions")
+        raise TypeError(
+            f"{name}(): argument 'dim' must be int, not {type(dim).__name__}; a{name}() takes several dimensions"
+        )
     d = normal_dim(dim, x.array.ndim)
     if x.array.ndim and not x.array.shape[d]:
         raise IndexError(f"{name}(): Expected reduction dim {d} to have non-zero size.")
@@ -323,7 +354,9 @@ def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> 
     """(min, max) of all elements, or along `dim`; equal ones share the gradient."""
     a = input.array
     if not a.size and (dim is None or not a.shape[normal_dim(dim, a.ndim)]):
-        raise RuntimeError("aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity.")
+        raise RuntimeError(
+            "aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity."
+        )
     return _AMINMAX(amin(input, dim, keepdim), amax(input, dim, keepdim))
 
 
@@ -362,7 +395,13 @@ def _products(x: Tensor, dim: int, dtype: Any = None) -> Tensor:
     n, s = x.array.shape[dim] if x.array.ndim else 0, 1
     before = (slice(None),) * dim
     while s < n:
-        x = cat([getitem(x, (*before, slice(0, s))), getitem(x, (*before, slice(s, n))) * getitem(x, (*before, slice(0, n - s)))], dim)
+        x = cat(
+            [
+                getitem(x, (*before, slice(0, s))),
+                getitem(x, (*before, slice(s, n))) * getitem(x, (*before, slice(0, n - s))),
+            ],
+            dim,
+        )
         s *= 2
     return x
 
@@ -392,12 +431,25 @@ def _sum_from_behind(a: np.ndarray, dim: int) -> np.ndarray:
     return np.flip(np.add.accumulate(np.flip(a, dim), dim), dim)
 
 
-@op(derived, reference=_products, kernel=_cumprod_kernel, prepare=_cumulative, inplace=True, examples=[
-    case((2, 4), dim=1), case((3, 2), dim=0), case(lambda rng: np.array([2.0, 0.0, 3.0, 0.0, -1.0]), dim=0)])
+@op(
+    derived,
+    reference=_products,
+    kernel=_cumprod_kernel,
+    prepare=_cumulative,
+    inplace=True,
+    examples=[
+        case((2, 4), dim=1),
+        case((3, 2), dim=0),
+        case(lambda rng: np.array([2.0, 0.0, 3.0, 0.0, -1.0]), dim=0),
+    ],
+)
 def cumprod(x, dim, *, dtype=None):
     """The running product along `dim`. Integers and bools multiply in int64. The gradient is right for zeros too."""
-    return np.multiply.accumulate(x, dim, None if x.dtype.kind == "f" else np.int64) if x.ndim else (
-        x.copy() if x.dtype.kind == "f" else x.astype(np.int64))
+    return (
+        np.multiply.accumulate(x, dim, None if x.dtype.kind == "f" else np.int64)
+        if x.ndim
+        else (x.copy() if x.dtype.kind == "f" else x.astype(np.int64))
+    )
 
 
 def _exponentials(x: Tensor, dim: int) -> Tensor:
@@ -433,8 +485,13 @@ def _floating(arrays: list, params: dict) -> None:
     _cumulative(arrays, params)
 
 
-@op(derived, reference=_exponentials, kernel=_logcumsumexp_kernel, prepare=_floating,
-    examples=[case((2, 4), dim=1), case((3, 2), dim=0)])
+@op(
+    derived,
+    reference=_exponentials,
+    kernel=_logcumsumexp_kernel,
+    prepare=_floating,
+    examples=[case((2, 4), dim=1), case((3, 2), dim=0)],
+)
 def logcumsumexp(x, dim):
     """log(cumsum(exp(x))) along `dim`, without overflow. Floats only."""
     with np.errstate(invalid="ignore"):
@@ -442,7 +499,9 @@ def logcumsumexp(x, dim):
 
 
 @composite(examples=[case((2, 4)), case((4, 2), n=2, dim=0), case((2, 3), prepend=wrap(np.ones((2, 1))))])
-def diff(input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None, append: Tensor | None = None) -> Tensor:
+def diff(
+    input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None, append: Tensor | None = None
+) -> Tensor:
     """x[i + 1] - x[i] along `dim`, n times over, of x with `prepend` and `append` joined to it. For bools, whether they differ."""
     if not input.array.ndim:
         raise RuntimeError("diff expects input to be at least one-dimensional")

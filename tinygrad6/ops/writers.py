@@ -1,4 +1,5 @@
 """What in-place writers are made of: copy_, fill_, zero_, and assignment to arrays with PyTorch's errors."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -32,16 +33,22 @@ def put(x: np.ndarray, index: Any, value: np.ndarray) -> None:
         raise in_torch_words(e, index) from None
     except ValueError:
         have = list(x[index].shape)
-        raise RuntimeError(f"shape mismatch: value tensor of shape {list(value.shape)} cannot be broadcast to indexing "
-                           f"result of shape {have}") from None
+        raise RuntimeError(
+            f"shape mismatch: value tensor of shape {list(value.shape)} cannot be broadcast to indexing "
+            f"result of shape {have}"
+        ) from None
 
 
 def in_torch_words(e: IndexError, index: tuple) -> IndexError:
     said = str(e.__cause__ or e)
     if "broadcast" in said:
-        arrays = [a for i in index if type(i) is np.ndarray for a in (i.nonzero() if i.dtype.kind == "b" else [i])]
-        return IndexError("shape mismatch: indexing tensors could not be broadcast together with shapes "
-                          + ", ".join(str(list(a.shape)) for a in arrays))
+        arrays = [
+            a for i in index if type(i) is np.ndarray for a in (i.nonzero() if i.dtype.kind == "b" else [i])
+        ]
+        return IndexError(
+            "shape mismatch: indexing tensors could not be broadcast together with shapes "
+            + ", ".join(str(list(a.shape)) for a in arrays)
+        )
     return IndexError(said.replace("for axis", "for dimension"))
 
 
@@ -57,7 +64,13 @@ def fill(x, y):
     return np.full(x.shape, y, x.dtype)
 
 
-@op(lambda g: zero(g), lambda g: g, method=False, public=False, examples=[case((2, 3), (2, 3)), case((2, 3), (3,))])
+@op(
+    lambda g: zero(g),
+    lambda g: g,
+    method=False,
+    public=False,
+    examples=[case((2, 3), (2, 3)), case((2, 3), (3,))],
+)
 def copy(x, y):
     """y broadcast to the shape of x and cast to its type."""
     out = np.empty(x.shape, x.dtype)
@@ -70,15 +83,17 @@ def _writer(call: Any, doc: str) -> Any:
     name = call.__name__
 
     def method(self: Tensor, *args: Any) -> Tensor:
-        recording = state.grad and (live_node(self) is not None or any(
-            type(a) in TENSORS and live_node(a) is not None for a in args))
+        recording = state.grad and (
+            live_node(self) is not None or any(type(a) in TENSORS and live_node(a) is not None for a in args)
+        )
         refuse(self, name, recording)
         if recording:
             return write(self, call(self, *args), name)
         value: Any = args[0].array if args and type(args[0]) in TENSORS else args[0] if args else 0
         if type(value) in (int, float):
             self.array.fill(value) if type(value) is int or self.array.dtype.kind == "f" else put(
-                self.array, ..., np.asarray(value))
+                self.array, ..., np.asarray(value)
+            )
         else:
             put(self.array, ..., np.asarray(value))
         self.bump()
@@ -106,15 +121,18 @@ def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
         except ValueError:
             fits = False
         if not fits:
-            raise RuntimeError(f"copy_(): the source of shape {list(have)} cannot be broadcast to shape {list(want)}")
+            raise RuntimeError(
+                f"copy_(): the source of shape {list(have)} cannot be broadcast to shape {list(want)}"
+            )
     return _copy(self, src)
 
 
 def fill_(self: Tensor, value: Any) -> Tensor:
     """Write one number, or the element of a 0-d tensor, everywhere into this tensor."""
     if isinstance(value, Tensor) and value.array.ndim:
-        raise RuntimeError("fill_ only supports 0-dimension value tensor but got tensor with "
-                           f"{value.array.ndim} dimensions.")
+        raise RuntimeError(
+            f"fill_ only supports 0-dimension value tensor but got tensor with {value.array.ndim} dimensions."
+        )
     return _fill(self, value)
 
 

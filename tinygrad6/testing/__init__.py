@@ -4,6 +4,7 @@
 
 `strategies` needs the package hypothesis (the extra `test`).
 """
+
 from __future__ import annotations
 
 import importlib

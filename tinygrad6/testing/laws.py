@@ -2,6 +2,7 @@
 
 `check_op(my_op)` runs them all. A law draws its inputs in the op's domain, away from its kinks, from a seed.
 """
+
 from __future__ import annotations
 
 import warnings
@@ -49,7 +50,9 @@ def draw(op: Op, shape: Any, rng: np.random.Generator, dtype: Any = np.float64) 
     return np.asarray(a, dtype)
 
 
-def inputs(op: Op, example: Case, rng: np.random.Generator, dtype: Any = np.float64, frozen: bool = False) -> list[Tensor]:
+def inputs(
+    op: Op, example: Case, rng: np.random.Generator, dtype: Any = np.float64, frozen: bool = False
+) -> list[Tensor]:
     """Tensors for an example; floats require gradients. Frozen arrays raise when somebody writes to them."""
     tensors = []
     for shape in example.shapes:
@@ -107,7 +110,9 @@ def rules_read_the_same_on_arrays_and_tensors(op: Op, example: Case, rng: np.ran
                 np.testing.assert_array_equal(a, graph[leaf].array)
             else:
                 tolerance = 2e-5 if dtype == np.float32 else 1e-10
-                assert_close(wrap(np.asarray(a)), graph[leaf].detach(), rtol=tolerance, atol=tolerance, equal_nan=True)
+                assert_close(
+                    wrap(np.asarray(a)), graph[leaf].detach(), rtol=tolerance, atol=tolerance, equal_nan=True
+                )
 
 
 @law
@@ -125,7 +130,9 @@ def float32_stays_float32(op: Op, example: Case, rng: np.random.Generator) -> No
     for i, (reader, parent) in enumerate(zip(op.readers, node.parents, strict=True)):
         if parent is not None and reader is not None:
             raw = reader(g, node)
-            assert raw.dtype == np.float32, f"{op.readers[i]}: the raw gradient of argument {i} is {raw.dtype}"
+            assert raw.dtype == np.float32, (
+                f"{op.readers[i]}: the raw gradient of argument {i} is {raw.dtype}"
+            )
     if op.kernel is not None:
         for raw, parent in zip(op.kernel(g, node), node.parents, strict=True):
             assert parent is None or raw.dtype == np.float32, f"the kernel gives {raw.dtype}"
@@ -161,7 +168,9 @@ def memory_layout_does_not_matter(op: Op, example: Case, rng: np.random.Generato
             g = wrap(rng.uniform(-1, 1, plain.array.shape))
             wanted = [t for t in tensors if t.requires_grad]
             found = [t for t in others if t.requires_grad]
-            for a, b in zip(autograd.grad(plain, wanted, g, retain_graph=True), autograd.grad(out, found, g), strict=True):
+            for a, b in zip(
+                autograd.grad(plain, wanted, g, retain_graph=True), autograd.grad(out, found, g), strict=True
+            ):
                 np.testing.assert_allclose(b.array, a.array, rtol=1e-9, atol=1e-12)
 
 
@@ -181,7 +190,15 @@ def broadcasting_is_undone(op: Op, example: Case, rng: np.random.Generator) -> N
     """Elementwise ops of several arguments broadcast, and each gradient has its input's shape."""
     if len(op.promote) < 2 or example.params or any(callable(s) for s in example.shapes):
         return
-    for pair in (((2, 3), (3,)), ((2, 1), (1, 3)), ((), (2, 2)), ((2, 2), ()), ((1,), (3, 1)), ((0, 3), (1, 3)), ((1, 1), ())):
+    for pair in (
+        ((2, 3), (3,)),
+        ((2, 1), (1, 3)),
+        ((), (2, 2)),
+        ((2, 2), ()),
+        ((1,), (3, 1)),
+        ((0, 3), (1, 3)),
+        ((1, 1), ()),
+    ):
         shapes: list = [(2, 3)] * len(example.shapes)
         for i, s in zip(op.promote, pair, strict=True):
             shapes[i] = s
@@ -199,14 +216,16 @@ def a_missing_gradient_is_none(op: Op, example: Case, rng: np.random.Generator) 
     """Each argument alone gets the same gradient as it gets together with the others."""
     tensors = inputs(op, example, rng)
     out = call(op, tensors, example)
-    wanted = [i for i, t in enumerate(tensors) if t.requires_grad and i < len(op.rules) and op.rules[i] is not None]
+    wanted = [
+        i for i, t in enumerate(tensors) if t.requires_grad and i < len(op.rules) and op.rules[i] is not None
+    ]
     if out.node is None or len(wanted) < 2:
         return
     g = wrap(rng.uniform(-1, 1, out.array.shape))
     together = autograd.grad(out, [tensors[i] for i in wanted], g)
     for i, expected in zip(wanted, together, strict=True):
         alone = [t if j == i else t.detach() for j, t in enumerate(tensors)]
-        got, = autograd.grad(call(op, alone, example), [tensors[i]], g)
+        (got,) = autograd.grad(call(op, alone, example), [tensors[i]], g)
         np.testing.assert_allclose(got.array, expected.array, rtol=1e-10, atol=1e-12)
 
 
@@ -228,7 +247,11 @@ def the_inplace_twin_agrees(op: Op, example: Case, rng: np.random.Generator) -> 
     if expected.requires_grad:
         g = wrap(rng.uniform(-1, 1, expected.array.shape))
         wanted = [t for t in tensors if t.requires_grad]
-        for a, b in zip(autograd.grad(expected, wanted, g, allow_unused=True), autograd.grad(got, wanted, g, allow_unused=True), strict=True):
+        for a, b in zip(
+            autograd.grad(expected, wanted, g, allow_unused=True),
+            autograd.grad(got, wanted, g, allow_unused=True),
+            strict=True,
+        ):
             assert (a is None) == (b is None)
             if a is not None:
                 np.testing.assert_allclose(b.array, a.array, rtol=1e-12, atol=1e-14)

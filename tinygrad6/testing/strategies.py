@@ -7,6 +7,7 @@
 ...     assert ((x.exp().log() - x).abs() < 1e-9).all()
 >>> test_log_undoes_exp()
 """
+
 from __future__ import annotations
 
 import math
@@ -23,19 +24,23 @@ except ImportError as e:  # pragma: no cover
 from tinygrad6.tensor import Tensor, wrap
 
 
-def shapes(min_dims: int = 0, max_dims: int = 3, min_side: int = 0, max_side: int = 4) -> st.SearchStrategy[tuple[int, ...]]:
+def shapes(
+    min_dims: int = 0, max_dims: int = 3, min_side: int = 0, max_side: int = 4
+) -> st.SearchStrategy[tuple[int, ...]]:
     """Shapes with min_dims to max_dims dimensions of lengths min_side to max_side: 0-d and empty ones included."""
     return st.lists(st.integers(min_side, max_side), min_size=min_dims, max_size=max_dims).map(tuple)
 
 
 @st.composite
-def broadcastable_shapes(draw: Any, count: int = 2, max_dims: int = 3, min_side: int = 0, max_side: int = 4) -> tuple[tuple[int, ...], ...]:
+def broadcastable_shapes(
+    draw: Any, count: int = 2, max_dims: int = 3, min_side: int = 0, max_side: int = 4
+) -> tuple[tuple[int, ...], ...]:
     """`count` shapes that broadcast together: dimensions of one shape, some made 1, some leading ones left out."""
     common = draw(shapes(0, max_dims, min_side, max_side))
     out = []
     for _ in range(count):
         kept = [draw(st.sampled_from([n, 1])) if n != 1 else 1 for n in common]
-        out.append(tuple(kept[draw(st.integers(0, len(kept))):]))
+        out.append(tuple(kept[draw(st.integers(0, len(kept))) :]))
     return tuple(out)
 
 
@@ -54,7 +59,9 @@ LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "row-major": np.ascontiguousarray,
     "column-major": np.asfortranarray,
     "strided": lambda a: _spread(a, 2),
-    "reversed": lambda a: np.ascontiguousarray(a[(slice(None, None, -1),) * a.ndim])[(slice(None, None, -1),) * a.ndim],
+    "reversed": lambda a: np.ascontiguousarray(a[(slice(None, None, -1),) * a.ndim])[
+        (slice(None, None, -1),) * a.ndim
+    ],
 }
 
 
@@ -72,21 +79,33 @@ def layouts() -> st.SearchStrategy[Callable[[np.ndarray], np.ndarray]]:
 
 @st.composite
 def arrays(
-    draw: Any, shape: Any = None, domain: tuple[float, float] = (-2.0, 2.0), avoid: Sequence[float] = (),
-    margin: float = 0.05, dtype: Any = np.float64,
+    draw: Any,
+    shape: Any = None,
+    domain: tuple[float, float] = (-2.0, 2.0),
+    avoid: Sequence[float] = (),
+    margin: float = 0.05,
+    dtype: Any = np.float64,
 ) -> np.ndarray:
     """Arrays with values in `domain`, at least `margin` away from the kinks `avoid`; shape: a shape or a strategy."""
     low, high = domain
     if not (math.isfinite(low) and math.isfinite(high) and low <= high):
         raise ValueError(f"arrays(): domain must be two finite numbers in order, got {domain}")
-    size = draw(shapes() if shape is None else shape if isinstance(shape, st.SearchStrategy) else st.just(tuple(shape)))
+    size = draw(
+        shapes()
+        if shape is None
+        else shape
+        if isinstance(shape, st.SearchStrategy)
+        else st.just(tuple(shape))
+    )
     if np.dtype(dtype).kind in "iu":
         element: st.SearchStrategy[Any] = st.integers(math.ceil(low), math.floor(high))
     elif np.dtype(dtype).kind == "b":
         element = st.booleans()
     else:
         width = {2: 16, 4: 32}.get(np.dtype(dtype).itemsize, 64)
-        element = st.floats(low, high, allow_subnormal=False, width=64).map(lambda v: v if width == 64 else float(np.dtype(dtype).type(v)))
+        element = st.floats(low, high, allow_subnormal=False, width=64).map(
+            lambda v: v if width == 64 else float(np.dtype(dtype).type(v))
+        )
         if avoid:
             element = element.filter(lambda v: all(abs(v - k) >= margin for k in avoid))
     n = math.prod(size)
@@ -94,8 +113,15 @@ def arrays(
 
 
 @st.composite
-def tensors(draw: Any, shape: Any = None, domain: tuple[float, float] = (-2.0, 2.0), avoid: Sequence[float] = (),
-            margin: float = 0.05, dtype: Any = np.float64, requires_grad: bool = False) -> Tensor:
+def tensors(
+    draw: Any,
+    shape: Any = None,
+    domain: tuple[float, float] = (-2.0, 2.0),
+    avoid: Sequence[float] = (),
+    margin: float = 0.05,
+    dtype: Any = np.float64,
+    requires_grad: bool = False,
+) -> Tensor:
     """Tensors with such values, in any memory layout."""
     a = draw(arrays(shape, domain, avoid, margin, dtype))
     return wrap(draw(layouts())(a)).requires_grad_(requires_grad)
