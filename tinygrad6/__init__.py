@@ -108,3 +108,15 @@ if TYPE_CHECKING:  # the ops are exported by name below
 
 
 globals().update(_NAMES)  # the ops, by name: each is defined in one block of tinygrad6/ops
+
+from tinygrad6 import linalg, random, testing, utils
+
+try:
+    import tinygrad6.nn as nn
+    import tinygrad6.optim as optim
+except ModuleNotFoundError as _e:
+    if _e.name not in ("tinygrad6.nn", "tinygrad6.optim"):
+        raise
+    raise ImportError(
+        "tinygrad6 is imported from a checkout that is not installed: run `pip install -e .` in it (or `make demo`)"
+    ) from None
