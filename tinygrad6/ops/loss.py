@@ -185,8 +185,7 @@ def _logits_kernel(g, needs, x, y):
 )
 def logits_entropy(x, y):
     """-y log s - (1 - y) log(1 - s) for s = sigmoid(x): max(x, 0) - x y + log(1 + exp(-|x|)), which cannot overflow."""
-    out = np.exp(-np.abs(x))
-    np.log1p(out, out=out)
+    out = np.log1p(np.exp(-np.abs(x)))
     out += np.maximum(x, 0)
     return out - x * y
 

@@ -450,7 +450,7 @@ def sigmoid(x):
     """1 / (1 + exp(-x)), elementwise, without overflow: exp is only taken of -|x|."""
     if x.dtype.char == "e":
         return sigmoid(x.astype(np.float32)).astype(x.dtype)
-    z = np.abs(x)
+    z = np.asarray(np.abs(x))  # of 0-d arrays NumPy makes scalars, which nothing can be written to
     np.negative(z, out=z)
     np.exp(z, out=z)
     tail = z / (1 + z)  # sigmoid of -|x|, exact to the smallest numbers
