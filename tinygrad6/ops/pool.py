@@ -1,308 +1,31 @@
-"""Pooling: the largest, the mean or another norm of every window; and unfold and fold, the windows themselves.
-
-Windows are products of intervals, so a maximum or a sum over them is taken one dimension after another, as the maximum or
-sum of a few shifted slices. Only the gradient of a maximum has to look at whole windows: it goes to the first of equal
-elements in row-major order, as in PyTorch. Where maxima are (`window_index`) is an op without gradient; `pick` takes elements
-by such an index, `place` adds them back, and each is the other's rule. Padding is never part of a maximum.
-
-Inside, x is (*lead, *size) with the last `d` dimensions spatial; settings are tuples with one entry for each of them.
-"""
+"""Pooling with PyTorch's arguments: maximum, mean and norm of windows, adaptive and fractional windows, and back again."""
 
 from __future__ import annotations
 
 import functools
+import inspect
 import math
 from typing import Any
 
 import numpy as np
 
-from tinygrad6.op import case, composite, op
-from tinygrad6.ops.conv import overlaps, per_dimension
+from tinygrad6.op import COMPOSITES, NAMES, POSITIVE, case, composite
+from tinygrad6.ops.conv import per_dimension
+from tinygrad6.ops.create import rand
+from tinygrad6.ops.pad import constant_pad_nd
+from tinygrad6.ops.reduce import mean
+from tinygrad6.ops.shape import reshape
+from tinygrad6.ops.taps import Map, from_table, gather_taps
+from tinygrad6.ops.window import (
+    fractional_index,
+    max_pool,
+    pick,
+    positions,
+    put_at,
+    window_index,
+    window_sum,
+)
 from tinygrad6.tensor import Tensor
-from tinygrad6.threads import share
-
-WORTH = 1 << 17  # elements, from which threads pay
-BLOCK = 1 << 17  # elements worked on at a time, so that they stay in the cache
-
-
-# ---- taking and placing by index
-
-
-def _flat(a: np.ndarray, d: int) -> np.ndarray:
-    """(*lead, *size) as a matrix."""
-    return a.reshape(math.prod(a.shape[: a.ndim - d]), math.prod(a.shape[a.ndim - d :]))
-
-
-def _index(*shape: int, size: int) -> Any:
-    return lambda rng: rng.integers(0, size, shape)
-
-
-@op(
-    lambda g, index, x_shape, d: place(g, index, x_shape[len(x_shape) - d :]),
-    None,
-    method=False,
-    public=False,
-    examples=[case((2, 3, 4), _index(2, 2, 2, size=12), d=2)],
-)
-def pick(x, index, d):
-    """x at index, which counts row-major positions in the last d dimensions: (*lead, *size), (*lead, *out) -> (*lead, *out)."""
-    return np.take_along_axis(_flat(x, d), _flat(index, d), 1).reshape(index.shape)
-
-
-@op(
-    lambda h, index, size: pick(h, index, len(size)),
-    None,
-    method=False,
-    public=False,
-    examples=[case((2, 2, 2), _index(2, 2, 2, size=12), size=(3, 4))],
-)
-def place(x, index, size):
-    """Zeros of (*lead, *size) with x added at index: the adjoint of pick."""
-    d, n = len(size), math.prod(size)
-    where = _flat(index, d) + n * np.arange(math.prod(x.shape[: x.ndim - d]))[:, None]
-    lead = x.shape[: x.ndim - d]
-    total = np.bincount(where.reshape(-1), x.reshape(-1), math.prod(lead) * n)
-    return total.astype(x.dtype).reshape(lead + size)
-
-
-@op(
-    lambda g, index: pick(g, index, index.ndim - 2),
-    None,
-    method=False,
-    public=False,
-    examples=[case((1, 2, 2), lambda rng: np.array([[[0, 5], [2, 3]]]), size=(6,))],
-)
-def put_at(x, index, size):
-    """Zeros of (N, C, *size) with x (N, C, *out) written at index; of equal indices one wins."""
-    d = len(size)
-    out = np.zeros(x.shape[: x.ndim - d] + size, x.dtype)
-    np.put_along_axis(_flat(out, d), _flat(index, d), _flat(x, d), 1)
-    return out
-
-
-@functools.lru_cache(256)
-def window_table(size: tuple, ranges: tuple) -> np.ndarray:
-    """The row-major positions of the elements of every window, (windows, elements).
-
-    ranges has, for each dimension, the positions of each window along it; short windows repeat their last.
-    """
-    table = np.zeros((1, 1), np.int64)
-    for n, along in zip(size, ranges, strict=True):
-        longest = max(map(len, along))
-        along = np.array([[*r, *[r[-1]] * (longest - len(r))] for r in along])
-        table = table[:, None, :, None] * n + along[None, :, None, :]
-        table = table.reshape(table.shape[0] * table.shape[1], -1)
-    return table
-
-
-@op(None, method=False, public=False, examples=[case((2, 4, 3), ranges=(((0, 1), (2, 3)), ((0,), (1, 2))))])
-def window_index(x, ranges):
-    """The position of the first largest element (or nan) in each window, counted in the last dimensions: int64."""
-    d = len(ranges)
-    table = window_table(x.shape[x.ndim - d :], ranges)
-    first = np.argmax(_flat(x, d)[:, table], -1)
-    return table[np.arange(len(table)), first].reshape(x.shape[: x.ndim - d] + tuple(map(len, ranges)))
-
-
-def _ranges(
-    size: tuple, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple, cells: tuple
-) -> tuple:
-    return tuple(
-        tuple(tuple(j for j in range(i * s - p, i * s - p + k * d, d) if 0 <= j < n) for i in range(m))
-        for n, k, s, p, d, m in zip(size, kernel, stride, padding, dilation, cells, strict=True)
-    )
-
-
-# ---- windows, one dimension after another
-
-
-def slide(
-    ufunc: Any, x: np.ndarray, axis: int, k: int, s: int, p: int, d: int, m: int, neutral: Any
-) -> np.ndarray:
-    """The reduction by ufunc over windows along one axis: m windows of k elements."""
-    before = (slice(None),) * axis
-    places = [
-        ((*before, met[0]), (*before, of[0]))
-        for _, met, of in overlaps((x.shape[axis],), (k,), (m,), (s,), ((p, p),), (d,))
-    ]
-    whole = [met for met, of in places if of[axis] == slice(0, m)]
-    if len(whole) > 1:
-        out = ufunc(x[whole[0]], x[whole[1]])
-    elif whole:
-        out = x[whole[0]].copy()
-    else:
-        out = np.full([m if i == axis else n for i, n in enumerate(x.shape)], neutral, x.dtype)
-    for met in whole[2:]:
-        ufunc(out, x[met], out=out)
-    for met, of in places:
-        if of[axis] != slice(0, m):
-            ufunc(out[of], x[met], out=out[of])
-    return out
-
-
-def _by_lead(work: Any, x: np.ndarray, d: int) -> list:
-    """work(start, stop) over parts of the first dimension, in blocks that fit the cache, shared among threads."""
-    step = max(1, BLOCK * len(x) // max(1, x.size))
-
-    def part(start: int, stop: int) -> None:
-        for a in range(start, stop, step):
-            work(a, min(a + step, stop))
-
-    return share(part, len(x), x.size > WORTH)
-
-
-def _lowest(dtype: np.dtype) -> Any:
-    return -np.inf if dtype.kind == "f" else np.iinfo(dtype).min
-
-
-def _max_pool_kernel(g, x, out, kernel, stride, padding, dilation):
-    d = len(kernel)
-    apart = all((k - 1) * t < s for k, s, t in zip(kernel, stride, dilation, strict=True))
-    places = overlaps(
-        x.shape[x.ndim - d :],
-        kernel,
-        out.shape[x.ndim - d :],
-        stride,
-        tuple((p, p) for p in padding),
-        dilation,
-    )
-    dx = np.empty_like(x, subok=False)
-
-    def work(a: int, b: int) -> None:
-        gs, xs, ys, part = g[a:b], x[a:b], out[a:b], dx[a:b]
-        part[...] = 0
-        free = np.ones(ys.shape, bool)
-        for _, met, of in places:
-            met, of = (..., *met), (..., *of)
-            first = xs[met] == ys[of]
-            first &= free[of]
-            np.greater(free[of], first, out=free[of])
-            if apart:
-                np.multiply(gs[of], first, out=part[met])
-            else:
-                part[met] += gs[of] * first
-
-    _by_lead(work, x, d)
-    return (dx,)
-
-
-_POOLS = [
-    case((2, 2, 4, 6), kernel=(2, 3), stride=(2, 3), padding=(0, 0), dilation=(1, 1), cells=(2, 2)),
-    case((2, 5, 5), kernel=(3, 3), stride=(2, 1), padding=(1, 1), dilation=(1, 2), cells=(3, 3)),
-    case((1, 2, 7), kernel=(2,), stride=(3,), padding=(0,), dilation=(1,), cells=(3,)),
-]
-
-
-def _max_pool_rule(g: Any, x: Any, *how: tuple) -> Any:
-    size = tuple(x.shape[x.ndim - len(how[0]) :])
-    return place(g, window_index(x, _ranges(size, *how)), size)
-
-
-@op(
-    lambda g, x, kernel, stride, padding, dilation, cells: _max_pool_rule(
-        g, x, kernel, stride, padding, dilation, cells
-    ),
-    kernel=_max_pool_kernel,
-    method=False,
-    public=False,
-    node_name="MaxPool2DWithIndices",
-    examples=_POOLS,
-)
-def max_pool(x, kernel, stride, padding, dilation, cells):
-    """The largest element of every window, `cells` of them along each of the last dimensions; nan if there is one."""
-    d = len(kernel)
-    y = np.empty(x.shape[: x.ndim - d] + cells, x.dtype)
-
-    def work(a: int, b: int) -> None:
-        part = x[a:b]
-        for i in range(d):
-            part = slide(
-                np.maximum,
-                part,
-                x.ndim - d + i,
-                kernel[i],
-                stride[i],
-                padding[i],
-                dilation[i],
-                cells[i],
-                _lowest(x.dtype),
-            )
-        y[a:b] = part
-
-    _by_lead(work, x, d)
-    return y
-
-
-_MEANS = [
-    case((2, 2, 4, 6), kernel=(2, 3), stride=(2, 3), padding=(0, 0), size=(2, 2), scale=0.25),
-    case((2, 5, 5), kernel=(3, 3), stride=(2, 1), padding=(1, 1), size=(3, 5), scale=0.5),
-]
-
-
-@op(
-    lambda g, x_shape, kernel, stride, padding, scale: window_spread(
-        g, kernel, stride, padding, x_shape[len(x_shape) - len(kernel) :], scale
-    ),
-    method=False,
-    public=False,
-    node_name="AvgPool2D",
-    examples=_MEANS,
-)
-def window_sum(x, kernel, stride, padding, size, scale):
-    """scale times the sum of every window, `size` of them; scale is a number or an array of that size."""
-    d = len(kernel)
-    y = np.empty(x.shape[: x.ndim - d] + size, x.dtype)
-
-    def work(a: int, b: int) -> None:
-        part = x[a:b].astype(np.float32) if x.dtype.char == "e" else x[a:b]
-        for i in range(d):
-            part = slide(np.add, part, x.ndim - d + i, kernel[i], stride[i], padding[i], 1, size[i], 0)
-        np.multiply(part, _typed(scale, part.dtype), out=y[a:b], casting="same_kind")
-
-    _by_lead(work, x, d)
-    return y
-
-
-@op(
-    lambda h, x_shape, kernel, stride, padding, scale: window_sum(
-        h, kernel, stride, padding, x_shape[len(x_shape) - len(kernel) :], scale
-    ),
-    method=False,
-    public=False,
-    node_name="AvgPool2DBackward",
-    examples=[
-        case((2, 2, 2, 2), kernel=(2, 3), stride=(2, 3), padding=(0, 0), size=(4, 6), scale=0.25),
-        case((2, 3, 5), kernel=(3, 3), stride=(2, 1), padding=(1, 1), size=(5, 5), scale=0.5),
-    ],
-)
-def window_spread(x, kernel, stride, padding, size, scale):
-    """Every element times scale added to the whole of its window, in (*lead, *size): the adjoint of window_sum."""
-    d = len(kernel)
-    y = np.empty(x.shape[: x.ndim - d] + size, x.dtype)
-
-    def work(a: int, b: int) -> None:
-        part = x[a:b] * _typed(scale, x.dtype)
-        for i in reversed(range(d)):
-            axis = x.ndim - d + i
-            wide = np.zeros([size[i] if j == axis else n for j, n in enumerate(part.shape)], x.dtype)
-            for _, met, of in overlaps(
-                (size[i],), (kernel[i],), (x.shape[axis],), (stride[i],), ((padding[i],) * 2,), (1,)
-            ):
-                met, of = (*(slice(None),) * axis, *met), (*(slice(None),) * axis, *of)
-                if kernel[i] <= stride[i]:
-                    wide[met] = part[of]
-                else:
-                    wide[met] += part[of]
-            part = wide
-        y[a:b] = part
-
-    _by_lead(work, y, d)
-    return y
-
-
-def _typed(scale: Any, dtype: np.dtype) -> Any:
-    return scale.astype(dtype) if isinstance(scale, np.ndarray) else scale
-
 
 # ---- PyTorch's arguments
 
@@ -386,7 +109,7 @@ def _max(
     cells = _cells(size, *how, ceil_mode)
     if not indices:
         return max_pool(input, *how, cells)
-    index = window_index(input, _ranges(size, *how, cells))
+    index = window_index(input, positions(size, *how, cells))
     return pick(input, index, d), index
 
 
@@ -499,6 +222,7 @@ def avg_pool1d(
         case((2, 5, 5), kernel_size=3, stride=2, padding=1, count_include_pad=False),
     ],
     method=False,
+    public=False,
 )
 def avg_pool2d(
     input: Tensor,
@@ -517,7 +241,7 @@ def avg_pool2d(
     return _avg(2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
 
-@composite(examples=[case((1, 2, 2, 4, 4), kernel_size=2)], method=False)
+@composite(examples=[case((1, 2, 2, 4, 4), kernel_size=2)], method=False, public=False)
 def avg_pool3d(
     input: Tensor,
     kernel_size: Any,
@@ -529,3 +253,395 @@ def avg_pool3d(
 ) -> Tensor:
     """avg_pool2d in three dimensions: (N, C, D, H, W) or (C, D, H, W)."""
     return _avg(3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+
+
+_MAX = {1: max_pool1d, 2: max_pool2d, 3: max_pool3d}
+_AVG = {1: avg_pool1d, 2: avg_pool2d, 3: avg_pool3d}
+
+
+# ---- norms of windows, and of neighbouring channels
+
+
+def _lp(d: int, x: Tensor, p: float, kernel_size: Any, stride: Any, ceil_mode: bool) -> Tensor:
+    largest, mean = _MAX[d], _AVG[d]
+    if p == math.inf:
+        return largest(x.abs(), kernel_size, stride, 0, 1, ceil_mode)
+    if p == -math.inf:
+        return -largest(-x.abs(), kernel_size, stride, 0, 1, ceil_mode)
+    y = mean(x.pow(p), kernel_size, stride, 0, ceil_mode)
+    count = math.prod(per_dimension("kernel_size", kernel_size, d))
+    return (y.sign() * y.abs().relu()).mul(count).pow(1.0 / p)
+
+
+@composite(
+    examples=[case((2, 2, 6), norm_type=2, kernel_size=2)], domain=POSITIVE, method=False, public=False
+)
+def lp_pool1d(
+    input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
+) -> Tensor:
+    """lp_pool2d in one dimension: (N, C, L) or (C, L)."""
+    return _lp(1, input, norm_type, kernel_size, stride, ceil_mode)
+
+
+@composite(
+    examples=[case((2, 2, 4, 4), norm_type=3, kernel_size=2)], domain=POSITIVE, method=False, public=False
+)
+def lp_pool2d(
+    input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
+) -> Tensor:
+    """(sum of x^p over every window)^(1/p) for p = norm_type: input and result as in avg_pool2d. p = inf: max |x|.
+
+    As in PyTorch, x^p is not made positive first (nan for a negative sum and a root that has none), the gradient at a sum of
+    zero is nan, and with ceil_mode the windows that end outside are scaled up to whole ones.
+    """
+    return _lp(2, input, norm_type, kernel_size, stride, ceil_mode)
+
+
+@composite(
+    examples=[case((1, 1, 2, 2, 4), norm_type=2, kernel_size=2)], domain=POSITIVE, method=False, public=False
+)
+def lp_pool3d(
+    input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
+) -> Tensor:
+    """lp_pool2d in three dimensions: (N, C, D, H, W) or (C, D, H, W)."""
+    return _lp(3, input, norm_type, kernel_size, stride, ceil_mode)
+
+
+@composite(examples=[case((2, 4, 3), size=3), case((1, 4, 2, 2), size=2)], method=False, public=False)
+def local_response_norm(
+    input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+) -> Tensor:
+    """x / (k + alpha m)^beta, m the mean of x^2 over `size` neighbouring channels: input (N, C, *), at least 3-d.
+
+    Channels beyond the first and last count as zeros. ValueError for fewer dimensions. Krizhevsky et al. 2012, section 3.3.
+    """
+    shape = input.array.shape
+    if len(shape) < 3:
+        raise ValueError(f"Expected 3D or higher dimensionality input (got {len(shape)} dimensions)")
+    if not input.array.size:
+        return input
+    squares = reshape(input * input, (shape[0], 1, shape[1], math.prod(shape[2:])))
+    squares = constant_pad_nd(squares, (0, 0, size // 2, (size - 1) // 2))
+    mean = reshape(avg_pool2d(squares, (size, 1), 1), shape)
+    return input / (mean * alpha + k).pow(beta)
+
+
+# ---- adaptive windows
+
+
+def _adapted(name: str, x: Tensor, d: int, output_size: Any) -> tuple[int, ...]:
+    """The output size per dimension, None filled in; errors as PyTorch's."""
+    shape = x.array.shape
+    if not isinstance(output_size, int):
+        output_size = tuple(output_size)
+        if len(shape) <= len(output_size):
+            raise ValueError(f"Input dimension should be at least {len(output_size) + 1}")
+        if len(output_size) == d:
+            output_size = tuple(n if m is None else m for n, m in zip(shape[-d:], output_size, strict=True))
+    if len(shape) not in (d + 1, d + 2) or 0 in shape[len(shape) - d :]:
+        raise RuntimeError(
+            f"{name}: Expected {d + 1}D or {d + 2}D tensor with non-zero size for non-batch dimensions, but input has "
+            f"sizes {list(shape)}"
+        )
+    size = (output_size,) * d if isinstance(output_size, int) else output_size
+    if len(size) == 1:
+        size *= d
+    if len(size) != d or min(size) < 0:
+        raise RuntimeError(f"{name}: output_size must be {d} non-negative numbers, got {output_size}")
+    return size
+
+
+@functools.lru_cache(256)
+def _spans(n: int, m: int) -> tuple[tuple[int, ...], ...]:
+    """The positions of each of m windows that cover n: from floor(i n / m) up to ceil((i + 1) n / m)."""
+    return tuple(tuple(range(i * n // m, -(-(i + 1) * n // m))) for i in range(m))
+
+
+@functools.lru_cache(256)
+def _means(n: int, m: int) -> Map:
+    spans = _spans(n, m)
+    return from_table(n, spans, [[1 / len(s)] * len(s) for s in spans])
+
+
+def _even(x: Tensor, size: tuple) -> tuple | None:
+    """The common window of each dimension, if every dimension divides into equal ones."""
+    given = x.array.shape[x.array.ndim - len(size) :]
+    if any(m == 0 or n % m for n, m in zip(given, size, strict=True)):
+        return None
+    return tuple(n // m for n, m in zip(given, size, strict=True))
+
+
+def _adaptive_mean(d: int, x: Tensor, output_size: Any) -> Tensor:
+    name = f"adaptive_avg_pool{d}d"
+    size = _adapted(name, x, d, output_size)
+    if set(size) == {1}:
+        return mean(x, tuple(range(-d, 0)), True)
+    if x.array.dtype.kind != "f":
+        raise NotImplementedError(f"{name}: floating types only, got {x.array.dtype}")
+    if kernel := _even(x, size):
+        return window_sum(x, kernel, kernel, (0,) * d, size, 1 / math.prod(kernel))
+    given = x.array.shape[x.array.ndim - d :]
+    return gather_taps(x, tuple(_means(n, m) for n, m in zip(given, size, strict=True)))
+
+
+def _adaptive_max(d: int, x: Tensor, output_size: Any, indices: bool) -> Any:
+    name = f"adaptive_max_pool{d}d"
+    size = _adapted(name, x, d, output_size)
+    if x.array.dtype.kind != "f":
+        raise NotImplementedError(f"{name}: floating types only, got {x.array.dtype}")
+    kernel = _even(x, size)
+    if kernel and not indices:
+        return max_pool(x, kernel, kernel, (0,) * d, (1,) * d, size)
+    given = x.array.shape[x.array.ndim - d :]
+    index = window_index(x, tuple(_spans(n, m) for n, m in zip(given, size, strict=True)))
+    y = pick(x, index, d)
+    return (y, index) if indices else y
+
+
+@composite(examples=[case((2, 2, 6), output_size=3), case((2, 5), output_size=3)], method=False)
+def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
+    """adaptive_avg_pool2d in one dimension: (N, C, L) or (C, L)."""
+    return _adaptive_mean(1, input, output_size)
+
+
+@composite(
+    examples=[case((2, 2, 4, 6), output_size=2), case((2, 5, 4), output_size=(3, None))],
+    method=False,
+    public=False,
+)
+def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
+    """Means of windows that make the result (N, C, *output_size): input (N, C, H, W) or (C, H, W), one size or two.
+
+    Window i of m covers floor(i H / m) up to ceil((i + 1) H / m), exclusively; None leaves a dimension as it is.
+    """
+    return _adaptive_mean(2, input, output_size)
+
+
+@composite(examples=[case((1, 2, 2, 3, 4), output_size=2)], method=False, public=False)
+def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
+    """adaptive_avg_pool2d in three dimensions: (N, C, D, H, W) or (C, D, H, W)."""
+    return _adaptive_mean(3, input, output_size)
+
+
+@composite(examples=[case((2, 2, 6), output_size=3), case((2, 5), output_size=3)], method=False, public=False)
+def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
+    """adaptive_max_pool2d in one dimension: (N, C, L) or (C, L). As torch.adaptive_max_pool1d it always gives indices too."""
+    return _adaptive_max(1, input, output_size, return_indices)
+
+
+@composite(
+    examples=[case((2, 2, 4, 6), output_size=2), case((2, 5, 4), output_size=(3, None))],
+    method=False,
+    public=False,
+)
+def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
+    """Maxima of the windows of adaptive_avg_pool2d; ties, nan and return_indices as in max_pool2d."""
+    return _adaptive_max(2, input, output_size, return_indices)
+
+
+@composite(examples=[case((1, 2, 2, 3, 4), output_size=2)], method=False, public=False)
+def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
+    """adaptive_max_pool2d in three dimensions: (N, C, D, H, W) or (C, D, H, W)."""
+    return _adaptive_max(3, input, output_size, return_indices)
+
+
+# ---- fractional windows
+
+
+def _fractional(
+    d: int,
+    x: Tensor,
+    kernel_size: Any,
+    output_size: Any,
+    output_ratio: Any,
+    indices: bool,
+    samples: Tensor | None,
+) -> Any:
+    name, shape = f"fractional_max_pool{d}d", x.array.shape
+    if output_size is None:
+        if output_ratio is None:
+            raise ValueError(f"{name} requires specifying either an output_size or an output_ratio")
+        ratio = output_ratio if isinstance(output_ratio, (tuple, list)) else (output_ratio,) * d
+        if len(ratio) > d:
+            raise ValueError(
+                f"{name} requires output_ratio to be a single number or {d} of them, got {ratio}"
+            )
+        output_size = [int(n * r) for n, r in zip(shape[-d:], ratio, strict=True)]
+    kernel, size = (
+        (v,) * d if isinstance(v, int) else tuple(v) * (d if len(v) == 1 else 1)
+        for v in (kernel_size, output_size)
+    )
+    if len(shape) not in (d + 1, d + 2) or 0 in shape[-d - 1 :] or len(kernel) != d or len(size) != d:
+        raise RuntimeError(
+            f"{name}: Expected {d + 1}D or {d + 2}D input with non-zero size for non-batch dimensions, kernel_size and "
+            f"output_size of {d} numbers, but got input {list(shape)}, kernel_size {kernel} and output_size {size}"
+        )
+    if (
+        any(m < 1 or m + k - 1 > n for n, k, m in zip(shape[-d:], kernel, size, strict=True))
+        or min(kernel) < 1
+    ):
+        raise RuntimeError(
+            f"{name}: pool size {kernel} too large relative to input size {shape[-d:]} for output_size {size}"
+        )
+    if x.array.dtype.kind != "f":
+        raise NotImplementedError(f"{name}: floating types only, got {x.array.dtype}")
+    lead = (1, *shape[:-d]) if len(shape) == d + 1 else shape[:-d]
+    if samples is None:
+        samples = rand(*lead, d, dtype=x.dtype)
+    if samples.array.dtype != x.array.dtype:
+        raise RuntimeError(f"Expect _random_samples to have the same dtype as input, got {samples.dtype}")
+    if samples.array.ndim != 3 or samples.array.shape[0] < lead[0] or samples.array.shape[1:] != (lead[1], d):
+        raise RuntimeError(
+            f"{name}: expected _random_samples of shape {[*lead, d]}, got {list(samples.array.shape)}"
+        )
+    index = fractional_index(x, samples, kernel, size)
+    y = pick(x, index, d)
+    return (y, index) if indices else y
+
+
+@composite(examples=[], method=False, public=False)
+def fractional_max_pool2d(
+    input: Tensor,
+    kernel_size: Any,
+    output_size: Any = None,
+    output_ratio: Any = None,
+    return_indices: bool = False,
+    _random_samples: Tensor | None = None,
+) -> Any:
+    """Maxima of windows of one kernel_size at random, nearly even distances: Graham 2014, input (N, C, H, W) or (C, H, W).
+
+    The result is (N, C, *output_size), or output_ratio, between 0 and 1, times the size of the input. _random_samples (N, C, 2)
+    in [0, 1) are drawn for each call if None. ValueError without a size, RuntimeError for windows that do not fit.
+    """
+    return _fractional(2, input, kernel_size, output_size, output_ratio, return_indices, _random_samples)
+
+
+@composite(examples=[], method=False, public=False)
+def fractional_max_pool3d(
+    input: Tensor,
+    kernel_size: Any,
+    output_size: Any = None,
+    output_ratio: Any = None,
+    return_indices: bool = False,
+    _random_samples: Tensor | None = None,
+) -> Any:
+    """fractional_max_pool2d in three dimensions: (N, C, D, H, W) or (C, D, H, W)."""
+    return _fractional(3, input, kernel_size, output_size, output_ratio, return_indices, _random_samples)
+
+
+# ---- back from maxima
+
+
+def _unpool(
+    d: int, x: Tensor, indices: Tensor, kernel_size: Any, stride: Any, padding: Any, output_size: Any
+) -> Tensor:
+    name, shape = f"max_unpool{d}d", x.array.shape
+    kernel = per_dimension("kernel_size", kernel_size, d)
+    stride = kernel if stride is None else per_dimension("stride", stride, d)
+    padding = per_dimension("padding", padding, d)
+    least = [(n - 1) * s + k - 2 * p for n, s, k, p in zip(shape[-d:], stride, kernel, padding, strict=True)]
+    size = tuple(least)
+    if output_size is not None:
+        size = tuple(output_size)[2:] if len(output_size) == d + 2 else tuple(output_size)
+        if len(size) != d:
+            raise ValueError(
+                f"output_size should be a sequence containing {d} or {d + 2} elements, but it has a length of "
+                f"'{len(output_size)}'"
+            )
+        for i, (n, m, s) in enumerate(zip(size, least, stride, strict=True)):
+            if not m - s < n < m + s:
+                raise ValueError(
+                    f'invalid output_size "{size}" (dim {i} must be between {m - s} and {m + s})'
+                )
+    if min(size) < 0:
+        raise ValueError(
+            f"max_unpooling: output_size must contain non-negative spatial dimensions, but got {size}"
+        )
+    if indices.array.dtype != np.int64:
+        raise RuntimeError(f"elements in indices should be type int64 but got: {indices.dtype}")
+    if len(shape) not in (d + 1, d + 2) or 0 in shape[1:] or indices.array.shape != shape:
+        raise RuntimeError(
+            f"{name}: Expected {d + 1}D or {d + 2}D input with non-zero non-batch dimensions and indices of its shape, "
+            f"but got {list(shape)} and {list(indices.array.shape)}"
+        )
+    n, at = math.prod(size), indices.array
+    if at.size and (at.min() < 0 or at.max() >= n):
+        wrong = at[(at < 0) | (at >= n)].flat[0]
+        raise RuntimeError(
+            f"Found an invalid max index: {wrong} (output volumes are of size {'x'.join(map(str, size))})"
+        )
+    return put_at(x, indices, size)
+
+
+@composite(examples=[], method=False, public=False)
+def max_unpool1d(
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    output_size: Any = None,
+) -> Tensor:
+    """max_unpool2d in one dimension: (N, C, L) or (C, L)."""
+    return _unpool(1, input, indices, kernel_size, stride, padding, output_size)
+
+
+@composite(examples=[], method=False, public=False)
+def max_unpool2d(
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    output_size: Any = None,
+) -> Tensor:
+    """Maxima written back where max_pool2d found them, zeros elsewhere: input, indices (N, C, H', W') -> (N, C, H, W).
+
+    H = (H' - 1) stride - 2 padding + KH, or output_size, less than a stride away from that. Of equal indices the last wins.
+    ValueError for another size, RuntimeError for indices outside, of another type or another shape.
+    """
+    return _unpool(2, input, indices, kernel_size, stride, padding, output_size)
+
+
+@composite(examples=[], method=False, public=False)
+def max_unpool3d(
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    output_size: Any = None,
+) -> Tensor:
+    """max_unpool2d in three dimensions: (N, C, D, H, W) or (C, D, H, W)."""
+    return _unpool(3, input, indices, kernel_size, stride, padding, output_size)
+
+
+# ---- the same functions, always with indices
+
+
+def _with_indices(function: Any) -> Any:
+    signature = inspect.signature(function)
+
+    def call(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        given = signature.bind(*args, **kwargs)
+        given.arguments["return_indices"] = True
+        return function(*given.args, **given.kwargs)
+
+    call.__name__ = call.__qualname__ = f"{function.__name__}_with_indices"
+    call.__doc__ = f"{function.__name__} with return_indices=True."
+    return composite(examples=[], method=False, public=False)(call)
+
+
+for _function in (
+    max_pool1d,
+    max_pool2d,
+    max_pool3d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    adaptive_max_pool3d,
+    fractional_max_pool2d,
+    fractional_max_pool3d,
+):
+    _with_indices(_function)
+NAMES["max_pool1d_with_indices"] = COMPOSITES["max_pool1d_with_indices"]
+NAMES["adaptive_max_pool1d"] = COMPOSITES["adaptive_max_pool1d_with_indices"]  # torch's own always gives both
