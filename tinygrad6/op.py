@@ -49,6 +49,14 @@ def derived(g):
     raise TypeError("derived stands for a rule and is never called")
 
 
+def no_derivative(g):
+    """The rule of what has no derivative in PyTorch either: the result requires grad, and backward refuses it."""
+    raise RuntimeError(
+        "derivative is not implemented for this op (floor_divide, heaviside), which is constant almost everywhere: "
+        "detach() its inputs"
+    )
+
+
 class Case(NamedTuple):
     """One example call for tests, docs and benchmarks: shapes of the array arguments, then the static ones.
 

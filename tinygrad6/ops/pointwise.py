@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad6.op import POSITIVE, REAL, case, composite, op
+from tinygrad6.op import POSITIVE, REAL, case, composite, no_derivative, op
 from tinygrad6.ops.special import erf as _erf
 from tinygrad6.tensor import Tensor
 
@@ -77,17 +77,48 @@ def neg(x):
     """-x, elementwise."""
 
 
-@op(None, None, promote=True, domain=POSITIVE, inplace=True, infix="floordiv")
+@op(no_derivative, no_derivative, promote=True, domain=POSITIVE, inplace=True, infix="floordiv")
 def floor_divide(x, y):
-    """The floor of x / y, elementwise. No gradient."""
+    """The floor of x / y, elementwise. Its gradient is not defined: RuntimeError."""
     if x.dtype.kind in "iu" and not np.all(y):
         raise ValueError("ZeroDivisionError")
-    return np.floor_divide(x, y)
+    return _floor_quotient(x, y)
+
+
+def _floor_quotient(x: Any, y: Any) -> Any:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        out = np.floor_divide(x, y)
+        # NumPy says nan for x / 0; PyTorch infinity
+        return np.where(np.equal(y, 0), np.true_divide(x, y), out).astype(out.dtype) if out.dtype.kind == "f" else out
+
+
+@op(
+    lambda g: g * 0.0,
+    lambda g: g * 0.0,
+    promote=True,
+    method=False,
+    public=False,
+    node_name="Div",
+    domain=POSITIVE,
+    examples=[case((2, 3), (2, 3), rounding_mode="floor"), case((2, 3), (3,), rounding_mode="trunc")],
+)
+def quotient(x, y, rounding_mode):
+    """x / y rounded down ("floor") or towards zero ("trunc"), in the common type; its gradient is 0."""
+    if not isinstance(x, np.ndarray) or x.dtype.kind in "iu":
+        if np.asarray(x).dtype.kind in "iu" and np.asarray(y).dtype.kind in "iu" and not np.all(y):
+            raise ValueError("ZeroDivisionError")
+    down = _floor_quotient(x, y)
+    if rounding_mode == "floor":
+        return down
+    if down.dtype.kind == "f":
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.trunc(np.true_divide(x, y)).astype(down.dtype)
+    return down + ((down < 0) & (down * y != x)).astype(down.dtype)
 
 
 @op(
     lambda g: g,
-    lambda g, x, y: -g * floor_divide(x, y),
+    lambda g, x, y: -g * quotient(x, y, "floor"),
     promote=True,
     domain=POSITIVE,
     inplace=True,

@@ -1,0 +1,110 @@
+"""Second names, and options that PyTorch gives to functions but not to operators: add's alpha, div's rounding mode."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad6.op import NAMES, attach
+from tinygrad6.ops import compare, pointwise
+from tinygrad6.ops.pointwise import mul, quotient
+from tinygrad6.tensor import Tensor
+
+# ---- comparisons and shifts in place
+
+
+for _name in ("eq", "ne", "lt", "le", "gt", "ge", "bitwise_left_shift", "bitwise_right_shift"):
+    attach(_name, getattr(compare, _name), True)
+
+
+# ---- options
+
+
+def _scaled(other: Any, alpha: Any, input: Any) -> Any:
+    alpha = alpha.item() if isinstance(alpha, (Tensor, np.generic)) else alpha
+    if not isinstance(alpha, (bool, int, float)):
+        raise TypeError(f"argument 'alpha' must be Number, not {type(alpha).__name__}")
+    floats = [t.array.dtype.kind == "f" for t in (input, other) if isinstance(t, Tensor)]
+    if isinstance(alpha, float) and not any(floats) and not isinstance(other, float):
+        raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
+    return mul(other, alpha) if isinstance(other, (Tensor, np.ndarray)) else other * alpha
+
+
+def _with_alpha(name: str, sign: str) -> None:
+    plain, in_place = getattr(pointwise, name), getattr(Tensor, f"{name}_")
+
+    def function(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
+        return plain(input, other if alpha == 1 else _scaled(other, alpha, input))
+
+    def method(self: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
+        return in_place(self, other if alpha == 1 else _scaled(other, alpha, self))
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"x {sign} alpha * y, elementwise."
+    method.__name__ = method.__qualname__ = f"{name}_"
+    method.__doc__ = in_place.__doc__
+    function.op = plain.op  # type: ignore[attr-defined]
+    NAMES[name] = function
+    setattr(Tensor, name, function)
+    setattr(Tensor, f"{name}_", method)
+
+
+_with_alpha("add", "+")
+_with_alpha("sub", "-")
+_div, _div_in_place = pointwise.div, Tensor.div_  # type: ignore[attr-defined]
+
+
+def _rounded(input: Any, other: Any, mode: Any) -> Tensor:
+    if mode not in ("floor", "trunc"):
+        raise RuntimeError(
+            f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{mode}'"
+        )
+    return quotient(input, other, mode)
+
+
+def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+    """x / y, elementwise; integers become the default float. x / 0 is inf or nan, as IEEE 754 has it.
+
+    rounding_mode "floor" or "trunc": rounded down or towards 0, in the common type of x and y; its gradient is 0.
+    """
+    return _div(input, other) if rounding_mode is None else _rounded(input, other, rounding_mode)
+
+
+def div_(self: Tensor, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+    """In-place form of `div`: changes this tensor's memory and returns it."""
+    if rounding_mode is None:
+        return _div_in_place(self, other)
+    from tinygrad6.inplace import twin
+
+    return twin("div", lambda x, y: _rounded(x, y, rounding_mode), True)(self, other)
+
+
+div.op = _div.op  # type: ignore[attr-defined]
+NAMES["div"] = Tensor.div = div  # type: ignore[attr-defined]
+Tensor.div_ = div_  # type: ignore[attr-defined]
+
+
+# ---- second names
+
+SECOND = {
+    "absolute": "abs", "arccos": "acos", "arccosh": "acosh", "arcsin": "asin", "arcsinh": "asinh", "arctan": "atan",
+    "arctan2": "atan2", "arctanh": "atanh", "negative": "neg", "fix": "trunc", "multiply": "mul", "divide": "div",
+    "subtract": "sub", "true_divide": "div", "less": "lt", "less_equal": "le", "greater": "gt", "greater_equal": "ge",
+    "not_equal": "ne", "conj_physical": "clone",
+}  # fmt: skip
+for _second, _first in SECOND.items():
+    NAMES[_second] = NAMES[_first]
+    setattr(Tensor, _second, getattr(Tensor, _first))
+    if hasattr(Tensor, f"{_first}_"):
+        setattr(Tensor, f"{_second}_", getattr(Tensor, f"{_first}_"))
+
+# ---- methods that change their tensor, as functions
+
+for _name in """
+    abs absolute acos acosh addmv arccos arccosh arcsin arcsinh arctan arctanh asin asinh atan atanh ceil clamp clamp_max
+    clamp_min clip cos cosh deg2rad detach erf erfc exp exp2 expm1 fill fix floor frac gcd i0 index_put lcm ldexp log log10
+    log1p log2 logit nan_to_num neg negative rad2deg reciprocal relu round rsqrt sigmoid sin sinc sinh sqrt square tan tanh
+    trunc xlogy zero
+""".split():
+    NAMES[f"{_name}_"] = getattr(Tensor, f"{_name}_")

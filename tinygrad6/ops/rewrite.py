@@ -1,0 +1,188 @@
+"""Copies with a part replaced, and methods that change a tensor's own shape: transpose_, resize_, set_.
+
+A tensor changed by `transpose_` and its like becomes a view of a hidden base that keeps its old layout and history, so that
+gradients and other views of the same memory stay right.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinygrad6.inplace import refuse
+from tinygrad6.modes import state
+from tinygrad6.op import case, composite
+from tinygrad6.ops import parts, shape
+from tinygrad6.ops.gather import _along_rows, _rows, scatter_reduce
+from tinygrad6.ops.index import replace_items
+from tinygrad6.tensor import Tensor, flatten_sequence, wrap
+from tinygrad6.view import live_node
+
+# ---- a part replaced: as in-place changes of a view, on a copy
+
+
+def _replaced(name: str, input: Tensor, src: Tensor, look: Callable[[Tensor], Tensor]) -> Tensor:
+    if not isinstance(src, Tensor):
+        raise TypeError(f"{name}(): argument 'src' (position 2) must be Tensor, not {type(src).__name__}")
+    before, state.grad = state.grad, True
+    try:
+        out = input.clone()
+        place = look(out)
+        if place.array.shape != src.array.shape:
+            raise RuntimeError(
+                f"expected src to have a size equal to the slice of self. src size = {list(src.array.shape)}, "
+                f"slice size = {list(place.array.shape)}"
+            )
+        place.copy_(src)
+    finally:
+        state.grad = before
+    return out if before else out.detach()
+
+
+@composite(examples=[case((3, 4), (3,), dim=1, index=2)])
+def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
+    """A copy of x with src at `index` along `dim`, of which src has no dimension."""
+    return _replaced("select_scatter", input, src, lambda t: parts.select(t, dim, index))
+
+
+@composite(examples=[case((4, 2), (2, 2), start=1, end=4, step=2)])
+def slice_scatter(
+    input: Tensor, src: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
+) -> Tensor:
+    """A copy of x with src in the places start:end:step along `dim`."""
+    d = shape.normal_dim(dim, input.array.ndim)
+    return _replaced(
+        "slice_scatter", input, src, lambda t: t[(slice(None),) * d + (slice(start, end, step),)]
+    )
+
+
+@composite(examples=[case((3, 3), (2,), offset=1)])
+def diagonal_scatter(input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
+    """A copy of x with src on the diagonal."""
+    return _replaced("diagonal_scatter", input, src, lambda t: parts.diagonal(t, offset, dim1, dim2))
+
+
+@composite(examples=[case((3, 4), (2, 2), size=(2, 2), stride=(1, 2), storage_offset=1)])
+def as_strided_scatter(
+    input: Tensor, src: Tensor, size: Any, stride: Any, storage_offset: int | None = None
+) -> Tensor:
+    """A copy of x with src where as_strided(size, stride, storage_offset) looks."""
+    return _replaced(
+        "as_strided_scatter", input, src, lambda t: parts.as_strided(t, size, stride, storage_offset)
+    )
+
+
+@composite(
+    inplace=True,
+    examples=[
+        case((3, 4), dim=1, index=wrap(np.array([3, 0, 3])), source=wrap(np.full((3, 3), 1.5)), reduce="prod")
+    ],
+)
+def index_reduce(
+    input: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, *, include_self: bool = True
+) -> Tensor:
+    """x with the slices of source combined, along `dim`, into those that the 1-d index names.
+
+    reduce: "prod", "mean", "amax" or "amin"; include_self: x's own slice takes part. Repeats are combined too.
+    """
+    if reduce not in ("prod", "mean", "amax", "amin"):
+        raise RuntimeError(
+            f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}."
+        )
+    d, at = _along_rows("index_reduce", input, dim, index, source, RuntimeError)
+    x, given = _rows(input), _rows(source)
+    wide = at.reshape((-1,) + (1,) * (x.array.ndim - 1 - d))
+    full = wrap(np.array(np.broadcast_to(wide, given.array.shape)))
+    out = scatter_reduce(x, d, full, given, reduce, include_self=include_self)
+    return shape.reshape(out, input.array.shape)
+
+
+@composite(inplace=False, method=False, public=False, examples=[])
+def fill_diagonal(input: Tensor, fill_value: Any, wrap_around: bool = False) -> Tensor:
+    """x with a number on its main diagonal, x[i, i, ..]; wrap_around: on again below a tall matrix's end."""
+    a = input.array
+    if a.ndim < 2:
+        raise RuntimeError("dimensions must larger than 1")
+    if a.ndim > 2 and len(set(a.shape)) > 1:
+        raise RuntimeError("all dimensions of input must be of equal length")
+    step = sum(math.prod(a.shape[i + 1 :]) for i in range(a.ndim))
+    end = a.size if wrap_around or a.ndim > 2 else min(a.shape) * step
+    at = np.arange(0, min(end, a.size), step)
+    flat = replace_items(shape.reshape(input, (-1,)), wrap(np.asarray(fill_value).astype(a.dtype)), (at,))
+    return shape.reshape(flat, a.shape)
+
+
+def fill_diagonal_(self: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:
+    """Write a number on the main diagonal, x[i, i, ..]; wrap: again below the end of a tall matrix."""
+    from tinygrad6.inplace import twin
+
+    return twin("fill_diagonal", fill_diagonal, True)(self, fill_value, wrap)
+
+
+Tensor.fill_diagonal_ = fill_diagonal_  # type: ignore[attr-defined]
+
+# ---- the tensor's own shape
+
+
+def _relaid(name: str, call: Callable[..., Any]) -> None:
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        refuse(self, name, state.grad and live_node(self) is not None and self.is_leaf)
+        if self.is_leaf and self.node is not None:
+            raise RuntimeError(f"{name}_(): a leaf that requires grad keeps its shape: use x = x.{name}(...)")
+        old = self
+        if self.view_of is None:  # the hidden base takes over history and memory
+            old = wrap(self.array)
+            old.node, old.cell = self.node, self.cell
+        new = call(old, *args, **kwargs)
+        if new is not old and new.array.base is None and new.array.size:
+            raise RuntimeError(f"{name}_(): the memory of this tensor allows no such view")
+        self.array, self.node, self.view_of = new.array, new.node, new.view_of
+        return self
+
+    method.__name__ = method.__qualname__ = f"{name}_"
+    method.__doc__ = f"Change this tensor's own shape as `{name}` would."
+    setattr(Tensor, f"{name}_", method)
+
+
+for _name in ("squeeze", "unsqueeze", "transpose", "t", "swapaxes", "swapdims", "as_strided"):
+    _relaid(_name, getattr(Tensor, _name))
+
+
+def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
+    """Give this tensor another size: its elements, in row-major order, stay, new ones are not set. Not for gradients."""
+    if live_node(self) is not None:
+        raise RuntimeError("cannot resize variables that require grad")
+    size = tuple(int(n) for n in flatten_sequence(sizes))
+    if any(n < 0 for n in size):
+        raise RuntimeError(f"Trying to create tensor with negative dimension {min(size)}: {list(size)}")
+    n, flat = math.prod(size), self.array.reshape(-1)
+    if n > flat.size:
+        flat = np.concatenate([flat, np.empty(n - flat.size, flat.dtype)])
+    self.array, self.view_of = flat[:n].reshape(size), None
+    self.bump()
+    return self
+
+
+def resize_as_(self: Tensor, the_template: Tensor, *, memory_format: Any = None) -> Tensor:
+    """resize_ to the size of another tensor."""
+    return resize_(self, *the_template.array.shape)
+
+
+def set_(self: Tensor, source: Tensor | None = None) -> Tensor:
+    """Share another tensor's memory and shape from now on; without one, be empty. Not for gradients."""
+    if live_node(self) is not None:
+        raise RuntimeError("set_(): not allowed on a tensor that requires grad: assign to .data instead")
+    if source is None:
+        source = wrap(np.zeros(0, self.array.dtype))
+    if not isinstance(source, Tensor):
+        raise TypeError(f"set_(): argument 'source' (position 1) must be Tensor, not {type(source).__name__}")
+    if source.array.dtype != self.array.dtype:
+        raise RuntimeError(f"set_(): expected a source of {self.dtype}, got {source.dtype}")
+    self.array, self.cell, self.view_of = source.array, source.cell, source.view_of
+    return self
+
+
+Tensor.resize_, Tensor.resize_as_, Tensor.set_ = resize_, resize_as_, set_  # type: ignore[attr-defined]
