@@ -303,7 +303,7 @@ def binary_cross_entropy_with_logits(
         loss = OPS["logits_entropy"].call(input, target)
     else:
         scale = (pos_weight - 1) * target + 1
-        loss = (1 - target) * input + scale * OPS["softplus"].call(-input, 1.0, 1e30)
+        loss = (1 - target) * input + scale * OPS["softplus"].call(-input, 1.0, math.inf)
     return reduced(loss if weight is None else loss * weight, reduction)
 
 
@@ -436,7 +436,7 @@ def soft_margin_loss(
 ) -> Tensor:
     """log(1 + exp(-y x)), reduced."""
     reduction = check_reduction(reduction, size_average, reduce)
-    return reduced(OPS["softplus"].call(-target * input, 1.0, 1e30), reduction)
+    return reduced(OPS["softplus"].call(-target * input, 1.0, math.inf), reduction)
 
 
 def multilabel_soft_margin_loss(

@@ -24,6 +24,7 @@ from tinygrad6 import modes
 ndarray = np.ndarray
 clock: Callable[[], int] = itertools.count(1).__next__  # ticks for every node made and every write recorded
 TENSOR: type = object  # set by tensor.py, so that graph mode can rejoin saved arrays to their history
+LAST = 1 << 62  # hooks with keys from here on run after the others
 FREED = (
     "Trying to backward through the graph a second time (or directly access saved tensors after they have "
     "already been freed). Saved intermediate values of the graph are freed when you call .backward() or "
@@ -202,7 +203,7 @@ def backprop(
             g = after
         if (node.op is None) if targets is None else (node in targets):  # type: ignore[operator]
             yield node, g, mine
-            if node.op is None:
+            if node.op is None or useful is not None and not any(p in useful for p in node.parents):
                 continue
             mine = False
         for parent, new in node.gradients(g, graph):
@@ -245,7 +246,7 @@ def _leading_to(targets: set[Node], roots: list[Node]) -> set[Node]:
 
 def run_hooks(hooks: dict, g: Any, graph: bool) -> Any:
     """Pass `g` through the hooks in order; each may return a replacement of the same shape."""
-    for hook in list(hooks.values()):
+    for hook in [hooks[key] for key in sorted(hooks)]:
         before = modes.state.grad
         modes.state.grad = graph
         try:

@@ -16,7 +16,7 @@ from tinygrad6.engine import Node, clock
 from tinygrad6.modes import state
 from tinygrad6.op import OPS, REAL, Op, case, op
 from tinygrad6.tensor import TENSORS, Tensor, wrap
-from tinygrad6.view import axis_order, live_node, region, same_layout
+from tinygrad6.view import axis_order, live_node, reason, region, same_layout
 
 
 def twin(name: str, call: Callable[..., Any], composed: bool = False) -> Callable[..., Any]:
@@ -64,6 +64,8 @@ def refuse(t: Tensor, name: str, recording: bool) -> None:
     """Raise for an in-place change that must not be: before anything is changed."""
     if recording:
         v, node = t.view_of, live_node(t)
+        if v is not None and v.recorded is not True:
+            raise RuntimeError(f"{name}_: {reason(v, 'is being')}")
         if v is not None and (base := v.base.node) is not None and base.op is None:
             raise RuntimeError(
                 "a view of a leaf Variable that requires grad is being used in an in-place operation."
@@ -72,17 +74,6 @@ def refuse(t: Tensor, name: str, recording: bool) -> None:
             raise RuntimeError(
                 f"a leaf Variable that requires grad is being used in an in-place operation. ({name}_: change it "
                 "under no_grad(), or change a clone())"
-            )
-        if v is not None and isinstance(v.recorded, str):
-            raise RuntimeError(
-                f"Output of {v.recorded} is a view and is being modified inplace. This view is the output of a function "
-                "that returns multiple views. Such functions do not allow the output views to be modified inplace. You "
-                "should replace the inplace operation by an out-of-place one."
-            )
-        if v is not None and not v.recorded:
-            raise RuntimeError(
-                f"A view was created in no_grad mode and is being modified inplace with grad mode enabled ({name}_). "
-                "Clone it, or make the view outside of no_grad()."
             )
     refuse_memory(t.array, name)
 
@@ -133,6 +124,8 @@ def write(t: Any, value: Any, name: str) -> Any:
     t.cell[2] += 1
     v = t.view_of
     if v is None:
+        if t.__dict__.get("retains_grad"):
+            t.keep_grad_of(node, t.node)
         t.node = node
     else:
         params = {"chain": v.chain, "order": axis_order(v.base.array)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ import numpy as np
 from tinygrad6 import dtypes, engine
 from tinygrad6.engine import Leaf, Node, clock
 from tinygrad6.modes import state
-from tinygrad6.view import View, live_node
+from tinygrad6.view import View, live_node, stale
 
 TENSORS: set[type] = set()  # Tensor and its subclasses: `type(x) in TENSORS` is the fast test
 _new = object.__new__
@@ -217,7 +218,7 @@ class Tensor:
 
     @property
     def requires_grad(self) -> bool:
-        return live_node(self) is not None
+        return stale(self) or live_node(self) is not None
 
     @requires_grad.setter
     def requires_grad(self, wanted: bool) -> None:
@@ -328,20 +329,24 @@ class Tensor:
         node = live_node(self)
         if node is None:
             raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
-        if node.op is None or self.__dict__.get("retains_grad"):
-            return
-        import weakref
+        if node.op is not None and not self.__dict__.get("retains_grad"):
+            self.__dict__["retains_grad"] = True
+            self.keep_grad_of(node)
 
-        me = weakref.ref(self)
+    def keep_grad_of(self, node: Node | None, instead: Node | None = None) -> None:
+        """Have the gradients of `node`, this tensor's new one, added to `.grad`, and no longer those of the old."""
+        me, key = weakref.ref(self), engine.LAST + id(self)
+        if instead is not None and instead.hooks:
+            instead.hooks.pop(key, None)
 
         def keep(g: Tensor) -> None:
             if (t := me()) is not None:
-                t.grad = wrap(g.array.copy()) if g.node is None else g
-                if t.grad.node is None and t.array.dtype != t.grad.array.dtype:
-                    t.grad = wrap(t.grad.array.astype(t.array.dtype))
+                g = wrap(g.array.copy()) if g.node is None else g
+                t.grad = g if t.grad is None else t.grad + g
 
-        node.register_hook(keep)
-        self.__dict__["retains_grad"] = True
+        if node is not None:
+            node.hooks = {} if node.hooks is None else node.hooks
+            node.hooks[key] = keep
 
     @property
     def retains_grad(self) -> bool:
@@ -592,16 +597,16 @@ def run_backward(
         chosen = [inputs] if isinstance(inputs, Tensor) else list(inputs)
         if not chosen:
             raise RuntimeError("'inputs' argument to backward() cannot be empty.")
-        targets = {node_of(t, i): t for i, t in enumerate(chosen)}
+        targets = {node_of(t, i) for i, t in enumerate(chosen)}
+        for t in chosen:
+            t.retain_grad()  # as PyTorch does: gradients of later passes are kept too
     roots = [start(t, g, i, create_graph) for i, (t, g) in enumerate(zip(tensors, gradients, strict=True))]
     retain = create_graph if retain_graph is None else retain_graph
     before = state.grad
     state.grad = create_graph
     try:
-        for node, g, owned in engine.backprop(
-            roots, create_graph, retain, None if targets is None else set(targets)
-        ):
-            t = node.tensor() if targets is None else targets[node]
+        for node, g, owned in engine.backprop(roots, create_graph, retain, targets):
+            t = node.tensor() if node.op is None else None  # others keep theirs by a hook: see retain_grad
             if t is not None:
                 accumulate(t, g, owned)
     finally:
@@ -622,7 +627,8 @@ def accumulate(t: Tensor, g: Any, owned: bool) -> None:
         t.grad.bump()
     if hooks := t.__dict__.get("_post_accumulate"):
         for hook in list(hooks.values()):
-            hook(t)
+            if hook(t) is not None:
+                raise RuntimeError("Tensor post accumulate grad hooks should return None.")
 
 
 def node_of(t: Tensor, i: int) -> Node:

@@ -16,21 +16,29 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad6.engine import Leaf
 from tinygrad6.modes import state
 
 
 class View:
     """How a tensor looks into another one's memory."""
 
-    __slots__ = ("base", "chain", "seen", "recorded")
+    __slots__ = ("first", "chain", "seen", "version", "recorded")
 
-    def __init__(self, base: Any, chain: tuple, seen: int, recorded: bool | str) -> None:
-        self.base = base
+    def __init__(self, base: Any, chain: tuple, cell: list, recorded: bool | str) -> None:
+        self.first = base
         self.chain = chain  # ((view op, its static arguments), ...), from the base outwards
-        self.seen = seen  # how often the base's history had been rewritten when the view's node was made
+        self.seen = cell[2]  # how often the base's history had been rewritten when the view's node was made
+        self.version = cell[1]  # and how often its memory had been written to
         self.recorded = (
             recorded  # made while grad mode was on; or the maker's name, if it made several at once
         )
+
+    @property
+    def base(self) -> Any:
+        """The tensor whose memory this is; one whose own layout was changed (`transpose_`) left it to a hidden base."""
+        base = self.first
+        return base if base.view_of is None else base.view_of.base
 
 
 def link(out: Any, x: Any, op: Any, params: dict) -> None:
@@ -38,25 +46,61 @@ def link(out: Any, x: Any, op: Any, params: dict) -> None:
     outer = x.view_of
     base, chain = (x, ()) if outer is None else (outer.base, outer.chain)
     out.cell = x.cell
-    out.view_of = View(
-        base, (*chain, (op, params)), x.cell[2], state.grad and (outer is None or outer.recorded)
-    )
+    if not state.grad and x.node is not None:
+        out.node = Leaf(out)  # as in PyTorch it requires gradients, which arrive nowhere
+        out.node.tensor = _nowhere
+    out.view_of = View(base, (*chain, (op, params)), x.cell, state.grad and (outer is None or outer.recorded))
+
+
+def _nowhere() -> None:
+    """In the place of a weak reference to the tensor that a gradient is for."""
+
+
+def stale(t: Any) -> bool:
+    """Whether t is a view that may no longer be used: see `reason`."""
+    v = t.view_of
+    if v is None or v.recorded is True or v.version == t.cell[1]:
+        return False
+    return t.node is not None or v.base.node is not None
 
 
 def live_node(t: Any) -> Any:
-    """The tensor's node, replayed from its base if the base's history was rewritten."""
+    """The tensor's node, replayed from its base if the base's history was rewritten.
+
+    RuntimeError for a view made under no_grad, or by a function that makes several, whose memory was written to since.
+    """
     v = t.view_of
-    if v is not None and v.seen != t.cell[2]:
+    if v is None:
+        return t.node
+    if v.recorded is not True and state.grad and stale(t):
+        raise RuntimeError(reason(v, "its base or another view of its base has been"))
+    if v.seen != t.cell[2]:
         v.seen = t.cell[2]
         before, state.grad = state.grad, True
         try:
             replayed = v.base
             for op, params in v.chain:
                 replayed = op.call(replayed, **params)
+            if t.__dict__.get("retains_grad"):
+                t.keep_grad_of(replayed.node, t.node)
             t.node = replayed.node
         finally:
             state.grad = before
     return t.node
+
+
+def reason(v: View, changed: str) -> str:
+    """Why the view may not be changed in place, or be used after it was."""
+    if isinstance(v.recorded, str):
+        return (
+            f"Output of {v.recorded} is a view and {changed} modified inplace. This view is the output of a function that "
+            "returns multiple views. Such functions do not allow the output views to be modified inplace. You should "
+            "replace the inplace operation by an out-of-place one."
+        )
+    return (
+        f"A view was created in no_grad mode and {changed} modified inplace with grad mode enabled. Make the view and the "
+        "change both inside the no_grad block, or both outside; or clone() the view."
+    )
 
 
 def region(array: np.ndarray, chain: tuple) -> np.ndarray:

@@ -111,7 +111,8 @@ def grad(
         state.grad = before
     answers = []
     for node, t in zip(nodes, wanted, strict=True):
-        g = found.get(node)
+        unreachable = isinstance(node, engine.Leaf) and node.tensor() is None  # a view made under no_grad
+        g = None if unreachable else found.get(node)
         if g is None:
             if materialize_grads:
                 g = wrap(np.zeros(t.array.shape, t.array.dtype))

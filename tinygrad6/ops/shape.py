@@ -75,7 +75,7 @@ def contiguous(input: Tensor, memory_format: Any = None) -> Tensor:
 @op(lambda g: g, method=False, public=False, domain=REAL)
 def _row_major(x):
     """A row-major copy of x."""
-    return np.ascontiguousarray(x)
+    return np.asarray(x, order="C")
 
 
 @composite()
@@ -404,6 +404,8 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     """x with the dimensions `source` moved to the places `destination`, the others kept in order; a view."""
     n = input.array.ndim
     src, dst = normal_dims(source, n), normal_dims(destination, n)
+    if not n:
+        return permute_to(input, ())
     if len(src) != len(dst):
         raise RuntimeError(
             "movedim: Invalid source or destination dims: they must have the same number of elements"

@@ -131,7 +131,7 @@ def erf(x: np.ndarray) -> np.ndarray:
         c = np.clip(x, np.float32(-4), np.float32(4))
         return np.clip(c * _ratio(_SINGLE, c * c), np.float32(-1), np.float32(1))
     size = np.abs(x)
-    out = np.sign(x)  # 1 or -1 beyond 6, to the last bit; nan stays nan
+    out = np.asarray(np.sign(x))  # of 0-d arrays NumPy makes scalars; 1 or -1 beyond 6, to the last bit; nan stays nan
     near = size < 0.84375
     out[near] = x[near] + x[near] * _ratio(_NEAR, np.square(x[near]))
     one = (size >= 0.84375) & (size < 1.25)

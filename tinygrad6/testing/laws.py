@@ -212,6 +212,47 @@ def broadcasting_is_undone(op: Op, example: Case, rng: np.random.Generator) -> N
 
 
 @law
+def single_and_no_elements_are_like_the_rest(op: Op, example: Case, rng: np.random.Generator) -> None:
+    """Elementwise ops of 0-d tensors give what they give for one element of a row; of empty ones, empty ones. Twice."""
+    if example.params or not example.shapes or any(s != (2, 3) for s in example.shapes):
+        return
+    row = inputs(op, Case(((2,),) * len(example.shapes), {}), rng)
+    out = call(op, row, example)
+    if out.array.shape != (2,):
+        return  # not elementwise
+    for dtype in (np.float64, np.float32, np.float16):
+        single = [wrap(np.array(t.array[0], dtype)).requires_grad_(t.requires_grad) for t in row]
+        tolerance = {2: 2e-2, 4: 1e-5, 8: 1e-12}[np.dtype(dtype).itemsize]
+        _agree(op, row, [t for t in single], example, tolerance)
+    empty = [wrap(t.array[:0].reshape(0, 3)).requires_grad_(t.requires_grad) for t in row]
+    out = call(op, empty, example)
+    assert out.array.shape == (0, 3), f"of shape (0, 3) it makes {out.array.shape}"
+    if out.requires_grad:
+        wanted = [t for t in empty if t.requires_grad]
+        for g in autograd.grad(out, wanted, wrap(np.ones_like(out.array)), create_graph=True, allow_unused=True):
+            assert g is None or g.array.shape == (0, 3)
+
+
+def _agree(op: Op, row: list, single: list, example: Case, tolerance: float) -> None:
+    def all_of(tensors: list) -> list:
+        out = call(op, tensors, example)
+        if not out.requires_grad:
+            return [out]
+        wanted = [t for t in tensors if t.requires_grad]
+        first = [
+            g for g in autograd.grad(out.sum(), wanted, create_graph=True, allow_unused=True) if g is not None
+        ]
+        plain = [g for g in autograd.grad(call(op, tensors, example).sum(), wanted, allow_unused=True) if g is not None]
+        again = [g.sum() for g in first if g.requires_grad]
+        second = autograd.grad(again, wanted, allow_unused=True, materialize_grads=True) if again else ()
+        return [out, *first, *plain, *second]
+
+    for a, b in zip(all_of(single), all_of(row), strict=True):
+        assert a.array.shape == (), f"of 0-d tensors it makes shape {a.array.shape}"
+        np.testing.assert_allclose(a.array, b.array[0], rtol=tolerance, atol=tolerance)
+
+
+@law
 def a_missing_gradient_is_none(op: Op, example: Case, rng: np.random.Generator) -> None:
     """Each argument alone gets the same gradient as it gets together with the others."""
     tensors = inputs(op, example, rng)
