@@ -7,15 +7,15 @@ stand the names, in order: `_names` maps "parameters", "buffers" and "modules" t
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any
 
 from tinygrad6 import dtypes
-from tinygrad6.hooks import RemovableHandle
 from tinygrad6.modes import no_grad
 from tinygrad6.tensor import Tensor, to_device
 
+from ._state import Stateful
+from .hooks import Hooked, call_with_hooks
 from .parameter import Buffer, Parameter, is_lazy
 
 _KINDS = ("parameters", "buffers", "modules")
@@ -50,7 +50,7 @@ class _View(MutableMapping):
         return repr(dict(self))
 
 
-class Module:
+class Module(Hooked, Stateful):
     """Base class of all layers and models: assign parameters and submodules to attributes, define `forward`.
 
     >>> import tinygrad6 as torch
@@ -66,16 +66,18 @@ class Module:
     """
 
     training: bool = True
-    _hooks: dict[str, dict] | None = None  # by kind; None as long as there are none
-    _version = 1
+    call_super_init = False  # whether __init__ goes on to the next class of a multiple inheritance
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        if args or kwargs:
+        if (args or kwargs) and not self.call_super_init:
             raise TypeError(
-                f"{type(self).__name__}.__init__() takes 1 positional argument, got {len(args)} more and {sorted(kwargs)}"
+                f"{type(self).__name__}.__init__() takes 1 positional argument, got {len(args)} more and "
+                f"{sorted(kwargs)}"
             )
         self.__dict__["training"] = True
         self.__dict__["_names"] = {kind: {} for kind in _KINDS}
+        if self.call_super_init:
+            super().__init__(*args, **kwargs)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError(
@@ -83,11 +85,13 @@ class Module:
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._hooks is None:
-            return self.forward(*args, **kwargs)
-        from .hooks import call_with_hooks
-
-        return call_with_hooks(self, args, kwargs)
+        try:
+            if self._hooks is None:
+                return self.forward(*args, **kwargs)
+            return call_with_hooks(self, args, kwargs)
+        except Exception as e:
+            _say_where(e, self, args)
+            raise
 
     # ---- registration
 
@@ -122,10 +126,7 @@ class Module:
                 raise TypeError(
                     f"cannot assign '{_type(value)}' as buffer '{name}' (torch.nn.Buffer, torch.Tensor or None expected)"
                 )
-        if isinstance(getattr(type(self), name, None), property):
-            object.__setattr__(self, name, value)
-        else:
-            self.__dict__[name] = value
+        object.__setattr__(self, name, value)
 
     def __delattr__(self, name: str) -> None:
         names = self.__dict__.get("_names", {})
@@ -134,13 +135,16 @@ class Module:
         object.__delattr__(self, name)
 
     def __getattr__(self, name: str) -> Any:
+        if name in self.__dict__:  # asked for by super().__getattr__(name), as wrappers of modules do
+            return self.__dict__[name]
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def _forget(self, name: str, keep: str) -> None:
         """A name that changes its kind is registered once."""
-        for kind in _KINDS:
-            if kind != keep and self._names[kind].pop(name, self) is not self:
-                self.__dict__.pop(name, None)
+        if name not in self._names[keep]:
+            for kind in _KINDS:
+                self._names[kind].pop(name, None)
+            self.__dict__.pop(name, None)
 
     def _check_name(self, name: Any, what: str, kind: str) -> None:
         if not isinstance(name, str):
@@ -295,6 +299,18 @@ class Module:
             raise AttributeError(f"{type(module).__name__}: `{name}` is not {what}")
         return vars(module)[name]
 
+    def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
+        """Put `module` at a dotted path, whose parent must exist; with strict, something must be replaced by it."""
+        path, _, name = target.rpartition(".")
+        if not name:
+            raise ValueError("Cannot set the submodule without a target name!")
+        if not isinstance(module, Module):
+            raise ValueError(f"`module` is not an nn.Module, found {type(module)}")
+        parent = self.get_submodule(path)
+        if (strict or hasattr(parent, name)) and not isinstance(getattr(parent, name, None), Module):
+            raise AttributeError(f"`{name}` is not an nn.Module")
+        setattr(parent, name, module)
+
     def get_parameter(self, target: str) -> Parameter:
         """The parameter at a dotted path; AttributeError if there is none."""
         return self._get(target, "parameters", "an nn.Parameter")
@@ -318,16 +334,19 @@ class Module:
             own = vars(module)
             for name in module._names["parameters"]:
                 p = own[name]
-                if p is None or is_lazy(p):
-                    continue
-                with no_grad():
-                    changed = fn(p.detach())
-                    if changed.array is not p.array:
-                        p.data = changed
-                    if p.grad is not None:
-                        p.grad = fn(p.grad.detach())
+                if is_lazy(p):
+                    p.convert(fn)
+                elif p is not None:
+                    with no_grad():
+                        changed = fn(p.detach())
+                        if changed.array is not p.array:
+                            p.data = changed
+                        if p.grad is not None:
+                            p.grad = fn(p.grad.detach())
             for name in module._names["buffers"]:
-                if own[name] is not None and not is_lazy(own[name]):
+                if is_lazy(own[name]):
+                    own[name].convert(fn)
+                elif own[name] is not None:
                     own[name] = fn(own[name])
         return self
 
@@ -369,9 +388,21 @@ class Module:
         """Cast floating-point parameters and buffers to float16."""
         return self.to(dtypes.float16)
 
+    def bfloat16(self) -> Module:
+        """NumPy has no bfloat16: NotImplementedError."""
+        raise NotImplementedError("bfloat16() is not supported: use half() or float()")
+
     def cpu(self) -> Module:
         """This module, which is on the CPU."""
         return self
+
+    def cuda(self, device: Any = None) -> Module:
+        """There is no device but the CPU: RuntimeError."""
+        to_device("cuda")
+        return self
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Nothing: modules run as they are written. So a script that compiles its model runs unchanged."""
 
     def to_empty(self, *, device: Any, recurse: bool = True) -> Module:
         """This module on a device, its values not kept."""
@@ -409,246 +440,6 @@ class Module:
         """Shared memory between processes is not supported: NotImplementedError."""
         raise NotImplementedError("share_memory() is not supported")
 
-    # ---- state
-
-    def _save_to_state_dict(self, destination: dict, prefix: str, keep_vars: bool) -> None:
-        own = self.__dict__
-        for name in self._names["parameters"]:
-            if own[name] is not None:
-                destination[prefix + name] = own[name] if keep_vars else own[name].detach()
-        for name, persistent in self._names["buffers"].items():
-            if own[name] is not None and persistent:
-                destination[prefix + name] = own[name] if keep_vars else own[name].detach()
-        if type(self).get_extra_state is not Module.get_extra_state:
-            destination[prefix + "_extra_state"] = self.get_extra_state()
-
-    def state_dict(
-        self, *, destination: Any = None, prefix: str = "", keep_vars: bool = False
-    ) -> dict[str, Any]:
-        """All parameters and persistent buffers by dotted name, sharing memory with the module."""
-        if destination is None:
-            destination = OrderedDict()
-            destination._metadata = OrderedDict()
-        for hook in (self._hooks or {}).get("state_pre", {}).values():
-            hook(self, prefix, keep_vars)
-        metadata = {"version": self._version}
-        if hasattr(destination, "_metadata"):
-            destination._metadata[prefix[:-1]] = metadata
-        self._save_to_state_dict(destination, prefix, keep_vars)
-        for name in self._names["modules"]:
-            if self.__dict__[name] is not None:
-                self.__dict__[name].state_dict(
-                    destination=destination, prefix=prefix + name + ".", keep_vars=keep_vars
-                )
-        for hook in (self._hooks or {}).get("state", {}).values():
-            answer = hook(self, destination, prefix, metadata)
-            destination = destination if answer is None else answer
-        return destination
-
-    def get_extra_state(self) -> Any:
-        """More to keep in the state_dict: define this and set_extra_state together."""
-        raise RuntimeError("Reached a code path in Module.get_extra_state() that should never be called.")
-
-    def set_extra_state(self, state: Any) -> None:
-        """Take back what get_extra_state gave."""
-        raise RuntimeError("Reached a code path in Module.set_extra_state() that should never be called.")
-
-    def _own_state(self) -> Iterator[tuple[str, Tensor]]:
-        own = self.__dict__
-        for name in self._names["parameters"]:
-            if own[name] is not None:
-                yield name, own[name]
-        for name, persistent in self._names["buffers"].items():
-            if own[name] is not None and persistent:
-                yield name, own[name]
-
-    def _check_state_dict(self, state: Mapping, prefix: str, errors: list[str], assign: bool) -> None:
-        for name, have in self._own_state():
-            given = state.get(prefix + name)
-            if given is None:
-                continue
-            if not isinstance(given, Tensor):
-                errors.append(
-                    f'While copying the parameter named "{prefix + name}", expected torch.Tensor or Tensor-like object from '
-                    f"checkpoint but received {_type(given)}"
-                )
-            elif (
-                not is_lazy(have)
-                and not assign
-                and given.array.shape != have.array.shape
-                and not (given.ndim == 1 == given.numel() and have.ndim == 0)
-            ):
-                errors.append(
-                    f"size mismatch for {prefix + name}: copying a param with shape {given.shape} from checkpoint, the shape in "
-                    f"current model is {have.shape}."
-                )
-
-    def _load_from_state_dict(
-        self,
-        state_dict: Mapping,
-        prefix: str,
-        local_metadata: dict,
-        strict: bool,
-        missing_keys: list,
-        unexpected_keys: list,
-        error_msgs: list,
-    ) -> None:
-        """Copy this module's own entries; a subclass may extend it. Shapes were checked before."""
-        assign = local_metadata.get("assign_to_params_buffers", False)
-        known = set()
-        for name, have in list(self._own_state()):
-            known.add(name)
-            given = state_dict.get(prefix + name)
-            if given is None:
-                if prefix + name not in state_dict:
-                    missing_keys.append(prefix + name)
-                continue
-            if is_lazy(have):
-                have.materialize(given.array.shape)  # type: ignore[attr-defined]
-            if assign:
-                value = (
-                    Parameter(given, have.requires_grad)
-                    if isinstance(have, Parameter) and not isinstance(given, Parameter)
-                    else given
-                )
-                self.__dict__[name] = value
-            else:
-                with no_grad():
-                    have.copy_(given.reshape(have.shape))
-        if type(self).set_extra_state is not Module.set_extra_state:
-            if prefix + "_extra_state" in state_dict:
-                self.set_extra_state(state_dict[prefix + "_extra_state"])
-            else:
-                missing_keys.append(prefix + "_extra_state")
-        if strict:
-            for key in state_dict:
-                if key.startswith(prefix) and key != prefix + "_extra_state":
-                    first, _, rest = key[len(prefix) :].partition(".")
-                    if not (rest and first in self._names["modules"]) and not (not rest and first in known):
-                        unexpected_keys.append(key)
-
-    def load_state_dict(
-        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
-    ) -> Any:
-        """Copy a state_dict into this module (or take its tensors, if assign); returns (missing_keys, unexpected_keys).
-
-        RuntimeError that names every missing, unexpected and misshapen key; the module is then as it was. Without
-        `strict`, missing and unexpected keys are only reported.
-        """
-        if not isinstance(state_dict, Mapping):
-            raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
-        errors: list[str] = []
-        missing: list[str] = []
-        unexpected: list[str] = []
-        modules = [(p + "." if p else "", m) for p, m in self.named_modules(remove_duplicate=False)]
-        plain = all(type(m)._load_from_state_dict is Module._load_from_state_dict for _, m in modules)
-        known = {prefix + n for prefix, m in modules for n, _ in m._own_state()}
-        known |= {
-            prefix + "_extra_state"
-            for prefix, m in modules
-            if type(m).set_extra_state is not Module.set_extra_state
-        }
-        for prefix, m in modules:
-            m._check_state_dict(state_dict, prefix, errors, assign)
-        if strict and plain:  # find everything before anything is changed
-            missing = [
-                prefix + n for prefix, m in modules for n in _required(m) if prefix + n not in state_dict
-            ]
-            unexpected = [k for k in state_dict if k not in known]
-        if not (errors or strict and (missing or unexpected)):
-            missing, unexpected = [], []
-            metadata = getattr(state_dict, "_metadata", {})
-            state = OrderedDict(state_dict)
-            for prefix, m in modules:
-                local = dict(metadata.get(prefix[:-1], {}))
-                if assign:
-                    local["assign_to_params_buffers"] = True
-                for hook in (m._hooks or {}).get("load_pre", {}).values():
-                    hook(m, state, prefix, local, strict, missing, unexpected, errors)
-                m._load_from_state_dict(state, prefix, local, True, missing, unexpected, errors)
-            unexpected = list(dict.fromkeys(k for k in unexpected if not any(k in known for _ in (0,))))
-        result = IncompatibleKeys(missing, unexpected)
-        for _, m in reversed(modules):
-            for hook in (m._hooks or {}).get("load_post", {}).values():
-                hook(m, result)
-        if strict:
-            if result.unexpected_keys:
-                errors.insert(
-                    0,
-                    "Unexpected key(s) in state_dict: "
-                    + ", ".join(f'"{k}"' for k in result.unexpected_keys)
-                    + ". ",
-                )
-            if result.missing_keys:
-                errors.insert(
-                    0,
-                    "Missing key(s) in state_dict: "
-                    + ", ".join(f'"{k}"' for k in result.missing_keys)
-                    + ". ",
-                )
-        if errors:
-            raise RuntimeError(
-                f"Error(s) in loading state_dict for {type(self).__name__}:\n\t" + "\n\t".join(errors)
-            )
-        return result
-
-    # ---- hooks: see hooks.py for when they run
-
-    def _register(self, kind: str, hook: Any, prepend: bool = False) -> RemovableHandle:
-        if self._hooks is None:
-            self.__dict__["_hooks"] = {}
-        hooks = self._hooks.setdefault(kind, OrderedDict())  # type: ignore[union-attr]
-        handle = RemovableHandle(hooks)
-        hooks[handle.id] = hook
-        if prepend:
-            hooks.move_to_end(handle.id, last=False)
-        return handle
-
-    def register_forward_pre_hook(
-        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
-    ) -> RemovableHandle:
-        """Call hook(module, args[, kwargs]) before forward; a result replaces the arguments."""
-        return self._register("forward_pre", (hook, with_kwargs), prepend)
-
-    def register_forward_hook(
-        self,
-        hook: Callable[..., Any],
-        *,
-        prepend: bool = False,
-        with_kwargs: bool = False,
-        always_call: bool = False,
-    ) -> RemovableHandle:
-        """Call hook(module, args[, kwargs], output) after forward (even if it raised, if always_call); a result replaces the output."""
-        return self._register("forward", (hook, with_kwargs, always_call), prepend)
-
-    def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
-        """Call hook(module, grad_input, grad_output) when the gradients of the inputs are known; a result replaces grad_input."""
-        return self._register("backward", hook, prepend)
-
-    def register_full_backward_pre_hook(
-        self, hook: Callable[..., Any], prepend: bool = False
-    ) -> RemovableHandle:
-        """Call hook(module, grad_output) when the gradients of the outputs are known; a result replaces them."""
-        return self._register("backward_pre", hook, prepend)
-
-    def register_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call hook(module, state_dict, prefix, metadata) at the end of state_dict."""
-        return self._register("state", hook)
-
-    _register_state_dict_hook = register_state_dict_post_hook
-
-    def register_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call hook(module, prefix, keep_vars) at the start of state_dict."""
-        return self._register("state_pre", hook)
-
-    def register_load_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call hook(module, state_dict, prefix, metadata, strict, missing, unexpected, errors) before loading."""
-        return self._register("load_pre", hook)
-
-    def register_load_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call hook(module, incompatible_keys) after loading."""
-        return self._register("load_post", hook)
-
     # ---- showing
 
     def extra_repr(self) -> str:
@@ -670,24 +461,22 @@ class Module:
         return sorted({*dir(type(self)), *self.__dict__})
 
 
-class IncompatibleKeys(tuple):
-    """What load_state_dict found: `missing_keys` and `unexpected_keys`."""
+def _say_where(e: Exception, module: Module, args: tuple) -> None:
+    """Note on the exception in which module it was raised, by the dotted path from the outermost module called."""
+    if "_raised_in" not in e.__dict__:
+        settings = "" if module._names["modules"] else f"({module.extra_repr()})"
+        text = f"{type(module).__name__}{settings} got {', '.join(map(_described, args)) or 'no arguments'}"
+        e.add_note(text)
+        e.__dict__["_raised_in"] = module, len(e.__notes__) - 1, text
+        return
+    innermost, place, text = e.__dict__["_raised_in"]
+    path = next((n for n, m in module.named_modules() if m is innermost), "")
+    if path and place < len(e.__notes__):
+        e.__notes__[place] = f"{path}: {text}"
 
-    def __new__(cls, missing_keys: list, unexpected_keys: list) -> Any:
-        return super().__new__(cls, (missing_keys, unexpected_keys))
 
-    missing_keys = property(lambda self: self[0])
-    unexpected_keys = property(lambda self: self[1])
-
-    def __repr__(self) -> str:
-        if not self[0] and not self[1]:
-            return "<All keys matched successfully>"
-        return f"_IncompatibleKeys(missing_keys={self[0]}, unexpected_keys={self[1]})"
-
-
-def _required(m: Module) -> list[str]:
-    extra = ["_extra_state"] if type(m).set_extra_state is not Module.set_extra_state else []
-    return [n for n, _ in m._own_state()] + extra
+def _described(a: Any) -> str:
+    return str(tuple(a.shape)) if isinstance(a, Tensor) and not is_lazy(a) else type(a).__name__
 
 
 def _type(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from tinygrad6.ops import create
@@ -11,6 +12,13 @@ from . import functional as F
 from . import init
 from .module import Module
 from .parameter import Parameter
+
+
+def _affine(module: Module, shape: Any, weight: bool, bias: bool, device: Any, dtype: Any) -> None:
+    """Register weight and bias, each None if it is not wanted."""
+    for name, wanted in (("weight", weight), ("bias", bias)):
+        p = Parameter(create.empty(shape, device=device, dtype=dtype)) if wanted else None
+        module.register_parameter(name, p)
 
 
 class _NormBase(Module):
@@ -28,14 +36,13 @@ class _NormBase(Module):
         track_running_stats: bool = True,
         device: Any = None,
         dtype: Any = None,
+        *,
+        bias: bool = True,
     ) -> None:
         super().__init__()
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
-        for name in ("weight", "bias"):
-            self.register_parameter(
-                name, Parameter(create.empty(num_features, device=device, dtype=dtype)) if affine else None
-            )
+        _affine(self, num_features, affine, affine and bias, device, dtype)
         tracked = track_running_stats
         self.register_buffer(
             "running_mean", create.zeros(num_features, device=device, dtype=dtype) if tracked else None
@@ -56,9 +63,16 @@ class _NormBase(Module):
     def reset_parameters(self) -> None:
         """Weights 1, biases 0, and the running statistics as they start."""
         self.reset_running_stats()
-        if self.affine:
+        if self.weight is not None:
             init.ones_(self.weight)
+        if self.bias is not None:
             init.zeros_(self.bias)
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, local_metadata: dict, *found: Any) -> None:
+        version, key = local_metadata.get("version"), prefix + "num_batches_tracked"
+        if (version is None or version < 2) and self.track_running_stats and key not in state_dict:
+            state_dict[key] = self.num_batches_tracked  # not part of old files, nor of plain dicts of arrays
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *found)
 
     def _check_input_dim(self, input: Tensor) -> None:
         if input.ndim not in self.ranks:
@@ -68,7 +82,7 @@ class _NormBase(Module):
     def extra_repr(self) -> str:
         return (
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-            f"track_running_stats={self.track_running_stats}"
+            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
         )
 
 
@@ -76,13 +90,13 @@ class _BatchNorm(_NormBase):
     def forward(self, input: Tensor) -> Tensor:
         self._check_input_dim(input)
         momentum = self.momentum
-        if self.training and self.num_batches_tracked is not None:
+        if self.training and self.track_running_stats and self.num_batches_tracked is not None:
             seen = self.num_batches_tracked
             seen.array += 1
             seen.bump()
             if momentum is None:  # the average over all batches
                 momentum = 1.0 / seen.item()
-        batch = self.training or self.running_mean is None
+        batch = self.training or self.running_mean is None and self.running_var is None
         tracked = not self.training or self.track_running_stats
         return F.batch_norm(
             input,
@@ -124,30 +138,39 @@ class _InstanceNorm(_NormBase):
         self,
         num_features: int,
         eps: float = 1e-5,
-        momentum: float = 0.1,
+        momentum: float | None = 0.1,
         affine: bool = False,
         track_running_stats: bool = False,
         device: Any = None,
         dtype: Any = None,
+        *,
+        bias: bool = True,
     ) -> None:
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype)
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
 
     def forward(self, input: Tensor) -> Tensor:
         self._check_input_dim(input)
         single = input.ndim == self.ranks[0]
-        x = input.unsqueeze(0) if single else input
-        if x.shape[1] != self.num_features and self.affine:
-            raise ValueError(
-                f"expected input's size at dim=1 to match num_features ({self.num_features}), but got: {x.shape[1]}."
+        dim = 0 if single else 1
+        if input.shape[dim] != self.num_features:
+            if self.affine:
+                raise ValueError(
+                    f"expected input's size at dim={dim} to match num_features ({self.num_features}), "
+                    f"but got: {input.shape[dim]}."
+                )
+            warnings.warn(
+                f"input's size at dim={dim} does not match num_features. You can silence this warning by not passing "
+                "in num_features, which is not used because affine=False",
+                stacklevel=2,
             )
         out = F.instance_norm(
-            x,
+            input.unsqueeze(0) if single else input,
             self.running_mean,
             self.running_var,
             self.weight,
             self.bias,
             self.training or not self.track_running_stats,
-            self.momentum,
+            0.0 if self.momentum is None else self.momentum,
             self.eps,
         )
         return out.squeeze(0) if single else out
@@ -188,18 +211,9 @@ class LayerNorm(Module):
         dtype: Any = None,
     ) -> None:
         super().__init__()
-        self.normalized_shape, self.eps, self.elementwise_affine = (
-            _shape(normalized_shape),
-            eps,
-            elementwise_affine,
-        )
-        for name, wanted in (("weight", elementwise_affine), ("bias", elementwise_affine and bias)):
-            self.register_parameter(
-                name,
-                Parameter(create.empty(self.normalized_shape, device=device, dtype=dtype))
-                if wanted
-                else None,
-            )
+        self.normalized_shape, self.eps = _shape(normalized_shape), eps
+        self.elementwise_affine = elementwise_affine
+        _affine(self, self.normalized_shape, elementwise_affine, elementwise_affine and bias, device, dtype)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -213,7 +227,10 @@ class LayerNorm(Module):
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
-        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+        return (
+            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}, "
+            f"bias={self.bias is not None}"
+        )
 
 
 class RMSNorm(Module):
@@ -228,17 +245,16 @@ class RMSNorm(Module):
         dtype: Any = None,
     ) -> None:
         super().__init__()
-        self.normalized_shape, self.eps, self.elementwise_affine = (
-            _shape(normalized_shape),
-            eps,
-            elementwise_affine,
-        )
-        self.register_parameter(
-            "weight",
-            Parameter(create.ones(self.normalized_shape, device=device, dtype=dtype))
-            if elementwise_affine
-            else None,
-        )
+        self.normalized_shape, self.eps = _shape(normalized_shape), eps
+        self.elementwise_affine = elementwise_affine
+        _affine(self, self.normalized_shape, elementwise_affine, False, device, dtype)
+        del self.bias
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Weights 1."""
+        if self.weight is not None:
+            init.ones_(self.weight)
 
     def forward(self, input: Tensor) -> Tensor:
         return F.rms_norm(input, self.normalized_shape, self.weight, self.eps)
@@ -258,20 +274,28 @@ class GroupNorm(Module):
         affine: bool = True,
         device: Any = None,
         dtype: Any = None,
+        *,
+        bias: bool = True,
     ) -> None:
         super().__init__()
         if num_channels % num_groups:
             raise ValueError(f"num_channels ({num_channels}) must be divisible by num_groups ({num_groups})")
         self.num_groups, self.num_channels, self.eps, self.affine = num_groups, num_channels, eps, affine
-        self.register_parameter(
-            "weight", Parameter(create.ones(num_channels, device=device, dtype=dtype)) if affine else None
-        )
-        self.register_parameter(
-            "bias", Parameter(create.zeros(num_channels, device=device, dtype=dtype)) if affine else None
-        )
+        _affine(self, num_channels, affine, affine and bias, device, dtype)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Weights 1, biases 0."""
+        if self.weight is not None:
+            init.ones_(self.weight)
+        if self.bias is not None:
+            init.zeros_(self.bias)
 
     def forward(self, input: Tensor) -> Tensor:
         return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
-        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}"
+        return (
+            f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, "
+            f"bias={self.bias is not None}"
+        )

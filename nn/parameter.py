@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad6.dtypes import default_float
+from tinygrad6.dtypes import default_float, from_numpy
+from tinygrad6.ops.create import empty
 from tinygrad6.tensor import Leaf, Tensor, wrap
 
 
@@ -50,47 +51,82 @@ class Buffer(Tensor):
         return b
 
 
-class UninitializedParameter(Parameter):
-    """A parameter whose shape is not known yet: lazy modules materialize it at their first call."""
+_memory = Tensor.array  # the slot itself, below the property that guards it
+
+
+class _Uninitialized:
+    """What a parameter or buffer without a shape is: nothing can be computed with it."""
 
     __slots__ = ()
+    _becomes: type = Tensor
 
-    def __new__(cls, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> Any:
-        from tinygrad6.ops.create import empty
-
-        return super().__new__(cls, empty(0, dtype=dtype, device=device), requires_grad)
-
-    def materialize(self, shape: Any) -> None:
-        """Take a shape and become an ordinary Parameter."""
-        self.array = np.empty(tuple(shape), self.array.dtype)
-        self.__class__ = Parameter
-        if self.node is not None:
-            self.node = Leaf(self)
+    @property
+    def array(self) -> Any:
+        raise ValueError(
+            "Attempted to use an uninitialized parameter. This error happens when you are using a lazy module or "
+            "explicitly manipulating uninitialized parameters or buffers. If you are using lazy modules, call forward "
+            "with a dummy batch to initialize the parameters before calling functions that need their values"
+        )
 
     @property
     def shape(self) -> Any:
         raise RuntimeError(
-            "Can't access the shape of an uninitialized parameter or buffer. Call forward once first."
+            "Can't access the shape of an uninitialized parameter or buffer. This error usually happens in "
+            "load_state_dict when trying to load an uninitialized parameter into an initialized module. Call forward "
+            "to initialize the parameters before accessing their attributes."
         )
 
+    @property
+    def dtype(self) -> Any:
+        return from_numpy(_memory.__get__(self).dtype)
+
+    def convert(self, fn: Any) -> None:
+        """Take the dtype that fn gives to an empty tensor of this one's."""
+        _memory.__set__(self, fn(wrap(_memory.__get__(self))).array)
+
+    def materialize(self, shape: Any, device: Any = None, dtype: Any = None) -> None:
+        """Take a shape, and become an ordinary parameter or tensor whose values are still to be set."""
+        kind = self.dtype if dtype is None else dtype
+        _memory.__set__(self, empty(tuple(shape), dtype=kind, device=device).array)
+        wanted = self.requires_grad  # type: ignore[attr-defined]
+        self.__class__ = self._becomes  # type: ignore[assignment]
+        self.node = Leaf(self) if wanted else None
+
+    def __deepcopy__(self, memo: dict) -> Any:
+        return memo.setdefault(id(self), type(self)(self.requires_grad, None, self.dtype))  # type: ignore
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return type(self), (self.requires_grad, None, self.dtype)  # type: ignore[attr-defined]
+
     def __repr__(self) -> str:
-        return "<UninitializedParameter>"
+        return f"<{type(self).__name__}>"
 
 
-class UninitializedBuffer(Buffer):
+class UninitializedParameter(_Uninitialized, Parameter):  # type: ignore[misc]
+    """A parameter whose shape is not known yet: lazy modules materialize it at their first call."""
+
+    __slots__ = ()
+    _becomes = Parameter
+
+    def __new__(cls, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> Any:
+        p = Parameter(empty(0, dtype=dtype, device=device), requires_grad)
+        p.__class__ = cls
+        return p
+
+
+class UninitializedBuffer(_Uninitialized, Buffer):  # type: ignore[misc]
     """A buffer whose shape is not known yet."""
 
     __slots__ = ()
 
-    def materialize(self, shape: Any, dtype: Any = None) -> None:
-        """Take a shape and become an ordinary tensor."""
-        self.array = np.empty(tuple(shape), self.array.dtype if dtype is None else dtype)
-        self.__class__ = Tensor
-
-    def __repr__(self) -> str:
-        return "<UninitializedBuffer>"
+    def __new__(
+        cls, requires_grad: bool = False, device: Any = None, dtype: Any = None, persistent: bool = True
+    ) -> Any:
+        b = Buffer(empty(0, dtype=dtype, device=device, requires_grad=requires_grad), persistent=persistent)
+        b.__class__ = cls
+        return b
 
 
 def is_lazy(p: Any) -> bool:
     """Whether p waits for its shape."""
-    return isinstance(p, (UninitializedParameter, UninitializedBuffer))
+    return isinstance(p, _Uninitialized)

@@ -69,7 +69,18 @@ add("Flatten", 0, 1, inputs=[(2, 3, 4)])
 add("Unflatten", 1, (2, 3), inputs=[(4, 6, 2)])
 
 # ---- activations
-for _name in ("ReLU", "ReLU6", "LeakyReLU", "ELU", "SELU", "CELU", "SiLU", "Mish", "Hardsigmoid", "Hardswish"):
+for _name in (
+    "ReLU",
+    "ReLU6",
+    "LeakyReLU",
+    "ELU",
+    "SELU",
+    "CELU",
+    "SiLU",
+    "Mish",
+    "Hardsigmoid",
+    "Hardswish",
+):
     add(_name, inputs=[away(3, 4)])
     add(_name, inplace=True, inputs=[away(3, 4)], smooth=False)
 for _name in ("Sigmoid", "Tanh", "Softsign", "Tanhshrink", "LogSigmoid", "GELU", "Softplus", "Hardtanh"):
@@ -213,7 +224,11 @@ for _r in ("mean", "sum", "none"):
     add("SoftMarginLoss", reduction=_r, inputs=[(3, 4), signs(3, 4)])
     add("MultiLabelSoftMarginLoss", reduction=_r, inputs=[(3, 4), below(2, 3, 4)])
     add("MultiMarginLoss", reduction=_r, inputs=[(3, 4), below(4, 3)])
-    add("MultiLabelMarginLoss", reduction=_r, inputs=[(2, 4), lambda rng: np.array([[3, 0, -1, 1], [2, -1, 0, 1]])])
+    add(
+        "MultiLabelMarginLoss",
+        reduction=_r,
+        inputs=[(2, 4), lambda rng: np.array([[3, 0, -1, 1], [2, -1, 0, 1]])],
+    )
     add("TripletMarginLoss", reduction=_r, inputs=[(3, 4)] * 3)
     add("TripletMarginWithDistanceLoss", reduction=_r, inputs=[(3, 4)] * 3)
     add(
@@ -233,7 +248,13 @@ add("CrossEntropyLoss", ignore_index=2, inputs=[(6, 4), below(4, 6)])
 add("CrossEntropyLoss", label_smoothing=0.3, ignore_index=2, inputs=[(6, 4), below(4, 6)])
 add("CrossEntropyLoss", inputs=[(4,), below(4)])
 add("KLDivLoss", reduction="batchmean", log_target=True, inputs=_pair)
-add("PoissonNLLLoss", log_input=False, full=True, eps=1e-3, inputs=[between(0.5, 3, 3, 4), between(0, 5, 3, 4)])
+add(
+    "PoissonNLLLoss",
+    log_input=False,
+    full=True,
+    eps=1e-3,
+    inputs=[between(0.5, 3, 3, 4), between(0, 5, 3, 4)],
+)
 add("GaussianNLLLoss", full=True, eps=1e-3, inputs=[(3, 4), (3, 4), between(0.5, 2, 3, 1)])
 add("HingeEmbeddingLoss", margin=0.3, inputs=[away(3, 4, low=0.4), signs(3, 4)])
 add("MarginRankingLoss", 0.5, inputs=[(5,), (5,), signs(5)])

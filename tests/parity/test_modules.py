@@ -25,7 +25,10 @@ def build(entry, lib, lib_nn, seed=0):
 
 def both(entry):
     torch = pytorch()
-    (ours, our_warnings), (theirs, their_warnings) = build(entry, tinygrad6, nn), build(entry, torch, torch.nn)
+    (ours, our_warnings), (theirs, their_warnings) = (
+        build(entry, tinygrad6, nn),
+        build(entry, torch, torch.nn),
+    )
     assert our_warnings == their_warnings
     return ours, theirs
 
@@ -35,7 +38,12 @@ def feed(entry, lib, dtype, seed=0):
     out = []
     for a in draw(entry.inputs, dtype, seed):
         t = a if a is None else lib.from_numpy(np.array(a))
-        if a is not None and a.dtype.kind == "f" and "inplace=True" not in entry.name and "True" not in entry.name[:18]:
+        if (
+            a is not None
+            and a.dtype.kind == "f"
+            and "inplace=True" not in entry.name
+            and "True" not in entry.name[:18]
+        ):
             t.requires_grad_()
         out.append(t)
     return out
@@ -63,7 +71,9 @@ def same_state(ours, theirs, exact):
 def gradients(outs, ins, lib):
     rng = np.random.default_rng(2)
     outs = [o for o in leaves(list(outs) if isinstance(outs, tuple) else outs) if o.requires_grad]
-    weights = [lib.from_numpy(np.asarray(rng.uniform(-1, 1, tuple(o.shape)), o.detach().numpy().dtype)) for o in outs]
+    weights = [
+        lib.from_numpy(np.asarray(rng.uniform(-1, 1, tuple(o.shape)), o.detach().numpy().dtype)) for o in outs
+    ]
     return lib.autograd.grad(outs, ins, weights, allow_unused=True) if outs and ins else []
 
 
@@ -94,7 +104,9 @@ def test_results_gradients_and_state(entry, dtype):
         x, y = feed(entry, tinygrad6, dtype, round_), feed(entry, torch, dtype, round_)
         a, b = call(ours, x, tinygrad6, round_), call(theirs, y, torch, round_)
         if entry.normal and not round_:
-            theirs.load_state_dict({k: torch.from_numpy(v.numpy().copy()) for k, v in ours.state_dict().items()})
+            theirs.load_state_dict(
+                {k: torch.from_numpy(v.numpy().copy()) for k, v in ours.state_dict().items()}
+            )
             x, y = feed(entry, tinygrad6, dtype, round_), feed(entry, torch, dtype, round_)
             a, b = call(ours, x, tinygrad6, round_), call(theirs, y, torch, round_)
         assert_same(a, b)
