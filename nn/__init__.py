@@ -109,6 +109,23 @@ from .pool import (
     AvgPool1d,
     AvgPool2d,
     AvgPool3d,
+    CrossMapLRN2d,
+    FractionalMaxPool2d,
+    FractionalMaxPool3d,
+    LocalResponseNorm,
+    LPPool1d,
+    LPPool2d,
+    LPPool3d,
+    MaxPool1d,
+    MaxPool2d,
+    MaxPool3d,
+    MaxUnpool1d,
+    MaxUnpool2d,
+    MaxUnpool3d,
+)
+from .recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNBase, RNNCell, RNNCellBase
+from .shape import (
+    ChannelShuffle,
     CircularPad1d,
     CircularPad2d,
     CircularPad3d,
@@ -117,11 +134,6 @@ from .pool import (
     ConstantPad3d,
     CosineSimilarity,
     Flatten,
-    LPPool2d,
-    MaxPool1d,
-    MaxPool2d,
-    MaxPool3d,
-    MaxUnpool2d,
     PairwiseDistance,
     PixelShuffle,
     PixelUnshuffle,
@@ -139,4 +151,3 @@ from .pool import (
     ZeroPad2d,
     ZeroPad3d,
 )
-from .recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
