@@ -7,7 +7,6 @@ import tinygrad6.nn.functional as F
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from typing import Any as _Any
 
 from tinygrad6 import autograd, func, ops
@@ -98,18 +97,42 @@ from tinygrad6.random import (
     seed,
     set_rng_state,
 )
+from tinygrad6.settings import (
+    are_deterministic_algorithms_enabled,
+    autocast,
+    channels_last,
+    channels_last_3d,
+    compile,
+    contiguous_format,
+    get_default_device,
+    get_deterministic_debug_mode,
+    get_float32_matmul_precision,
+    get_num_interop_threads,
+    is_autocast_cache_enabled,
+    is_autocast_enabled,
+    is_deterministic_algorithms_warn_only_enabled,
+    is_warn_always_enabled,
+    layout,
+    memory_format,
+    preserve_format,
+    set_default_device,
+    set_default_tensor_type,
+    set_deterministic_debug_mode,
+    set_float32_matmul_precision,
+    set_flush_denormal,
+    set_num_interop_threads,
+    set_warn_always,
+    strided,
+    use_deterministic_algorithms,
+)
 from tinygrad6.tensor import Size, Tensor, device
+from tinygrad6.threads import get_num_threads, set_num_threads
 
 __version__ = "0.1.0"
 newaxis = None
-if TYPE_CHECKING:  # the ops are exported by name below
-
-    def __getattr__(name: str) -> _Any: ...
-
-
 globals().update(_NAMES)  # the ops, by name: each is defined in one block of tinygrad6/ops
 
-from tinygrad6 import linalg, random, testing, utils
+from tinygrad6 import accelerator, amp, backends, cuda, linalg, mps, random, special, testing, utils, version
 
 try:
     import tinygrad6.nn as nn
@@ -120,3 +143,20 @@ except ModuleNotFoundError as _e:
     raise ImportError(
         "tinygrad6 is imported from a checkout that is not installed: run `pip install -e .` in it (or `make demo`)"
     ) from None
+
+# Functions that PyTorch has under both names.
+_OF_FUNCTIONAL = frozenset(
+    """
+    adaptive_avg_pool1d adaptive_max_pool1d avg_pool1d bilinear celu channel_shuffle conv1d conv2d conv3d conv_transpose1d
+    conv_transpose2d conv_transpose3d cosine_similarity dropout group_norm hardshrink layer_norm max_pool1d max_pool2d
+    max_pool3d pairwise_distance pdist pixel_shuffle pixel_unshuffle prelu relu_ rms_norm selu selu_ celu_ threshold
+    """.split()
+)
+
+
+def __getattr__(name: str) -> _Any:
+    if name in _OF_FUNCTIONAL and hasattr(nn.functional, name):
+        return getattr(nn.functional, name)
+    from tinygrad6.absent import message
+
+    raise AttributeError(message(name))

@@ -1,0 +1,55 @@
+"""Names of PyTorch that are not here, and what to use instead: `tinygrad6.name` raises AttributeError in one line."""
+
+from __future__ import annotations
+
+_REASONS = (
+    ("bfloat16 BFloat16Tensor", "bfloat16 is not supported: use float32, or float16"),
+    ("uint16 uint32 uint64", "unsigned integers wider than uint8 are not supported: use int32 or int64"),
+    (
+        "int1 int2 int3 int4 int5 int6 int7 uint1 uint2 uint3 uint4 uint5 uint6 uint7 bits8 bits16",
+        "use uint8 or int8",
+    ),
+    (
+        "complex32 complex64 complex128 chalf cfloat cdouble view_as_complex view_as_real polar stft istft eig",
+        "complex tensors are not supported: keep real and imaginary parts apart, or use numpy on x.numpy()",
+    ),
+    ("fft", "Fourier transforms need complex tensors, which are not supported: use numpy.fft on x.numpy()"),
+    (
+        "sparse sparse_coo sparse_csr sparse_csc sparse_bsr sparse_bsc sparse_coo_tensor sparse_csr_tensor sparse_csc_tensor "
+        "sparse_bsr_tensor sparse_bsc_tensor sparse_compressed_tensor smm spmm hspmm sspaddmm saddmm",
+        "sparse tensors are not supported: keep tensors dense",
+    ),
+    (
+        "quantize_per_tensor quantize_per_channel quantize_per_tensor_dynamic dequantize qint8 qint32 quint8 quint4x2 quint2x4 "
+        "quantization ao fake_quantize_per_tensor_affine fake_quantize_per_channel_affine per_tensor_affine qscheme",
+        "quantized tensors are not supported: use float16 or float32",
+    ),
+    (
+        "float8_e4m3fn float8_e4m3fnuz float8_e5m2 float8_e5m2fnuz float8_e8m0fnu float4_e2m1fn_x2",
+        "floats of 8 bits are not supported: use float16",
+    ),
+    (
+        "Storage UntypedStorage TypedStorage FloatStorage DoubleStorage LongStorage",
+        "tensors have no storage objects here",
+    ),
+    ("distributed", "there is one process: leave torch.distributed out"),
+    ("multiprocessing", "use Python's multiprocessing; DataLoader(num_workers=n) brings its own processes"),
+    ("jit fx onnx export", "programs are not traced or exported: call the module itself"),
+    ("vmap", "write the batch dimension out; autograd.functional and func take whole Jacobians without it"),
+    ("xpu mtia hpu", "there is no such device: tinygrad6 computes on the CPU only"),
+    ("profiler", "use cProfile, or python -m benchmarks"),
+    ("hub", "load weights with safetensors or load()"),
+    ("symeig", "use linalg.eigh"),
+    ("lobpcg svd_lowrank pca_lowrank", "use linalg.eigh or linalg.svd"),
+    ("from_dlpack to_dlpack", "use from_numpy() and numpy()"),
+    ("Stream Event", "there are no streams on the CPU"),
+    ("igamma igammac", "incomplete gamma functions are not supported"),
+    ("nested jagged", "tensors of ragged rows are not supported: use nn.utils.rnn"),
+)
+REASONS = {name: reason for names, reason in _REASONS for name in names.split()}
+
+
+def message(name: str) -> str:
+    """What the AttributeError for `tinygrad6.name` says."""
+    reason = REASONS.get(name)
+    return f"module 'tinygrad6' has no attribute {name!r}" + (f": {reason}" if reason else "")

@@ -1,0 +1,210 @@
+"""Settings that scripts make, for a library that computes on the CPU in the types of its inputs.
+
+What would change results is refused; what only asks for speed or for another device's care is accepted, as PyTorch does on a
+machine without that device.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from tinygrad6 import dtypes
+from tinygrad6.tensor import CPU, device, to_device
+
+_precision = "highest"
+_deterministic = False
+_warn_only = False
+_warn_always = False
+_interop = 1
+
+
+def compile(  # noqa: A001 -- PyTorch's name
+    model: Any = None,
+    *,
+    fullgraph: bool = False,
+    dynamic: bool | None = None,
+    backend: Any = "inductor",
+    mode: str | None = None,
+    options: dict | None = None,
+    disable: bool = False,
+) -> Any:
+    """The function or module itself: compiling changes speed, never results, and nothing is compiled here."""
+    if model is None:
+        return lambda function: compile(function)
+    if not callable(model):
+        raise RuntimeError(f"compile(): expected a module or a function, got {type(model).__name__}")
+    return model
+
+
+def get_default_device() -> device:
+    """The CPU."""
+    return CPU
+
+
+def set_default_device(device: Any) -> None:
+    """Accepts the CPU, the only device; RuntimeError for others."""
+    to_device(device)
+
+
+def set_default_tensor_type(t: Any) -> None:
+    """Choose the default float by an old-style type, such as torch.DoubleTensor or its name."""
+    made = getattr(t, "dtype_made", t)
+    if isinstance(t, str):
+        names = {"HalfTensor": dtypes.float16, "FloatTensor": dtypes.float32, "DoubleTensor": dtypes.float64}
+        made = names.get(t.removeprefix("torch."), t)
+    if not isinstance(made, dtypes.dtype) or not made.is_floating_point:
+        raise TypeError(f"set_default_tensor_type(): only floating-point types are supported, got {t!r}")
+    dtypes.set_default_dtype(made)
+
+
+def get_float32_matmul_precision() -> str:
+    """What set_float32_matmul_precision was given."""
+    return _precision
+
+
+def set_float32_matmul_precision(precision: str) -> None:
+    """Allow float32 products to be less precise: "highest", "high" or "medium". They are of full precision in any case."""
+    global _precision
+    if precision not in ("highest", "high", "medium"):
+        raise RuntimeError(
+            f"set_float32_matmul_precision(): got {precision!r}, expected highest, high or medium"
+        )
+    _precision = precision
+
+
+def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
+    """Ask for repeatable results. All of ours are."""
+    global _deterministic, _warn_only
+    _deterministic, _warn_only = bool(mode), bool(warn_only)
+
+
+def are_deterministic_algorithms_enabled() -> bool:
+    """What use_deterministic_algorithms was given."""
+    return _deterministic
+
+
+def is_deterministic_algorithms_warn_only_enabled() -> bool:
+    """Whether use_deterministic_algorithms was given warn_only."""
+    return _deterministic and _warn_only
+
+
+def get_deterministic_debug_mode() -> int:
+    """0 if repeatable results were not asked for, 1 with warn_only, else 2."""
+    return (1 if _warn_only else 2) if _deterministic else 0
+
+
+def set_deterministic_debug_mode(debug_mode: Any) -> None:
+    """use_deterministic_algorithms as a number or word: 0 default, 1 warn, 2 error."""
+    mode = {"default": 0, "warn": 1, "error": 2}.get(debug_mode, debug_mode)
+    if mode not in (0, 1, 2):
+        raise RuntimeError(
+            f"invalid value of debug_mode, expected 0 `default`, 1 `warn`, 2 `error`; got {debug_mode!r}"
+        )
+    use_deterministic_algorithms(mode > 0, warn_only=mode == 1)
+
+
+def get_num_interop_threads() -> int:
+    """How many threads run independent operations: one at a time here."""
+    return _interop
+
+
+def set_num_interop_threads(n: int) -> None:
+    """Accepts a positive number; operations run one at a time in any case."""
+    global _interop
+    if not isinstance(n, int) or n < 1:
+        raise RuntimeError(f"Expected a positive number of threads, but got {n!r}")
+    _interop = n
+
+
+def set_flush_denormal(mode: bool) -> bool:
+    """False: subnormal numbers are kept."""
+    return False
+
+
+def is_warn_always_enabled() -> bool:
+    """What set_warn_always was given."""
+    return _warn_always
+
+
+def set_warn_always(mode: bool) -> None:
+    """Remember the mode; warnings follow Python's filters."""
+    global _warn_always
+    _warn_always = bool(mode)
+
+
+def is_autocast_enabled(device_type: str | None = None) -> bool:
+    """False: see autocast."""
+    return False
+
+
+def is_autocast_cache_enabled() -> bool:
+    """True, PyTorch's default."""
+    return True
+
+
+class autocast:  # noqa: N801 -- PyTorch's name
+    """A block in which nothing is cast: `autocast(device, enabled=False)`, and any for a device that is not there.
+
+    Enabled for the CPU, PyTorch computes in bfloat16, which does not exist here: NotImplementedError.
+    """
+
+    def __init__(
+        self,
+        device_type: str = "cuda",
+        dtype: Any = None,
+        enabled: bool = True,
+        cache_enabled: bool | None = None,
+    ) -> None:
+        if not isinstance(device_type, str):
+            raise ValueError(f"Expected `device_type` of type `str`, got: `{type(device_type)}`")
+        self.device = device_type
+        if device_type == "cpu" and enabled:
+            raise NotImplementedError(
+                "autocast('cpu') would compute in bfloat16, which is not supported: pass enabled=False, or use a "
+                "contextlib.nullcontext()"
+            )
+        if device_type != "cpu" and enabled:
+            warnings.warn(
+                f"{device_type.upper()} is not available. Disabling autocast.", UserWarning, stacklevel=2
+            )
+
+    def __enter__(self) -> autocast:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        return None
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        return function
+
+
+class memory_format:  # noqa: N801 -- PyTorch's name
+    """How dimensions lie in memory. A request only: tensors here are row-major unless they are views."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __repr__(self) -> str:
+        return f"torch.{self._name}"
+
+    def __reduce__(self) -> str:
+        return self._name
+
+
+contiguous_format, preserve_format = memory_format("contiguous_format"), memory_format("preserve_format")
+channels_last, channels_last_3d = memory_format("channels_last"), memory_format("channels_last_3d")
+
+
+class layout:  # noqa: N801 -- PyTorch's name
+    """How a tensor is stored: `strided`, the only one."""
+
+    def __repr__(self) -> str:
+        return "torch.strided"
+
+    def __reduce__(self) -> str:
+        return "strided"
+
+
+strided = layout()
