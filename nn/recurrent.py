@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -43,21 +44,30 @@ class RNNBase(Module):
             raise ValueError(
                 "dropout should be a number in range [0, 1] representing the probability of an element being zeroed"
             )
-        if not isinstance(hidden_size, int):
-            raise TypeError(f"hidden_size should be of type int, got: {type(hidden_size).__name__}")
-        if hidden_size <= 0 or num_layers <= 0:
-            raise ValueError(
-                f"hidden_size and num_layers must be greater than zero, got {hidden_size} and {num_layers}"
-            )
-        if proj_size:
-            raise NotImplementedError("proj_size is not supported")
         if dropout > 0 and num_layers == 1:
-            import warnings
-
             warnings.warn(
                 "dropout option adds dropout after all but last recurrent layer, so non-zero dropout expects num_layers "
                 f"greater than 1, but got dropout={dropout} and num_layers={num_layers}",
                 stacklevel=3,
+            )
+        for name, value, kind in (
+            ("bias", bias, bool),
+            ("batch_first", batch_first, bool),
+            ("input_size", input_size, int),
+            ("hidden_size", hidden_size, int),
+        ):
+            if not isinstance(value, kind):
+                raise TypeError(f"{name} should be of type {kind.__name__}, got: {type(value).__name__}")
+        for name, value in (
+            ("input_size", input_size),
+            ("hidden_size", hidden_size),
+            ("num_layers", num_layers),
+        ):
+            if value <= 0:
+                raise ValueError(f"{name} must be greater than zero, got {value}")
+        if not 0 <= proj_size < hidden_size:
+            raise ValueError(
+                f"proj_size has to be smaller than hidden_size, or zero to disable projections, got {proj_size}"
             )
         self.mode, self.input_size, self.hidden_size, self.num_layers = (
             mode,
@@ -65,26 +75,21 @@ class RNNBase(Module):
             hidden_size,
             num_layers,
         )
-        self.bias, self.batch_first, self.dropout, self.bidirectional = (
-            bias,
-            batch_first,
-            float(dropout),
-            bidirectional,
-        )
-        self.proj_size = 0
+        self.bias, self.batch_first, self.dropout = bias, batch_first, float(dropout)
+        self.bidirectional, self.proj_size = bidirectional, proj_size
+        state = proj_size or hidden_size
         for layer in range(num_layers):
             for suffix in self._directions():
-                width = input_size if layer == 0 else hidden_size * len(self._directions())
+                width = input_size if layer == 0 else state * len(self._directions())
                 rows = self.gates * hidden_size
-                shapes = {"weight_ih": (rows, width), "weight_hh": (rows, hidden_size)}
+                shapes = {"weight_ih": (rows, width), "weight_hh": (rows, state)}
                 if bias:
                     shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)}
+                if proj_size:
+                    shapes["weight_hr"] = (proj_size, hidden_size)
                 for name, shape in shapes.items():
-                    setattr(
-                        self,
-                        f"{name}_l{layer}{suffix}",
-                        Parameter(create.empty(shape, device=device, dtype=dtype)),
-                    )
+                    p = Parameter(create.empty(shape, device=device, dtype=dtype))
+                    setattr(self, f"{name}_l{layer}{suffix}", p)
         self.reset_parameters()
 
     def _directions(self) -> tuple[str, ...]:
@@ -101,7 +106,9 @@ class RNNBase(Module):
 
     @property
     def all_weights(self) -> list[list[Parameter]]:
-        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")[: 4 if self.bias else 2]
+        names = ["weight_ih", "weight_hh"]
+        names += ["bias_ih", "bias_hh"] if self.bias else []
+        names += ["weight_hr"] if self.proj_size else []
         return [
             [getattr(self, f"{n}_l{layer}{s}") for n in names]
             for layer in range(self.num_layers)
@@ -111,6 +118,7 @@ class RNNBase(Module):
     def extra_repr(self) -> str:
         s = f"{self.input_size}, {self.hidden_size}"
         for name, default in (
+            ("proj_size", 0),
             ("num_layers", 1),
             ("bias", True),
             ("batch_first", False),
@@ -129,59 +137,85 @@ class RNNBase(Module):
     def _bias(self, weights: list, which: int) -> Tensor:
         return weights[which] if self.bias else wrap(np.zeros(weights[0].shape[0], weights[0].array.dtype))
 
-    def _run(self, x: Any, hx: Any) -> tuple[Any, list[Tensor]]:
+    def _run(self, x: Any, hx: tuple | None) -> tuple[Any, list[Tensor]]:
         """All layers and directions; returns the output and the stacked final states."""
+        source, lengths = x, None
         packed = isinstance(x, PackedSequence)
-        lengths = None
         if packed:
-            source = x
-            x, lengths = pad_packed_sequence(x)
-            if source.sorted_indices is not None:  # work in the packed order
-                x, lengths = x[:, source.sorted_indices], lengths[source.sorted_indices]
-                hx = None if hx is None else tuple(h[:, source.sorted_indices] for h in hx)
+            if x.data.ndim != 2:
+                raise RuntimeError(f"input must have 2 dimensions, got {x.data.ndim}")
+            x, lengths = pad_packed_sequence(PackedSequence(x.data, x.batch_sizes))  # in the packed order
+            if hx is not None and source.sorted_indices is not None:
+                hx = tuple(h.index_select(1, source.sorted_indices) for h in hx)
         if x.ndim not in (2, 3):
-            raise ValueError(f"{self.mode}: Expected input to be 2D or 3D, got {x.ndim}D instead")
+            raise ValueError(f"{self._get_name()}: Expected input to be 2D or 3D, got {x.ndim}D instead")
         batched = x.ndim == 3
+        for h in hx or ():
+            if h.ndim != x.ndim:
+                raise RuntimeError(
+                    f"For {'batched' if batched else 'unbatched'} {x.ndim}-D input, hx should also be {x.ndim}-D but "
+                    f"got {h.ndim}-D tensor"
+                )
         if not batched:
             x = x.unsqueeze(1)
             hx = None if hx is None else tuple(h.unsqueeze(1) for h in hx)
         elif self.batch_first and not packed:
             x = x.transpose(0, 1)
-        if x.shape[-1] != self.input_size:
-            raise RuntimeError(
-                f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {x.shape[-1]}"
-            )
-        count = self.num_layers * len(self._directions())
-        shape = (count, x.shape[1], self.hidden_size)
-        states = 2 if self.mode == "LSTM" else 1
-        if hx is None:
-            hx = tuple(wrap(np.zeros(shape, x.array.dtype)) for _ in range(states))
-        for h in hx:
-            if h.array.shape != shape:
-                raise RuntimeError(f"Expected hidden size {shape}, got {list(h.shape)}")
-        finals: list[list[Tensor]] = [[] for _ in range(states)]
+        directions = len(self._directions())
+        hx = self._states(x, hx, directions)
+        weights = self.all_weights
+        finals: list[list[Tensor]] = [[] for _ in hx]
         for layer in range(self.num_layers):
             outs = []
-            for d, _ in enumerate(self._directions()):
-                k = layer * len(self._directions()) + d
+            for d in range(directions):
+                k = layer * directions + d
                 inner = reverse(x, lengths) if d else x
-                out, all_states = self._scan(inner, tuple(h[k] for h in hx), self.all_weights[k])
-                for final, s in zip(finals, all_states):
+                out, all_states = self._scan(inner, tuple(h[k] for h in hx), weights[k])
+                for final, s in zip(finals, all_states, strict=True):
                     final.append(last(s, lengths))
                 outs.append(reverse(out, lengths) if d else out)
             x = cat(outs, -1) if len(outs) > 1 else outs[0]
-            if self.dropout and layer < self.num_layers - 1:
-                x = F.dropout(x, self.dropout, self.training)
+            if self.dropout and self.training and layer < self.num_layers - 1:
+                if lengths is None:
+                    x = F.dropout(x, self.dropout)
+                else:  # only what is no padding is drawn for, as in PyTorch
+                    rows = pack_padded_sequence(x, lengths)
+                    rows = PackedSequence(F.dropout(rows.data, self.dropout), rows.batch_sizes)
+                    x = pad_packed_sequence(rows)[0]
         stacked = [stack(f) for f in finals]
         if packed:
-            out = pack_padded_sequence(x, lengths, enforce_sorted=True)
+            out = pack_padded_sequence(x, lengths)
             out = PackedSequence(out.data, out.batch_sizes, source.sorted_indices, source.unsorted_indices)
             if source.unsorted_indices is not None:
-                stacked = [s[:, source.unsorted_indices] for s in stacked]
+                stacked = [s.index_select(1, source.unsorted_indices) for s in stacked]
             return out, stacked
         if not batched:
             return x.squeeze(1), [s.squeeze(1) for s in stacked]
         return x.transpose(0, 1) if self.batch_first else x, stacked
+
+    def _states(self, x: Tensor, hx: tuple | None, directions: int) -> tuple[Tensor, ...]:
+        """The initial states, checked, or zeros."""
+        kind = self.weight_ih_l0.array.dtype
+        if x.array.dtype != kind:
+            raise ValueError(
+                f"RNN input dtype ({x.dtype}) does not match weight dtype ({self.weight_ih_l0.dtype}). Convert input: "
+                f"input.to({self.weight_ih_l0.dtype}), or convert model: model.to({x.dtype})"
+            )
+        if x.shape[-1] != self.input_size:
+            raise RuntimeError(
+                f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {x.shape[-1]}"
+            )
+        if not x.shape[0]:
+            raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
+        widths = [self.proj_size or self.hidden_size, self.hidden_size][: 2 if self.mode == "LSTM" else 1]
+        shapes = [(self.num_layers * directions, x.shape[1], w) for w in widths]
+        if hx is None:
+            return tuple(wrap(np.zeros(shape, kind)) for shape in shapes)
+        for i, (h, shape) in enumerate(zip(hx, shapes, strict=True)):
+            if h.array.shape != shape:
+                which = f"hidden[{i}]" if len(shapes) > 1 else "hidden"
+                raise RuntimeError(f"Expected {which} size {shape}, got {list(h.shape)}")
+        return tuple(hx)
 
 
 def reverse(x: Tensor, lengths: Tensor | None) -> Tensor:
@@ -199,6 +233,11 @@ def last(x: Tensor, lengths: Tensor | None) -> Tensor:
     return x[-1] if lengths is None else x[wrap(lengths.array - 1), wrap(np.arange(x.shape[1]))]
 
 
+def _no_projection(kwargs: dict) -> None:
+    if "proj_size" in kwargs:
+        raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")
+
+
 class RNN(RNNBase):
     """h[t] = tanh(x[t] W_ih^T + b_ih + h[t-1] W_hh^T + b_hh), or relu, over a sequence (Elman 1990).
 
@@ -208,10 +247,11 @@ class RNN(RNNBase):
     """
 
     def __init__(self, *args: Any, nonlinearity: str = "tanh", **kwargs: Any) -> None:
-        if nonlinearity not in ("tanh", "relu"):
-            raise ValueError(f"Unknown nonlinearity '{nonlinearity}'. Select from 'tanh' or 'relu'.")
         if len(args) > 3:  # nonlinearity stands fourth
             nonlinearity, args = args[3], (*args[:3], *args[4:])
+        if nonlinearity not in ("tanh", "relu"):
+            raise ValueError(f"Unknown nonlinearity '{nonlinearity}'. Select from 'tanh' or 'relu'.")
+        _no_projection(kwargs)
         super().__init__(f"RNN_{nonlinearity.upper()}", *args, **kwargs)
         self.nonlinearity = nonlinearity
 
@@ -235,7 +275,8 @@ class LSTM(RNNBase):
     """Long short-term memory over a sequence: c[t] = f c[t-1] + i g, h[t] = o tanh(c[t]).
 
     i, f, o = sigmoid and g = tanh of x[t] W_ih^T + b_ih + h[t-1] W_hh^T + b_hh, in the order i, f, g, o. Shapes as for
-    RNN; state and final state are pairs (h, c). Source: Hochreiter and Schmidhuber 1997, Gers et al. 2000.
+    RNN; state and final state are pairs (h, c). With proj_size, h[t] = W_hr (o tanh(c[t])) of that size.
+    Source: Hochreiter and Schmidhuber 1997, Gers et al. 2000; projections: Sak et al. 2014.
     """
 
     gates = 4
@@ -244,11 +285,22 @@ class LSTM(RNNBase):
         super().__init__("LSTM", *args, **kwargs)
 
     def _scan(self, x: Tensor, state: tuple, weights: list) -> Any:
-        both = OPS["lstm_scan"].call(
-            F.linear(x, weights[0], self._bias(weights, 2)), *state, weights[1], self._bias(weights, 3)
-        )
+        z = F.linear(x, weights[0], self._bias(weights, 2))
+        if self.proj_size:  # rare: not worth a scan of its own
+            return self._projected(z, *state, weights[1], self._bias(weights, 3), weights[-1])
+        both = OPS["lstm_scan"].call(z, *state, weights[1], self._bias(weights, 3))
         h, c = both[..., : self.hidden_size], both[..., self.hidden_size :]
         return h, (h, c)
+
+    @staticmethod
+    def _projected(z: Tensor, h: Tensor, c: Tensor, w: Tensor, b: Tensor, projection: Tensor) -> Any:
+        hs, cs = [], []
+        for inputs in z:
+            h, c = _lstm_step(inputs + F.linear(h, w, b), c)
+            h = F.linear(h, projection)
+            hs.append(h)
+            cs.append(c)
+        return stack(hs), (stack(hs), stack(cs))
 
     def forward(
         self, input: Any, hx: tuple[Tensor, Tensor] | None = None
@@ -267,6 +319,7 @@ class GRU(RNNBase):
     gates = 3
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        _no_projection(kwargs)
         super().__init__("GRU", *args, **kwargs)
 
     def _scan(self, x: Tensor, state: tuple, weights: list) -> Any:
@@ -278,6 +331,13 @@ class GRU(RNNBase):
     def forward(self, input: Any, hx: Tensor | None = None) -> tuple[Any, Tensor]:
         out, (h,) = self._run(input, None if hx is None else (hx,))
         return out, h
+
+
+def _lstm_step(z: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+    """h and c of an LSTM's next step from its gates before activation (N, 4H)."""
+    i, f, g, o = z.chunk(4, -1)
+    c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+    return o.sigmoid() * c.tanh(), c
 
 
 class RNNCellBase(Module):
@@ -324,8 +384,23 @@ class RNNCellBase(Module):
         x = input if batched else input.unsqueeze(0)
         if state is None:
             state = tuple(wrap(np.zeros((x.shape[0], self.hidden_size), x.array.dtype)) for _ in range(count))
-        elif not batched:
-            state = tuple(s.unsqueeze(0) for s in state)
+        else:
+            for s in state:
+                if s.ndim not in (1, 2):
+                    raise ValueError(
+                        f"{type(self).__name__}: Expected hidden to be 1D or 2D, got {s.ndim}D instead"
+                    )
+            state = tuple(s if s.ndim == 2 else s.unsqueeze(0) for s in state)
+            for s in state:
+                if s.array.shape != (x.shape[0], self.hidden_size):
+                    raise RuntimeError(
+                        f"{type(self).__name__}: expected hidden of shape {(x.shape[0], self.hidden_size)}, "
+                        f"got {tuple(s.shape)}"
+                    )
+        if x.shape[1] != self.input_size:
+            raise RuntimeError(
+                f"input has inconsistent input_size: got {x.shape[1]}, expected {self.input_size}"
+            )
         return x, state, batched
 
 
@@ -341,14 +416,14 @@ class RNNCell(RNNCellBase):
         device: Any = None,
         dtype: Any = None,
     ) -> None:
-        if nonlinearity not in ("tanh", "relu"):
-            raise RuntimeError(f"Unknown nonlinearity: {nonlinearity}")
         super().__init__(input_size, hidden_size, bias, device, dtype)
         self.nonlinearity = nonlinearity
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
         x, (h,), batched = self._step(input, None if hx is None else (hx,), 1)
         z = F.linear(x, self.weight_ih, self.bias_ih) + F.linear(h, self.weight_hh, self.bias_hh)
+        if self.nonlinearity not in ("tanh", "relu"):
+            raise RuntimeError(f"Unknown nonlinearity: {self.nonlinearity}")
         out = z.tanh() if self.nonlinearity == "tanh" else z.relu()
         return out if batched else out.squeeze(0)
 
@@ -361,9 +436,7 @@ class LSTMCell(RNNCellBase):
     def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
         x, (h, c), batched = self._step(input, hx, 2)
         z = F.linear(x, self.weight_ih, self.bias_ih) + F.linear(h, self.weight_hh, self.bias_hh)
-        i, f, g, o = z.chunk(4, 1)
-        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
-        h = o.sigmoid() * c.tanh()
+        h, c = _lstm_step(z, c)
         return (h, c) if batched else (h.squeeze(0), c.squeeze(0))
 
 

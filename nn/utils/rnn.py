@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad6.tensor import Tensor, wrap
+from tinygrad6.tensor import Tensor, to_device, wrap
 
 
 class _Packed(NamedTuple):
@@ -33,11 +33,33 @@ class PackedSequence(_Packed):
             unsorted_indices = invert_permutation(sorted_indices)
         return super().__new__(cls, data, batch_sizes, sorted_indices, unsorted_indices)
 
+    def _with(self, data: Tensor) -> PackedSequence:
+        if data is self.data:
+            return self
+        return type(self)(data, self.batch_sizes, self.sorted_indices, self.unsorted_indices)
+
     def to(self, *args: Any, **kwargs: Any) -> PackedSequence:
         """With data cast or moved."""
-        return PackedSequence(
-            self.data.to(*args, **kwargs), self.batch_sizes, self.sorted_indices, self.unsorted_indices
-        )
+        return self._with(self.data.to(*args, **kwargs))
+
+    def cpu(self) -> PackedSequence:
+        """Itself: it is on the CPU."""
+        return self
+
+    def cuda(self, *args: Any, **kwargs: Any) -> PackedSequence:
+        """There is no device but the CPU: RuntimeError."""
+        to_device("cuda")
+        return self
+
+    is_cuda = property(lambda self: False)
+
+    def is_pinned(self) -> bool:
+        """False: there is no memory to be pinned for."""
+        return False
+
+
+for _name in ("double", "float", "half", "long", "int", "short"):  # casts of data
+    setattr(PackedSequence, _name, lambda self, _name=_name: self._with(getattr(self.data, _name)()))
 
 
 def invert_permutation(permutation: Tensor | None) -> Tensor | None:
@@ -98,7 +120,8 @@ def pad_packed_sequence(
     if total_length is not None:
         if total_length < steps:
             raise ValueError(
-                f"Expected total_length to be at least the length of the longest sequence in input, but got total_length={total_length} and max sequence length being {steps}"
+                "Expected total_length to be at least the length of the longest sequence in input, but got "
+                f"total_length={total_length} and max sequence length being {steps}"
             )
     present = np.arange(int(sizes[0]))[None, :] < sizes[:, None]
     t, b = present.nonzero()
