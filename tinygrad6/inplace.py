@@ -66,7 +66,7 @@ def refuse(t: Tensor, name: str, recording: bool) -> None:
         v, node = t.view_of, live_node(t)
         if v is not None and v.recorded is not True:
             raise RuntimeError(f"{name}_: {reason(v, 'is being')}")
-        if v is not None and (base := v.base.node) is not None and base.op is None:
+        if v is not None and node is not None and v.base.is_leaf:
             raise RuntimeError(
                 "a view of a leaf Variable that requires grad is being used in an in-place operation."
             )
@@ -80,13 +80,24 @@ def refuse(t: Tensor, name: str, recording: bool) -> None:
 
 def refuse_memory(a: np.ndarray, name: str) -> None:
     """Raise if writing to the array is impossible, or would write to one place twice."""
-    if a.size and any(s == 0 and n > 1 for s, n in zip(a.strides, a.shape, strict=True)):
+    if not a.flags.c_contiguous and a.size and _overlaps(a):
         raise RuntimeError(
             f"{name}_: unsupported operation: more than one element of the written-to tensor refers to a single "
             "memory location. Please clone() the tensor before performing the operation."
         )
     if not a.flags.writeable:
         raise RuntimeError(f"{name}_: the tensor's memory is read-only. Please clone() the tensor first.")
+
+
+def _overlaps(a: np.ndarray) -> bool:
+    """Whether two elements lie at one place: True unless each stride steps over all that the smaller ones reach."""
+    reach = 0
+    for stride, n in sorted((abs(s), n) for s, n in zip(a.strides, a.shape, strict=True)):
+        if n > 1:
+            if stride <= reach:
+                return True
+            reach += stride * (n - 1)
+    return False
 
 
 def write(t: Any, value: Any, name: str) -> Any:
@@ -129,7 +140,10 @@ def write(t: Any, value: Any, name: str) -> Any:
         t.node = node
     else:
         params = {"chain": v.chain, "order": axis_order(v.base.array)}
+        base = v.base.node
         v.base.node = Node(OVERWRITE, (v.base.node, node), (), (), params, v.base.array)
+        if v.base.__dict__.get("retains_grad"):
+            v.base.keep_grad_of(v.base.node, base)
     return t
 
 

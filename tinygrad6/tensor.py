@@ -159,7 +159,12 @@ class Tensor:
         return False
 
     is_sparse = is_quantized = is_meta = is_mps = is_cuda
-    layout = "torch.strided"
+    @property
+    def layout(self) -> Any:
+        from tinygrad6.settings import strided
+
+        return strided
+
 
     def size(self, dim: int | None = None) -> Any:
         """The shape, or the length of dimension `dim`; IndexError out of range."""
@@ -350,7 +355,7 @@ class Tensor:
 
     @property
     def retains_grad(self) -> bool:
-        return bool(self.__dict__.get("retains_grad")) and not self.is_leaf
+        return bool(self.__dict__.get("retains_grad"))
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Any:
         """Call `hook(grad)` when this tensor's gradient is complete; a returned tensor replaces it.
@@ -607,7 +612,7 @@ def run_backward(
     try:
         for node, g, owned in engine.backprop(roots, create_graph, retain, targets):
             t = node.tensor() if node.op is None else None  # others keep theirs by a hook: see retain_grad
-            if t is not None:
+            if t is not None and t.node is not None:  # it may have been frozen since
                 accumulate(t, g, owned)
     finally:
         state.grad = before

@@ -473,7 +473,7 @@ def _replaced(x: Tensor, value: Tensor, index: tuple) -> Tensor:
         return replace_items(x, value, index)
     except IndexError as e:
         raise in_torch_words(e, index) from None
-    except RuntimeError:
+    except (RuntimeError, TypeError):  # NumPy's TypeError: a value of several dimensions for a mask
         raise RuntimeError(
             f"shape mismatch: value tensor of shape {list(value.shape)} cannot be broadcast to indexing "
             f"result of shape {list(x.array[index].shape)}"

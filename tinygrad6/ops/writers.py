@@ -31,7 +31,7 @@ def put(x: np.ndarray, index: Any, value: np.ndarray) -> None:
         x[index] = value
     except IndexError as e:
         raise in_torch_words(e, index) from None
-    except ValueError:
+    except (ValueError, TypeError):  # NumPy's TypeError: a value of several dimensions for a mask
         have = list(x[index].shape)
         raise RuntimeError(
             f"shape mismatch: value tensor of shape {list(value.shape)} cannot be broadcast to indexing "
