@@ -38,6 +38,7 @@ from tinygrad6.ops.decompose import (
 )
 from tinygrad6.ops.decompose import cholesky as _cholesky
 from tinygrad6.ops.linalg import matmul, multi_dot, vecdot
+from tinygrad6.ops.lu import cholesky_ex, inv_ex, lu, lu_factor, lu_factor_ex, lu_solve, solve_ex
 from tinygrad6.ops.reduce import amax, amin
 from tinygrad6.ops.reduce import norm as _norm
 from tinygrad6.ops.reduce import sum as _sum
@@ -47,6 +48,7 @@ from tinygrad6.tensor import Tensor, wrap
 __all__ = [
     "LinAlgError",
     "cholesky",
+    "cholesky_ex",
     "cond",
     "cross",
     "det",
@@ -56,7 +58,12 @@ __all__ = [
     "eigvals",
     "eigvalsh",
     "inv",
+    "inv_ex",
     "lstsq",
+    "lu",
+    "lu_factor",
+    "lu_factor_ex",
+    "lu_solve",
     "matmul",
     "matrix_exp",
     "matrix_norm",
@@ -68,6 +75,7 @@ __all__ = [
     "qr",
     "slogdet",
     "solve",
+    "solve_ex",
     "solve_triangular",
     "svd",
     "svdvals",
