@@ -1,0 +1,698 @@
+"""The part of the pickle format that checkpoints need, written and read without running anything.
+
+A pickle is a program for a small stack machine, and pickle.load runs what it says: calls of any function there is.
+Here both ends are our own. `Writer` emits only what PyTorch's `torch.load(weights_only=True)` takes (but for arrays and
+frozensets, which PyTorch takes only when told to). `Reader` executes the stack machine itself; functions exist in it
+only as the names in its table, each with its arguments checked, and nothing is allocated because a number in the file
+says so: lengths are compared with what is there first.
+
+The format: `pickletools` in the standard library; PEP 307, 3154, 3118.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import struct
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator
+from pickle import UnpicklingError
+from typing import Any, NoReturn
+
+import numpy as np
+
+from tinygrad6 import dtypes
+from tinygrad6.tensor import Size, Tensor, device, wrap
+
+STORAGES = {
+    "Double": dtypes.float64,
+    "Float": dtypes.float32,
+    "Half": dtypes.float16,
+    "Byte": dtypes.uint8,
+    "Char": dtypes.int8,
+    "Short": dtypes.int16,
+    "Int": dtypes.int32,
+    "Long": dtypes.int64,
+    "Bool": dtypes.bool_,
+}
+_STORAGE_OF = {d.np: f"{name}Storage" for name, d in STORAGES.items()}
+_ARRAYS = "?bBhHiIlLqQefdFD"  # NumPy types without Python objects inside
+
+
+# ---- writing
+
+
+class Writer:
+    """`data` is the pickle of `value`; `storages` the memory of its tensors, as bytes, in the order of their keys.
+
+    Tensors that share memory, and containers that occur twice, do so again after loading. TypeError, which names the
+    place in the nest, for anything but tensors, arrays, numbers, strings, None and plain containers of them.
+    """
+
+    def __init__(self, value: Any) -> None:
+        self.data = bytearray(b"\x80\x02")
+        self.storages: list[np.ndarray] = []
+        self._keys: dict[Any, int] = {}  # (address, size, dtype) of a storage -> its number
+        self._memo: dict[Any, int] = {}
+        self._alive: list[Any] = []  # what the memo knows by id must not be freed and its id given to another
+        self._path: list[str] = []
+        try:
+            self._value(value)
+        except RecursionError:
+            raise TypeError("save(): the value is nested too deeply") from None
+        self.data += b"."
+
+    def _refuse(self, value: Any) -> NoReturn:
+        kind, where = type(value), "".join(self._path)
+        place = f"at {where}" if where else "as the whole value"
+        hint = "use numbers, strings, tensors, arrays, and dicts, lists, tuples and sets of them"
+        if hasattr(value, "state_dict"):
+            hint = "save its state_dict(), and load that into a new object"
+        elif hasattr(value, "__dict__") and not callable(value):
+            hint = f"save vars(...) of it, if that is plain; {hint}"
+        raise TypeError(f"save(): a {kind.__module__}.{kind.__qualname__} {place} cannot be stored: {hint}")
+
+    def _value(self, v: Any) -> None:
+        out, kind = self.data, type(v)
+        if v is None:
+            out += b"N"
+        elif kind is bool:
+            out += b"\x88" if v else b"\x89"
+        elif kind is int:
+            self._int(v)
+        elif kind is float:
+            out += b"G" + struct.pack(">d", v)
+        elif kind is str:
+            self._memoized(("str", v), lambda: self._text(v))
+        elif kind is Size:
+            self._call("torch", "Size", (tuple(v),))
+        elif kind is dtypes.dtype:
+            self._global("torch", v.name)
+        elif kind is device:
+            self._call("torch", "device", (v.type,) if v.index is None else (v.type, v.index))
+        elif kind is bytes:
+            self._call("_codecs", "encode", (v.decode("latin1"), "latin1"))
+        elif kind is complex:
+            self._call("__builtin__", "complex", (v.real, v.imag))
+        elif kind is tuple:
+            self._tuple(v)
+        else:
+            self._object(v, kind)
+
+    def _object(self, v: Any, kind: type) -> None:
+        """What may occur twice in the nest, and is one object then."""
+        key = ("object", id(v))
+        if key in self._memo:
+            self._get(key)
+            return
+        self._alive.append(v)
+        if kind is list:
+            self.data += b"]"
+            self._put(key)
+            self._items(v, b"e")
+        elif kind is dict:
+            self.data += b"}"
+            self._put(key)
+            self._pairs(v)
+        elif kind is OrderedDict:
+            self._call("collections", "OrderedDict", ())
+            self._put(key)
+            self._pairs(v)
+            if metadata := getattr(v, "_metadata", None):  # versions of modules, in a state_dict
+                self._value({"_metadata": metadata})
+                self.data += b"b"
+        elif kind is Counter:
+            self._call("collections", "Counter", (dict(v),))
+            self._put(key)
+        elif kind is set or kind is frozenset:
+            for item in v:
+                self._check_key(item)
+            self._call("__builtin__", kind.__name__, (_in_order(v),))
+            self._put(key)
+        elif kind is bytearray:
+            self._call("__builtin__", "bytearray", (bytes(v),))
+            self._put(key)
+        elif isinstance(v, Tensor):
+            self._tensor(v, kind)
+            self._put(key)
+        elif isinstance(v, (np.ndarray, np.generic)) and v.dtype.char in _ARRAYS:
+            self._array(v)
+            self._put(key)
+        else:
+            self._refuse(v)
+
+    # ---- atoms
+
+    def _int(self, v: int) -> None:
+        if -(1 << 31) <= v < 1 << 31:
+            self.data += b"K" + bytes([v]) if 0 <= v < 256 else b"J" + struct.pack("<i", v)
+        else:
+            raw = v.to_bytes(v.bit_length() // 8 + 1, "little", signed=True)
+            self.data += (
+                b"\x8a" + bytes([len(raw)]) if len(raw) < 256 else b"\x8b" + struct.pack("<i", len(raw))
+            )
+            self.data += raw
+
+    def _text(self, v: str) -> None:
+        raw = v.encode("utf-8", "surrogatepass")
+        self.data += b"X" + struct.pack("<I", len(raw)) + raw
+
+    def _global(self, module: str, name: str) -> None:
+        self._memoized(("global", module, name), lambda: self.data.extend(f"c{module}\n{name}\n".encode()))
+
+    def _call(self, module: str, name: str, args: tuple) -> None:
+        self._global(module, name)
+        self._tuple(args)
+        self.data += b"R"
+
+    # ---- the memo
+
+    def _put(self, key: Any) -> None:
+        n = self._memo[key] = len(self._memo)
+        self.data += b"q" + bytes([n]) if n < 256 else b"r" + struct.pack("<I", n)
+
+    def _get(self, key: Any) -> None:
+        n = self._memo[key]
+        self.data += b"h" + bytes([n]) if n < 256 else b"j" + struct.pack("<I", n)
+
+    def _memoized(self, key: Any, write: Callable[[], Any]) -> None:
+        if key in self._memo:
+            self._get(key)
+        else:
+            write()
+            self._put(key)
+
+    # ---- containers
+
+    def _items(self, items: Any, end: bytes) -> None:
+        self.data += b"("
+        for i, item in enumerate(items):
+            self._path.append(f"[{i}]")
+            self._value(item)
+            self._path.pop()
+        self.data += end
+
+    def _tuple(self, items: tuple) -> None:
+        if items:
+            self._items(items, b"t")
+        else:
+            self.data += b")"
+
+    def _pairs(self, mapping: dict) -> None:
+        self.data += b"("
+        for k, v in mapping.items():
+            self._path.append(f"[{k!r}]")
+            self._check_key(k)
+            self._value(k)
+            self._value(v)
+            self._path.pop()
+        self.data += b"u"
+
+    def _check_key(self, key: Any) -> None:
+        if not _is_key(key):
+            self._refuse(key)
+
+    # ---- tensors and arrays
+
+    def _tensor(self, t: Tensor, kind: type) -> None:
+        from tinygrad6.nn.parameter import Buffer, Parameter  # the layer above: only its names are needed
+
+        hooks: OrderedDict = OrderedDict()
+        if kind is Parameter:
+            self._global("torch._utils", "_rebuild_parameter")
+            self.data += b"("
+            self._rebuild(t.array, False, hooks)
+            self._value(t.requires_grad)
+            self._value(hooks)
+            self.data += b"tR"
+        elif kind is Tensor or kind is Buffer:
+            self._rebuild(t.array, t.requires_grad, hooks)
+        else:
+            self._refuse(t)
+
+    def _rebuild(self, array: np.ndarray, requires_grad: bool, hooks: OrderedDict) -> None:
+        key, numel, start, array = self._storage(array)
+        self._global("torch._utils", "_rebuild_tensor_v2")
+        self.data += b"(("
+        self._value("storage")
+        self._global("torch", _STORAGE_OF[array.dtype])
+        for v in (str(key), "cpu", numel):
+            self._value(v)
+        self.data += b"tQ"  # a persistent id: what is not in the pickle
+        strides = tuple(s // array.itemsize for s in array.strides)
+        for v in (start, array.shape, strides, requires_grad, hooks):
+            self._value(v)
+        self.data += b"tR"
+
+    def _storage(self, array: np.ndarray) -> tuple[int, int, int, np.ndarray]:
+        """The number and length of the storage that `array` lies in, its first element there, and the array."""
+        root = array
+        while isinstance(root.base, np.ndarray):
+            root = root.base
+        size = array.itemsize
+        whole = root.flags.forc and root.nbytes % size == 0
+        start = array.__array_interface__["data"][0] - root.__array_interface__["data"][0]
+        if not whole or start % size or any(s < 0 or s % size for s in array.strides):
+            root = array = np.array(array, order="C")  # a layout that storages do not have
+            start = 0
+        address = root.__array_interface__["data"][0]
+        key = (address, root.nbytes, array.dtype)
+        if key not in self._keys:
+            self._keys[key] = len(self.storages)
+            self.storages.append(root.reshape(-1, order="A").view(np.uint8))
+        self._alive.append(root)
+        return self._keys[key], root.nbytes // size, start // size, array
+
+    def _array(self, a: Any) -> None:
+        """An ndarray or a NumPy number, as NumPy itself pickles them."""
+        code = a.dtype.newbyteorder("<").str[1:]
+        raw = np.asarray(a).astype(a.dtype.newbyteorder("<"), copy=False).tobytes()
+        if isinstance(a, np.generic):
+            self._global("numpy._core.multiarray", "scalar")
+            self.data += b"("
+            self._numpy_dtype(code)
+            self._value(raw)
+            self.data += b"tR"
+            return
+        self._global("numpy._core.multiarray", "_reconstruct")
+        self.data += b"("
+        self._global("numpy", "ndarray")
+        self._value((0,))
+        self._value(b"b")
+        self.data += b"tR("
+        self._value(1)
+        self._value(a.shape)
+        self._numpy_dtype(code)
+        self._value(False)
+        self._value(raw)
+        self.data += b"tb"
+
+    def _numpy_dtype(self, code: str) -> None:
+        self._call("numpy", "dtype", (code, False, True))
+        self._value((3, "<" if int(code[1:]) > 1 else "|", None, None, None, -1, -1, 0))
+        self.data += b"b"
+
+
+def _in_order(items: Any) -> list:
+    """Members of a set in an order that does not change from run to run, where they have one."""
+    try:
+        return sorted(items)
+    except TypeError:
+        return list(items)
+
+
+def _is_key(key: Any, depth: int = 0) -> bool:
+    """Whether a value may be a key or a member of a set: hashing it must be quick, whatever a file says."""
+    if type(key) is tuple:
+        return depth < 3 and len(key) <= 100 and all(_is_key(k, depth + 1) for k in key)
+    plain = (str, int, float, bool, bytes, type(None), complex, dtypes.dtype, device)
+    return type(key) in plain or isinstance(key, np.number)
+
+
+# ---- reading
+
+
+class Function:
+    """A function as the reader knows it: a name in the file, and what it stands for."""
+
+    def __init__(self, name: str, call: Callable) -> None:
+        self.name, self.call = name, call
+
+    def __repr__(self) -> str:
+        return f"<{self.name} in a file>"
+
+
+class StorageType:
+    """`torch.FloatStorage` and the like: the element type of a storage. None for bfloat16."""
+
+    def __init__(self, kind: np.dtype | None) -> None:
+        self.kind = kind
+
+
+class Dtype:
+    """A NumPy dtype under construction."""
+
+    def __init__(self, code: Any, align: Any = False, copy: Any = False) -> None:
+        if not isinstance(code, str) or not re.fullmatch(r"[<>|=]?[biufc]([1248]|16)", code):
+            raise UnpicklingError(f"an array of NumPy type {code!r}: only numbers and bools are read")
+        self.real = np.dtype(code)
+
+    def build(self, state: Any) -> None:
+        if not isinstance(state, tuple) or len(state) < 2 or state[1] not in ("<", ">", "|", "="):
+            raise UnpicklingError("the state of a NumPy type is not valid")
+        self.real = self.real.newbyteorder(state[1])
+
+
+_MARK = object()
+
+
+class Reader:
+    """Executes a pickle in `data` from `position` on: `load()` gives the value, `position` is then its end.
+
+    `rebuild` makes a tensor from (storage, offset, size, stride, requires_grad), `storage` a storage from a
+    persistent id. UnpicklingError for anything else than tensors and plain data, and for damage.
+    """
+
+    def __init__(
+        self, data: Any, storage: Callable[[tuple], Any], rebuild: Callable[..., Any], position: int = 0
+    ) -> None:
+        self.data, self.position = memoryview(data), position
+        self.storage, self.rebuild = storage, rebuild
+        self.stack: list[Any] = []
+        self.memo: dict[int, Any] = {}
+        self.globals = dict(_GLOBALS)
+        tensor = Function("torch._utils._rebuild_tensor_v2", self._tensor)
+        self.globals["torch._utils._rebuild_tensor_v2"] = tensor
+        self.globals["torch._utils._rebuild_tensor"] = tensor
+
+    def _tensor(
+        self, storage: Any, offset: Any, size: Any, stride: Any, grad: Any = False, *rest: Any
+    ) -> Any:
+        return self.rebuild(storage, offset, size, stride, grad)
+
+    def load(self) -> Any:
+        start = self.position
+        try:
+            return self._run()
+        except UnpicklingError:
+            raise
+        except (
+            IndexError,
+            TypeError,
+            ValueError,
+            KeyError,
+            AttributeError,
+            OverflowError,
+            struct.error,
+        ) as e:
+            raise UnpicklingError(
+                f"the pickle is damaged: near byte {self.position - start} of it: {type(e).__name__}: {e}"
+            ) from None
+
+    def take(self, n: int) -> memoryview:
+        start = self.position
+        if not 0 <= n <= len(self.data) - start:
+            raise UnpicklingError(
+                f"the pickle is damaged: {n} bytes are announced where {len(self.data) - start} are left"
+            )
+        self.position = start + n
+        return self.data[start : self.position]
+
+    def unpack(self, form: str) -> int:
+        return struct.unpack(form, self.take(struct.calcsize(form)))[0]
+
+    def line(self) -> str:
+        end = bytes(self.data[self.position : self.position + 300]).find(b"\n")
+        if end < 0:
+            raise UnpicklingError("the pickle is damaged: a name does not end")
+        return bytes(self.take(end + 1)[:-1]).decode()
+
+    def _run(self) -> Any:
+        while True:
+            code = self.data[self.position]
+            self.position += 1
+            if code == 0x2E:  # STOP
+                (value,) = self.stack
+                return value
+            try:
+                step = _STEPS[code]
+            except KeyError:
+                raise UnpicklingError(
+                    f"the pickle is damaged, or holds objects other than tensors and plain data: opcode {code:#04x}"
+                ) from None
+            step(self)
+
+    # ---- steps that need more than a line
+
+    def _marked(self) -> list:
+        """The items above the last mark, which go from the stack."""
+        at = len(self.stack) - 1
+        while self.stack[at] is not _MARK:
+            at -= 1
+            if at < 0:
+                raise UnpicklingError("the pickle is damaged: no mark")
+        items = self.stack[at + 1 :]
+        del self.stack[at:]
+        return items
+
+    def _find(self, module: str, name: str) -> None:
+        if module == "__builtin__":
+            module = "builtins"
+        full = f"{module}.{name}"
+        if full not in self.globals:
+            raise UnpicklingError(
+                f"the file asks for {full}, which is refused: only tensors, arrays and plain containers are read. "
+                "Save a state_dict instead of the object, or open the file where it was made and save it so."
+            )
+        self.stack.append(self.globals[full])
+
+    def _reduce(self) -> None:
+        args, function = self.stack.pop(), self.stack.pop()
+        if not isinstance(function, Function) or type(args) is not tuple:
+            raise UnpicklingError(f"the pickle is damaged: a call of {type(function).__name__}")
+        self.stack.append(function.call(*args))
+
+    def _persistent(self) -> None:
+        key = self.stack.pop()
+        if type(key) is not tuple or len(key) < 5 or key[0] != "storage":
+            raise UnpicklingError("the pickle is damaged: a persistent id that is no storage")
+        self.stack.append(self.storage(key))
+
+    def _build(self) -> None:
+        state, target = self.stack.pop(), self.stack[-1]
+        if type(target) is np.ndarray:
+            _, shape, kind, fortran, raw = state
+            if type(shape) is not tuple or not all(type(n) is int and n >= 0 for n in shape):
+                raise UnpicklingError(f"an array of shape {shape!r}")
+            if type(raw) is not bytes or len(raw) != math.prod(shape) * kind.real.itemsize:
+                raise UnpicklingError(f"an array of shape {shape} with {len(raw)} bytes")
+            target.__setstate__((1, shape, kind.real, bool(fortran), raw))
+        elif type(target) is Dtype:
+            target.build(state)
+        elif type(target) is OrderedDict and type(state) is dict:
+            if type(state.get("_metadata")) is OrderedDict:
+                target._metadata = state["_metadata"]  # type: ignore[attr-defined]
+        else:
+            raise UnpicklingError(f"the file sets attributes of a {type(target).__name__}, which is refused")
+
+    def _append(self, items: list) -> None:
+        target = self.stack[-1]
+        if type(target) is not list:
+            raise UnpicklingError("the pickle is damaged: items for what is no list")
+        target.extend(items)
+
+    def _set_items(self, items: list) -> None:
+        target = self.stack[-1]
+        if type(target) not in (dict, OrderedDict, Counter) or len(items) % 2:
+            raise UnpicklingError("the pickle is damaged: pairs for what is no dict")
+        for k, v in zip(items[::2], items[1::2]):
+            target[_key(k)] = v
+
+    def _add(self, items: list) -> None:
+        target = self.stack[-1]
+        if type(target) is not set:
+            raise UnpicklingError("the pickle is damaged: members for what is no set")
+        target.update(map(_key, items))
+
+    def _wrap_last(self, n: int) -> None:
+        if len(self.stack) < n or any(v is _MARK for v in self.stack[-n:]):
+            raise UnpicklingError("the pickle is damaged: a tuple of too many")
+        self.stack[-n:] = [tuple(self.stack[-n:])]
+
+
+def _key(value: Any) -> Any:
+    if not _is_key(value):
+        raise UnpicklingError(f"a {type(value).__name__} as a key or member of a set is refused")
+    return value
+
+
+def _text(raw: Any) -> str:
+    return str(raw, "utf-8", "surrogatepass")
+
+
+def _long(raw: Any) -> int:
+    return int.from_bytes(raw, "little", signed=True)
+
+
+Step = Callable[[Reader], Any]
+_STEPS: dict[int, Step] = {
+    ord("("): lambda r: r.stack.append(_MARK),
+    ord("0"): lambda r: r.stack.pop(),
+    ord("N"): lambda r: r.stack.append(None),
+    0x88: lambda r: r.stack.append(True),
+    0x89: lambda r: r.stack.append(False),
+    ord("K"): lambda r: r.stack.append(r.unpack("<B")),
+    ord("M"): lambda r: r.stack.append(r.unpack("<H")),
+    ord("J"): lambda r: r.stack.append(r.unpack("<i")),
+    0x8A: lambda r: r.stack.append(_long(r.take(r.unpack("<B")))),
+    0x8B: lambda r: r.stack.append(_long(r.take(r.unpack("<i")))),
+    ord("G"): lambda r: r.stack.append(r.unpack(">d")),
+    ord("X"): lambda r: r.stack.append(_text(r.take(r.unpack("<I")))),
+    0x8C: lambda r: r.stack.append(_text(r.take(r.unpack("<B")))),
+    0x8D: lambda r: r.stack.append(_text(r.take(r.unpack("<Q")))),
+    ord("C"): lambda r: r.stack.append(bytes(r.take(r.unpack("<B")))),
+    ord("B"): lambda r: r.stack.append(bytes(r.take(r.unpack("<I")))),
+    0x8E: lambda r: r.stack.append(bytes(r.take(r.unpack("<Q")))),
+    0x96: lambda r: r.stack.append(bytearray(r.take(r.unpack("<Q")))),
+    ord("]"): lambda r: r.stack.append([]),
+    ord("}"): lambda r: r.stack.append({}),
+    ord(")"): lambda r: r.stack.append(()),
+    0x8F: lambda r: r.stack.append(set()),
+    ord("t"): lambda r: r.stack.append(tuple(r._marked())),
+    0x85: lambda r: r._wrap_last(1),
+    0x86: lambda r: r._wrap_last(2),
+    0x87: lambda r: r._wrap_last(3),
+    ord("a"): lambda r: r._append([r.stack.pop()]),
+    ord("e"): lambda r: r._append(r._marked()),
+    ord("s"): lambda r: r._set_items([r.stack.pop(), r.stack.pop()][::-1]),
+    ord("u"): lambda r: r._set_items(r._marked()),
+    0x90: lambda r: r._add(r._marked()),
+    0x91: lambda r: r.stack.append(frozenset(map(_key, r._marked()))),
+    ord("q"): lambda r: r.memo.__setitem__(r.unpack("<B"), r.stack[-1]),
+    ord("r"): lambda r: r.memo.__setitem__(r.unpack("<I"), r.stack[-1]),
+    0x94: lambda r: r.memo.__setitem__(len(r.memo), r.stack[-1]),
+    ord("h"): lambda r: r.stack.append(r.memo[r.unpack("<B")]),
+    ord("j"): lambda r: r.stack.append(r.memo[r.unpack("<I")]),
+    ord("c"): lambda r: r._find(r.line(), r.line()),
+    0x93: lambda r: r._find(*_two_names(r)),
+    ord("R"): lambda r: r._reduce(),
+    ord("Q"): lambda r: r._persistent(),
+    ord("b"): lambda r: r._build(),
+    0x80: lambda r: _protocol(r.unpack("<B")),
+    0x95: lambda r: r.unpack("<Q"),  # FRAME: its length is a hint for streams
+}
+
+
+def _two_names(r: Reader) -> tuple[str, str]:
+    name, module = r.stack.pop(), r.stack.pop()
+    if type(name) is not str or type(module) is not str:
+        raise UnpicklingError("the pickle is damaged: a name that is no string")
+    return module, name
+
+
+def _protocol(n: int) -> None:
+    if not 2 <= n <= 5:
+        raise UnpicklingError(f"pickle protocol {n} is not supported: save with protocols 2 to 5")
+
+
+# ---- what the names in a file stand for
+
+
+def _typed(name: str, call: Callable, *kinds: Any) -> tuple[str, Function]:
+    """A function of exactly these argument types."""
+
+    def checked(*args: Any) -> Any:
+        if len(args) != len(kinds) or not all(isinstance(a, k) for a, k in zip(args, kinds)):
+            raise UnpicklingError(f"{name} with arguments of types {[type(a).__name__ for a in args]}")
+        return call(*args)
+
+    return name, Function(name, checked)
+
+
+def _ordered_dict(*args: Any) -> OrderedDict:
+    if args and not (len(args) == 1 and type(args[0]) is list):
+        raise UnpicklingError("collections.OrderedDict with arguments that are no list of pairs")
+    return OrderedDict((_key(k), v) for k, v in (args[0] if args else ()))
+
+
+def _encode(text: str, codec: str) -> bytes:
+    if codec not in ("latin1", "latin-1"):
+        raise UnpicklingError(f"bytes in codec {codec!r}: only latin1 is used in pickles")
+    return text.encode("latin1")
+
+
+def _size(items: Any) -> Size:
+    return Size(int(n) for n in items)
+
+
+def _parameter(data: Any, requires_grad: Any, *hooks_and_state: Any) -> Any:
+    from tinygrad6.nn.parameter import Parameter
+
+    if data is None:  # in the first of two passes over an old file
+        return None
+    if not isinstance(data, Tensor):
+        raise UnpicklingError("a parameter that is no tensor")
+    return Parameter(data, bool(requires_grad))
+
+
+def _from_type(function: Any, kind: Any, args: Any, state: Any) -> Any:
+    """A tensor with attributes, which are left out."""
+    if not isinstance(function, Function) or type(args) is not tuple:
+        raise UnpicklingError("the pickle is damaged: _rebuild_from_type_v2")
+    return function.call(*args)
+
+
+def _reconstruct(kind: Any, shape: Any, code: Any) -> np.ndarray:
+    return np.empty(0, np.int8)
+
+
+def _scalar(kind: Dtype, raw: bytes) -> Any:
+    if len(raw) != kind.real.itemsize:
+        raise UnpicklingError("a NumPy number of the wrong length")
+    return np.frombuffer(raw, kind.real)[0]
+
+
+def _frombuffer(raw: Any, kind: Dtype, shape: tuple, order: str) -> np.ndarray:
+    return np.frombuffer(raw, kind.real).reshape(shape, order="F" if order == "F" else "C").copy(order="K")
+
+
+def _stand_in(name: str) -> tuple[str, Function]:
+    def refuse(*args: Any) -> Any:
+        raise UnpicklingError(f"a call of {name} is refused")
+
+    return name, Function(name, refuse)
+
+
+def _named() -> Iterator[tuple[str, Any]]:
+    yield "collections.OrderedDict", Function("collections.OrderedDict", _ordered_dict)
+    yield _typed("collections.Counter", lambda d: Counter({k: v for k, v in d.items()}), dict)
+    yield _typed("builtins.set", lambda items: {_key(i) for i in items}, list)
+    yield _typed("builtins.frozenset", lambda items: frozenset(_key(i) for i in items), list)
+    yield _typed("builtins.bytearray", bytearray, bytes)
+    yield _typed("builtins.complex", complex, float, float)
+    yield _typed("_codecs.encode", _encode, str, str)
+    yield _typed("torch.Size", _size, (tuple, list))
+    yield "torch.device", Function("torch.device", device)
+    yield "torch._utils._rebuild_parameter", Function("torch._utils._rebuild_parameter", _parameter)
+    yield (
+        "torch._utils._rebuild_parameter_with_state",
+        Function("torch._utils._rebuild_parameter", _parameter),
+    )
+    yield "torch._tensor._rebuild_from_type_v2", Function("torch._tensor._rebuild_from_type_v2", _from_type)
+    yield _stand_in("torch.Tensor")
+    yield _stand_in("torch.nn.parameter.Parameter")
+    yield _stand_in("torch.nn.parameter.Buffer")
+    yield _stand_in("numpy.ndarray")
+    yield "numpy.dtype", Function("numpy.dtype", Dtype)
+    for module in ("numpy.core", "numpy._core"):
+        yield f"{module}.multiarray._reconstruct", Function("numpy._reconstruct", _reconstruct)
+        yield _typed(f"{module}.multiarray.scalar", _scalar, Dtype, bytes)
+        yield _typed(f"{module}.numeric._frombuffer", _frombuffer, (bytes, bytearray), Dtype, tuple, str)
+    for name, d in STORAGES.items():
+        yield f"torch.{name}Storage", StorageType(d.np)
+        yield f"torch.{d.name}", d
+    yield "torch.BFloat16Storage", StorageType(None)
+
+
+_GLOBALS: dict[str, Any] = dict(_named())
+
+
+def tensor_at(
+    array: np.ndarray, offset: Any, size: Any, stride: Any, requires_grad: bool, kind: type = Tensor
+) -> Any:
+    """A tensor of `size` and `stride` from element `offset` of a 1-d array on; ValueError if it would leave it."""
+    numbers = (offset, *size, *stride)
+    if len(size) != len(stride) or not all(type(n) is int and n >= 0 for n in numbers):
+        raise ValueError(f"offset {offset}, size {size}, stride {stride} do not describe a tensor")
+    last = offset + sum((n - 1) * s for n, s in zip(size, stride)) if 0 not in size else offset - 1
+    if last >= array.size:
+        raise ValueError(
+            f"a tensor of size {list(size)} at {offset} needs {last + 1} elements, its storage has {array.size}"
+        )
+    steps = [s * array.itemsize for s in stride]
+    view = (
+        np.ndarray(size, array.dtype, array, offset * array.itemsize, steps)
+        if array.size
+        else np.empty(size, array.dtype)
+    )
+    return wrap(view, kind).requires_grad_(bool(requires_grad))

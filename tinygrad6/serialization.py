@@ -1,0 +1,245 @@
+"""save and load: checkpoints in PyTorch's own format, so that weights move both ways, and nothing in a file is run.
+
+Why that format rather than one of our own: `torch.load(weights_only=True)` reads what we write, we read what PyTorch
+writes, and the format itself is sound once its pickle is read by a machine that knows no functions (pickles.py) and the
+whole is sealed by a checksum (archive.py).
+"""
+
+from __future__ import annotations
+
+import io
+import mmap as memory_map
+import os
+import struct
+import warnings
+from collections.abc import Callable
+from pickle import UnpicklingError
+from typing import Any
+
+import numpy as np
+
+from tinygrad6 import archive, pickles
+from tinygrad6.files import replaced
+from tinygrad6.tensor import device as Device
+from tinygrad6.tensor import wrap
+
+_LEGACY_MAGIC, _LEGACY_PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
+
+
+def save(
+    obj: Any,
+    f: Any,
+    pickle_module: Any = None,
+    pickle_protocol: int = 2,
+    _use_new_zipfile_serialization: bool = True,
+) -> None:
+    """Write `obj` to `f`, a path or a file open for writing, so that `load`, and PyTorch, read it.
+
+    obj: a nest of dicts (OrderedDict, Counter), lists, tuples, sets, strings, bytes, numbers, None, tensors,
+    Parameters, dtypes, Sizes, devices and NumPy arrays. Tensors that share memory share it again after loading;
+    a view brings the whole memory it looks into, as in PyTorch. History, hooks and `.grad` are not stored.
+
+    A path is written atomically: the old file stays as it was until the new one is whole and on the disk, whatever
+    happens. TypeError, before the file is touched, for what cannot be stored: `save(model.state_dict(), ...)` rather
+    than `save(model, ...)`. OSError for a full disk, the old file kept.
+
+    >>> import tinygrad6 as torch
+    >>> import io
+    >>> file = io.BytesIO()
+    >>> torch.save({"weight": torch.ones(2), "epoch": 3}, file)
+    >>> torch.load(io.BytesIO(file.getvalue()))
+    {'weight': tensor([1., 1.]), 'epoch': 3}
+    """
+    if pickle_module is not None or pickle_protocol != 2 or not _use_new_zipfile_serialization:
+        raise NotImplementedError(
+            "save(): pickle_module, pickle_protocol and the old file format are not supported: leave them out"
+        )
+    content = pickles.Writer(obj)
+    if hasattr(f, "write"):
+        _write(content, f)
+        return
+    with replaced(f) as out:
+        _write(content, out)
+
+
+def _write(content: pickles.Writer, out: Any) -> None:
+    a, folder = archive.Writer(out), "archive"
+    a.record(f"{folder}/data.pkl", content.data)
+    a.record(f"{folder}/.format_version", b"1")
+    a.record(f"{folder}/.storage_alignment", str(archive.ALIGNMENT).encode())
+    a.record(f"{folder}/byteorder", b"little")
+    for i, storage in enumerate(content.storages):
+        a.record(f"{folder}/data/{i}", storage)
+    a.record(f"{folder}/version", b"3\n")
+    a.record(f"{folder}/{archive.MARKER}", str(archive.FORMAT).encode())
+    a.close()
+
+
+def load(
+    f: Any,
+    map_location: Any = None,
+    pickle_module: Any = None,
+    *,
+    weights_only: bool | None = None,
+    mmap: bool | None = None,
+    **pickle_load_args: Any,
+) -> Any:
+    """What `save`, or PyTorch's torch.save, wrote to `f`: a path or a seekable file open for reading.
+
+    No code in the file is run, with any value of `weights_only`: a file that asks for other than tensors and plain
+    containers raises pickle.UnpicklingError, which names what it asks for. A damaged or truncated file raises
+    RuntimeError (EOFError if it is empty) before anything of it is used.
+
+    map_location: 'cpu', a device, a dict from location to location or a function (storage, location) -> storage or
+    None: what to do with tensors that were on a GPU. Without it they raise RuntimeError, as in PyTorch without CUDA.
+    mmap: leave the tensors in the file until they are used, which must be a path; writing to them does not change the
+    file; their checksums are not verified. bfloat16 tensors are widened to float32, exactly, with a UserWarning.
+    Attributes of tensors are left out.
+    """
+    if pickle_module is not None or pickle_load_args:
+        raise NotImplementedError("load(): pickle_module and its arguments are not supported: leave them out")
+    place = _placer(map_location)
+    if hasattr(f, "read"):
+        if mmap:
+            raise ValueError("load(): f must be a path when mmap=True, got an open file")
+        if not hasattr(f, "seek") or f.tell():
+            f = io.BytesIO(f.read())
+        return _load(f, str(getattr(f, "name", "the file")), place)
+    with open(f, "rb") as file:
+        return _load(file, os.fsdecode(f), place, bool(mmap))
+
+
+def _load(file: Any, name: str, place: Callable, mapped: bool = False) -> Any:
+    head = file.read(4)
+    if not head:
+        raise EOFError(f"{name} is empty, or read to its end: there is nothing to load")
+    file.seek(0)
+    try:
+        if head == b"PK\3\4":
+            return _load_zip(file, name, place, mapped)
+        if mapped:
+            raise RuntimeError(f"{name}: mmap=True needs PyTorch's zip format, this file is older")
+        return _load_legacy(file.read(), name, place)
+    except UnpicklingError as e:
+        raise UnpicklingError(f"{name}: {e}") from None
+
+
+def _load_zip(file: Any, name: str, place: Callable, mapped: bool) -> Any:
+    a = archive.Reader(file, name)
+    if "constants.pkl" in a:
+        raise RuntimeError(f"{name} is a TorchScript program: save its state_dict() where it was made")
+    if "byteorder" in a and a.read("byteorder").tobytes() != b"little":
+        raise RuntimeError(f"{name} was written on a machine of other byte order, which is not supported")
+    memory = memory_map.mmap(file.fileno(), 0, access=memory_map.ACCESS_COPY) if mapped else None
+    loaded: dict[str, np.ndarray] = {}
+
+    def storage(key: tuple) -> np.ndarray:
+        kind, number, location, numel = _checked(key)
+        if number not in loaded:
+            record = f"data/{number}"
+            loaded[number] = place(a.read(record) if memory is None else a.map(record, memory), location)
+        return _typed(loaded[number], kind, numel, number)
+
+    return pickles.Reader(a.read("data.pkl"), storage, pickles.tensor_at).load()
+
+
+def _checked(key: tuple) -> tuple:
+    """What the persistent id of a storage says: element type, name, location, number of elements."""
+    kind, number, location, numel = key[1:5]
+    named = type(number) is str and type(location) is str
+    if not named or not isinstance(kind, pickles.StorageType) or type(numel) is not int or numel < 0:
+        raise UnpicklingError("the pickle is damaged, or a storage is of a kind that is not supported")
+    return kind, number, location, numel
+
+
+def _typed(raw: np.ndarray, kind: Any, numel: int, number: str) -> np.ndarray:
+    """The bytes of a storage as its elements."""
+    stored = np.dtype(np.uint16) if kind.kind is None else kind.kind
+    if numel * stored.itemsize != raw.size:
+        raise UnpicklingError(
+            f"storage {number} should have {numel} elements of {stored.itemsize} bytes, has {raw.size} bytes"
+        )
+    if kind.kind is None:
+        return widen(raw.view(np.uint16))
+    if kind.kind.kind == "b" and raw.size and raw.max() > 1:
+        raise UnpicklingError(f"storage {number}: bools must be 0 or 1")
+    return raw.view(kind.kind)
+
+
+def widen(bits: np.ndarray) -> np.ndarray:
+    """bfloat16 numbers, given as their bits, as float32, exactly."""
+    warnings.warn("bfloat16 is not supported: the tensors are widened to float32, exactly", stacklevel=2)
+    return (bits.astype(np.uint32) << np.uint32(16)).view(np.float32)
+
+
+def _load_legacy(data: bytes, name: str, place: Callable) -> Any:
+    """The format before PyTorch 1.6: pickles one after the other, then the storages."""
+
+    def pickle_at(position: int, storage: Callable, rebuild: Callable) -> tuple[Any, int]:
+        reader = pickles.Reader(data, storage, rebuild, position)
+        return reader.load(), reader.position
+
+    def none(*args: Any) -> None:
+        return None
+
+    try:
+        magic, at = pickle_at(0, none, none)
+    except UnpicklingError:
+        magic = None
+    if magic != _LEGACY_MAGIC:
+        raise UnpicklingError("it is no checkpoint: it has neither of the formats that torch.save writes")
+    version, at = pickle_at(at, none, none)
+    system, at = pickle_at(at, none, none)
+    if version != _LEGACY_PROTOCOL or type(system) is not dict or system.get("little_endian") is not True:
+        raise UnpicklingError("a version or byte order of the old format that is not supported")
+    # The storages stand behind the value that needs them: it is read twice, first to learn what they are.
+    announced: dict[str, tuple] = {}
+    start = at
+
+    def announce(key: tuple) -> None:
+        announced.setdefault(_checked(key)[1], key)
+
+    _, at = pickle_at(at, announce, none)
+    keys, at = pickle_at(at, none, none)
+    if type(keys) is not list or not all(type(k) is str for k in keys) or sorted(keys) != sorted(announced):
+        raise UnpicklingError("the storages in the file are not those that its tensors need")
+    found: dict[str, np.ndarray] = {}
+    for number in keys:
+        kind, _, location, numel = _checked(announced[number])
+        size = numel * (2 if kind.kind is None else kind.kind.itemsize)
+        if len(data) - at < 8 + size or struct.unpack("<q", data[at : at + 8])[0] != numel:
+            raise UnpicklingError(f"storage {number} is damaged or truncated")
+        raw = place(np.frombuffer(data, np.uint8, size, at + 8).copy(), location)
+        found[number] = _typed(raw, kind, numel, number)
+        at += 8 + size
+
+    def storage(key: tuple) -> np.ndarray:
+        if len(key) > 5 and key[5] is not None:
+            raise UnpicklingError("storages that are views of others are not supported")
+        return found[key[2]]
+
+    return pickle_at(start, storage, pickles.tensor_at)[0]
+
+
+def _placer(map_location: Any) -> Callable[[np.ndarray, str], np.ndarray]:
+    """A function that says what becomes of the bytes of a storage that was at `location`."""
+    if map_location is not None and not callable(map_location) and not isinstance(map_location, dict):
+        Device(map_location)  # raises for any but the CPU
+
+        return lambda raw, location: raw
+
+    def place(raw: np.ndarray, location: str) -> np.ndarray:
+        if callable(map_location):
+            placed = map_location(wrap(raw), location)
+            if placed is not None:
+                return placed.array
+        elif map_location is not None:
+            location = str(map_location.get(location, location))
+        if location.partition(":")[0] != "cpu":
+            raise RuntimeError(
+                f"load(): a tensor was saved on {location!r}, and only the CPU is available: "
+                "use load(..., map_location='cpu')"
+            )
+        return raw
+
+    return place
