@@ -59,6 +59,9 @@ from tinygrad6.ops.create import (
     arange,
     as_tensor,
     asarray,
+    bartlett_window,
+    binomial,
+    blackman_window,
     complex,
     empty,
     empty_like,
@@ -67,6 +70,9 @@ from tinygrad6.ops.create import (
     frombuffer,
     full,
     full_like,
+    hamming_window,
+    hann_window,
+    kaiser_window,
     linspace,
     logspace,
     meshgrid,
@@ -81,6 +87,7 @@ from tinygrad6.ops.create import (
     randn,
     randn_like,
     randperm,
+    range,
     scalar_tensor,
     tensor,
     zeros,
@@ -125,6 +132,7 @@ from tinygrad6.settings import (
     strided,
     use_deterministic_algorithms,
 )
+from tinygrad6.serialization import load, save
 from tinygrad6.tensor import Size, Tensor, device
 from tinygrad6.threads import get_num_threads, set_num_threads
 

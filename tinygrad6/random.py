@@ -230,7 +230,102 @@ class Generator:
         if not lambd > 0:
             raise RuntimeError(f"exponential_ expects lambda > 0.0, but found lambda={lambd}")
         u = self._unit(math.prod(shape), np.float64)
-        return (-np.log1p(-u) / lambd).astype(dtype).reshape(shape)
+        return ((-1.0 / lambd) * np.log1p(-u)).astype(dtype).reshape(shape)
+
+    def geometric(self, shape: tuple, p: float) -> np.ndarray:
+        """The number of the first success in trials with probability p, from 1: ceil(log(u) / log(1 - p)), in float64."""
+        if not 0 < p < 1:
+            raise RuntimeError(f"geometric_ expects p to be in (0, 1), but got p={p:g}")
+        with np.errstate(divide="ignore"):
+            return np.ceil(np.log(self._unit(math.prod(shape), np.float64)) / math.log1p(-p)).reshape(shape)
+
+    def cauchy(self, shape: tuple, median: float = 0.0, sigma: float = 1.0) -> np.ndarray:
+        """median + sigma tan(pi (u - 1/2)), in float64."""
+        if not sigma > 0:
+            raise RuntimeError(f"cauchy_ expects sigma > 0.0, but found sigma={sigma:g}")
+        u = self._unit(math.prod(shape), np.float64)
+        return (median + sigma * np.tan(math.pi * (u - 0.5))).reshape(shape)
+
+    def log_normal(self, shape: tuple, mean: float = 1.0, std: float = 2.0) -> np.ndarray:
+        """exp of normal numbers, drawn one by one, in float64."""
+        if not std > 0:
+            raise RuntimeError(f"log_normal_ expects std > 0.0, but found std={std:g}")
+        z = np.array([self._normal_scalar() for _ in range(math.prod(shape))], np.float64)
+        return np.exp(z * std + mean).reshape(shape)
+
+    def _one(self) -> float:
+        return float(self._unit(1, np.float64)[0])
+
+    def poisson(self, rates: np.ndarray) -> np.ndarray:
+        """Poisson numbers, one by one, in float64: products of uniforms below rate 10, else Hoermann's PTRS (1993)."""
+        if (rates < 0).any():
+            raise RuntimeError("invalid Poisson rate, expected rate to be non-negative")
+        drawn = [self._poisson(rate) for rate in rates.astype(np.float64).ravel().tolist()]
+        return np.array(drawn, np.float64).reshape(rates.shape)
+
+    def _poisson(self, rate: float) -> float:
+        if rate < 10:
+            k, product, limit = 0, 1.0, math.exp(-rate)
+            while rate and (product := product * self._one()) > limit:
+                k += 1
+            return k
+        b = 0.931 + 2.53 * math.sqrt(rate)
+        a = -0.059 + 0.02483 * b
+        inverse_alpha, v_r = 1.1239 + 1.1328 / (b - 3.4), 0.9277 - 3.6224 / (b - 2)
+        while True:
+            u, v = self._one() - 0.5, self._one()
+            us = 0.5 - abs(u)
+            k = math.floor((2 * a / us + b) * u + rate + 0.43) if us else -1
+            if us >= 0.07 and v <= v_r:
+                return k
+            if k < 0 or us < 0.013 and v > us or not v:
+                continue
+            accepted = math.log(v) + math.log(inverse_alpha) - math.log(a / (us * us) + b)
+            if accepted <= -rate + k * math.log(rate) - math.lgamma(k + 1):
+                return k
+
+    def binomial(self, counts: np.ndarray, p: np.ndarray) -> np.ndarray:
+        """Binomial numbers, one by one, in float64: sums of geometric ones for a mean below 10, else Hoermann's BTRS (1993)."""
+        if not ((p >= 0) & (p <= 1)).all():
+            raise RuntimeError("binomial: expected probabilities in [0, 1]")
+        both = zip(
+            counts.astype(np.float64).ravel().tolist(), p.astype(np.float64).ravel().tolist(), strict=True
+        )
+        drawn = [n - self._binomial(n, 1 - q) if q > 0.5 else self._binomial(n, q) for n, q in both]
+        return np.array(drawn, np.float64).reshape(counts.shape)
+
+    def _binomial(self, n: float, p: float) -> float:
+        if n <= 0 or p <= 0:
+            return 0
+        if n * p < 10:
+            total, successes, log_q = 0.0, 0, math.log1p(-p)
+            while True:
+                u = self._one()
+                total += math.ceil(math.log(u) / log_q) if u else math.inf
+                if total > n:
+                    return successes
+                successes += 1
+        spread = math.sqrt(n * p * (1 - p))
+        b = 1.15 + 2.53 * spread
+        a = -0.0873 + 0.0248 * b + 0.01 * p
+        alpha, v_r, r = (2.83 + 5.1 / b) * spread, 0.92 - 4.2 / b, p / (1 - p)
+        m = math.floor((n + 1) * p)
+        while True:
+            u, v = self._one() - 0.5, self._one()
+            us = 0.5 - abs(u)
+            k = math.floor((2 * a / us + b) * u + n * p + 0.5) if us else -1
+            if us >= 0.07 and v <= v_r:
+                return k
+            if not 0 <= k <= n or not v:
+                continue
+            bound = (
+                (m + 0.5) * math.log((m + 1) / (r * (n - m + 1)))
+                + (n + 1) * math.log((n - m + 1) / (n - k + 1))
+                + (k + 0.5) * math.log(r * (n - k + 1) / (k + 1))
+                + (_stirling(m) + _stirling(n - m) - _stirling(k) - _stirling(n - k))
+            )
+            if math.log(v * alpha / (a / (us * us) + b)) <= bound:
+                return k
 
     def multinomial(self, weights: np.ndarray, num_samples: int, replacement: bool = False) -> np.ndarray:
         """Indices drawn with probabilities proportional to `weights`, (n,) or (m, n) -> (num_samples,) or (m, num_samples)."""
@@ -260,6 +355,11 @@ class Generator:
             u = self._unit(len(rows) * num_samples, np.float64).reshape(len(rows), num_samples)
             chosen = np.stack([np.searchsorted(c, v, "left") for c, v in zip(cumulated, u, strict=True)])
         return chosen.astype(np.int64).reshape((*weights.shape[:-1], num_samples))
+
+
+def _stirling(k: float) -> float:
+    """log(k!) minus Stirling's approximation of it, sqrt(2 pi) ((k + 1) / e)^(k + 1/2) / sqrt(e) ...: its tail."""
+    return math.lgamma(k + 1) - (k + 0.5) * math.log(k + 1) + (k + 1) - 0.5 * math.log(2 * math.pi)
 
 
 def _box_muller(u: np.ndarray) -> np.ndarray:

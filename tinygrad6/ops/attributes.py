@@ -378,7 +378,9 @@ def share_memory_(self: Tensor) -> Tensor:
     Views made before keep the old memory. Spawned processes get copies, as of every tensor.
     """
     if self.view_of is not None:
-        raise RuntimeError("share_memory_(): this tensor is a view of another one; share that, or a clone() of this")
+        raise RuntimeError(
+            "share_memory_(): this tensor is a view of another one; share that, or a clone() of this"
+        )
     if not self.__dict__.get("_shared"):
         a = self.array
         moved = np.frombuffer(mmap.mmap(-1, max(a.nbytes, 1)), a.dtype, a.size).reshape(a.shape)
@@ -440,3 +442,18 @@ def to_dense(self: Tensor, dtype: Any = None, *, masked_grad: bool | None = None
 
 
 Tensor.to_dense = to_dense  # type: ignore[attr-defined]
+
+
+def _of_functional(name: str) -> None:
+    def method(self: Tensor, *args: Any) -> Tensor:
+        from tinygrad6.nn import functional
+
+        return getattr(functional, name)(self, *args)
+
+    method.__name__ = method.__qualname__ = name
+    method.__doc__ = f"nn.functional.{name} of this tensor."
+    setattr(Tensor, name, method)
+
+
+for _name in ("prelu", "hardshrink"):
+    _of_functional(_name)

@@ -339,7 +339,7 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
         items = [items[1], items[0], *items[2:]]
     shape = tuple(t.array.size for t in items)
     grids = [
-        t.reshape([-1 if j == i else 1 for j in range(len(items))]).expand(shape) for i, t in enumerate(items)
+        t.reshape([-1 if j == i else 1 for j in builtins.range(len(items))]).expand(shape) for i, t in enumerate(items)
     ]
     if indexing == "xy" and len(items) > 1:
         grids = [g.transpose(0, 1) for g in (grids[1], grids[0], *grids[2:])]
@@ -349,6 +349,79 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
 def complex(*args: Any, **kwargs: Any) -> Tensor:
     """Complex tensors are not supported: NotImplementedError."""
     raise NotImplementedError("complex tensors are not supported")
+
+
+def range(start: Any = 0, end: Any = None, step: Any = 1, **rest: Any) -> Tensor:
+    """start, start + step, ... up to end, which is included, in the default float: PyTorch's old range. Prefer arange."""
+    if end is None:
+        raise TypeError("range() missing 1 required positional argument: 'end'")
+    if step == 0:
+        raise RuntimeError("step must be nonzero")
+    if (end - start) * step < 0:
+        raise RuntimeError("upper bound and lower bound inconsistent with step sign")
+    kind = _type(rest.pop("dtype", None))
+    values = start + step * np.arange(math.floor((end - start) / step) + 1)
+    return _finish(values.astype(kind), rest.pop("requires_grad", False), rest.pop("device", None), rest)
+
+
+def _window(name: str, doc: str, shape: Any, *options: tuple[str, Any]) -> Any:
+    names = [n for n, _ in options]
+
+    def window(
+        window_length: int,
+        periodic: bool = True,
+        *given: Any,
+        dtype: Any = None,
+        device: Any = None,
+        requires_grad: bool = False,
+        **rest: Any,
+    ) -> Tensor:
+        if window_length < 0:
+            raise RuntimeError(
+                f"{name} requires non-negative window_length, got window_length={window_length}"
+            )
+        kind = _type(dtype)
+        if kind.kind != "f":
+            raise RuntimeError(f"{name} expects floating point dtypes, got: {dtypes.from_numpy(kind)}")
+        values = {**dict(options), **dict(zip(names, given, strict=False))}
+        values.update({k: rest.pop(k) for k in names if k in rest})
+        n = window_length + 1 if periodic else window_length
+        x = np.arange(window_length) / max(n - 1, 1)
+        out = (
+            shape(x, **values) if window_length > 1 or periodic and window_length else np.ones(window_length)
+        )
+        return _finish(
+            np.asarray(out if window_length > 1 else np.ones(window_length)).astype(kind),
+            requires_grad,
+            device,
+            rest,
+        )
+
+    window.__name__ = window.__qualname__ = name
+    window.__doc__ = f"{doc} Of one period of window_length, or symmetric if not periodic."
+    return window
+
+
+hann_window = _window("hann_window", "sin(pi x)^2.", lambda x: 0.5 - 0.5 * np.cos(2 * math.pi * x))
+hamming_window = _window(
+    "hamming_window",
+    "alpha - beta cos(2 pi x).",
+    lambda x, alpha, beta: alpha - beta * np.cos(2 * math.pi * x),
+    ("alpha", 0.54),
+    ("beta", 0.46),
+)
+blackman_window = _window(
+    "blackman_window",
+    "0.42 - 0.5 cos(2 pi x) + 0.08 cos(4 pi x).",
+    lambda x: 0.42 - 0.5 * np.cos(2 * math.pi * x) + 0.08 * np.cos(4 * math.pi * x),
+)
+bartlett_window = _window("bartlett_window", "1 - |2 x - 1|.", lambda x: 1 - np.abs(2 * x - 1))
+kaiser_window = _window(
+    "kaiser_window",
+    "I0(beta sqrt(1 - (2 x - 1)^2)) / I0(beta).",
+    lambda x, beta: np.i0(beta * np.sqrt(np.maximum(1 - (2 * x - 1) ** 2, 0))) / np.i0(beta),
+    ("beta", 12.0),
+)
 
 
 # ---- from random numbers: PyTorch's own stream, see random.py
@@ -494,8 +567,21 @@ def multinomial(
 
 
 def poisson(input: Tensor, generator: random.Generator | None = None) -> Tensor:
-    """Poisson numbers are not drawn from PyTorch's stream: NotImplementedError."""
-    raise NotImplementedError("poisson() is not supported: its stream does not match PyTorch's")
+    """Poisson numbers with the rates input, in its shape and type. Its gradient is 0."""
+    if input.array.dtype.kind != "f":
+        raise NotImplementedError(f'"poisson_cpu" not implemented for {input.dtype}')
+    drawn = _generator(generator).poisson(input.array)
+    return wrap(drawn.astype(input.array.dtype))
+
+
+def binomial(count: Tensor, prob: Tensor, generator: random.Generator | None = None) -> Tensor:
+    """How many of count[i] trials with probability prob[i] succeed; the two broadcast. Floats of one type."""
+    if count.array.dtype.kind != "f" or count.array.dtype != prob.array.dtype:
+        raise ValueError(
+            f"binomial only supports floating-point dtypes for count and prob, equal ones, got: {count.dtype}, {prob.dtype}"
+        )
+    n, p = np.broadcast_arrays(count.array, prob.array)
+    return wrap(_generator(generator).binomial(n, p).astype(count.array.dtype))
 
 
 def _like_random(name: str, make: Any) -> Any:
@@ -599,6 +685,22 @@ _filler(
     "exponential_",
     lambda g, a, lambd=1.0: g.exponential(a.shape, a.dtype, lambd),
     "Fill with exponential numbers of rate lambd.",
+)
+
+_filler(
+    "geometric_",
+    lambda g, a, p: g.geometric(a.shape, p),
+    "Fill with the number of the first success in trials with probability p, counted from 1.",
+)
+_filler(
+    "cauchy_",
+    lambda g, a, median=0.0, sigma=1.0: g.cauchy(a.shape, median, sigma),
+    "Fill with numbers of the Cauchy distribution around the median, of width sigma.",
+)
+_filler(
+    "log_normal_",
+    lambda g, a, mean=1.0, std=2.0: g.log_normal(a.shape, mean, std),
+    "Fill with exp of normal numbers of the given mean and std.",
 )
 
 for _function in (bernoulli, multinomial):

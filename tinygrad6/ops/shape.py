@@ -565,6 +565,25 @@ def flipud(input: Tensor) -> Tensor:
     return flip_over(input, (0,))
 
 
+@composite(examples=[case((2, 3), k=1), case((2, 3, 2), k=-1, dims=(1, 2))])
+def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
+    """x turned k times by 90 degrees in the plane of two dimensions, from the first towards the second; a copy."""
+    n = input.array.ndim
+    if len(dims) != 2:
+        raise RuntimeError(f"expected total rotation dims == 2, but got dims = {len(dims)}")
+    if n < 2:
+        raise RuntimeError(f"expected total dims >= 2, but got total dims = {n}")
+    a, b = normal_dim(dims[0], n), normal_dim(dims[1], n)
+    if a == b:
+        raise RuntimeError(
+            f"expected rotation dims to be different, but got dim0 = {dims[0]} and dim1 = {dims[1]}"
+        )
+    k %= 4
+    if k == 2:
+        return flip_over(input, (a, b))
+    return clone(input) if not k else transpose(flip_over(input, (b if k == 1 else a,)), a, b)
+
+
 @op(
     lambda g, shifts, dims: roll(g, _negative(shifts), dims),
     examples=[
