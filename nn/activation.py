@@ -2,109 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
 from typing import Any
 
 from tinygrad6.ops import create
 from tinygrad6.tensor import Tensor
 
 from . import functional as F
+from ._table import REQUIRED, module
 from .module import Module
 from .parameter import Parameter
 
-
-def _module(
-    name: str, function: Callable[..., Any], settings: dict[str, Any], shown: str | None = None
-) -> type[Module]:
-    """A Module class whose constructor takes `settings` and whose forward is function(input, **settings).
-
-    shown: names of the settings in repr, those in brackets without "name="; in PyTorch's manner, inplace only if true.
-    """
-    names = list(settings)
-
-    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
-        Module.__init__(self)
-        if len(args) > len(names):
-            raise TypeError(f"{name}.__init__() takes at most {len(names)} arguments ({len(args)} given)")
-        given = dict(zip(names, args))
-        for k, v in kwargs.items():
-            if k not in settings or k in given:
-                raise TypeError(f"{name}.__init__() got an unexpected keyword argument '{k}'")
-            given[k] = v
-        for k, default in settings.items():
-            self.__dict__[k] = given.get(k, default)
-
-    def forward(self: Any, input: Tensor) -> Tensor:
-        own = self.__dict__
-        return function(input, **{k: own[k] for k in names}) if names else function(input)
-
-    def extra_repr(self: Any) -> str:
-        parts = []
-        for n in (shown or "").split():
-            bare = n.startswith("[")
-            key = n.strip("[]")
-            value = self.__dict__[key]
-            if key == "inplace":
-                if value:
-                    parts.append("inplace=True")
-            else:
-                parts.append(
-                    f"{value}" if bare else f"{key}={value!r}" if isinstance(value, str) else f"{key}={value}"
-                )
-        return ", ".join(parts)
-
-    doc = f"{(function.__doc__ or '').strip()}\n\n    Settings: {', '.join(f'{k}={v!r}' for k, v in settings.items()) or 'none'}."
-    return type(
-        name,
-        (Module,),
-        {
-            "__init__": __init__,
-            "forward": forward,
-            "extra_repr": extra_repr,
-            "__doc__": doc,
-            "__module__": __name__,
-        },
-    )
-
-
 INPLACE = {"inplace": False}
-ReLU = _module("ReLU", F.relu, INPLACE, "inplace")
-Sigmoid = _module("Sigmoid", F.sigmoid, {})
-Tanh = _module("Tanh", F.tanh, {})
-LeakyReLU = _module("LeakyReLU", F.leaky_relu, {"negative_slope": 0.01, **INPLACE}, "negative_slope inplace")
-ELU = _module("ELU", F.elu, {"alpha": 1.0, **INPLACE}, "alpha inplace")
-SELU = _module("SELU", F.selu, INPLACE, "inplace")
-CELU = _module("CELU", F.celu, {"alpha": 1.0, **INPLACE}, "alpha inplace")
-GELU = _module("GELU", F.gelu, {"approximate": "none"}, "approximate")
-SiLU = _module("SiLU", F.silu, INPLACE, "inplace")
-Mish = _module("Mish", F.mish, INPLACE, "inplace")
-Softplus = _module("Softplus", F.softplus, {"beta": 1.0, "threshold": 20.0}, "beta threshold")
-Softsign = _module("Softsign", F.softsign, {})
-Softshrink = _module("Softshrink", F.softshrink, {"lambd": 0.5}, "[lambd]")
-Hardshrink = _module("Hardshrink", F.hardshrink, {"lambd": 0.5}, "[lambd]")
-Tanhshrink = _module("Tanhshrink", F.tanhshrink, {})
-Hardsigmoid = _module("Hardsigmoid", F.hardsigmoid, INPLACE)
-Hardswish = _module("Hardswish", F.hardswish, INPLACE)
-Threshold = _module(
-    "Threshold", F.threshold, {"threshold": None, "value": None, **INPLACE}, "threshold value inplace"
+ReLU = module("ReLU", F.relu, INPLACE, "inplace")
+Sigmoid = module("Sigmoid", F.sigmoid, {})
+Tanh = module("Tanh", F.tanh, {})
+LeakyReLU = module("LeakyReLU", F.leaky_relu, {"negative_slope": 0.01, **INPLACE}, "negative_slope inplace")
+ELU = module("ELU", F.elu, {"alpha": 1.0, **INPLACE}, "alpha inplace")
+SELU = module("SELU", F.selu, INPLACE, "inplace")
+CELU = module("CELU", F.celu, {"alpha": 1.0, **INPLACE}, "alpha inplace")
+GELU = module("GELU", F.gelu, {"approximate": "none"}, "approximate")
+SiLU = module("SiLU", F.silu, INPLACE, "inplace")
+Mish = module("Mish", F.mish, INPLACE, "inplace")
+Softplus = module("Softplus", F.softplus, {"beta": 1.0, "threshold": 20.0}, "beta threshold")
+Softsign = module("Softsign", F.softsign, {})
+Softshrink = module("Softshrink", F.softshrink, {"lambd": 0.5}, "[lambd]")
+Hardshrink = module("Hardshrink", F.hardshrink, {"lambd": 0.5}, "[lambd]")
+Tanhshrink = module("Tanhshrink", F.tanhshrink, {})
+Hardsigmoid = module("Hardsigmoid", F.hardsigmoid, INPLACE)
+Hardswish = module("Hardswish", F.hardswish, INPLACE)
+Threshold = module(
+    "Threshold", F.threshold, {"threshold": REQUIRED, "value": REQUIRED, **INPLACE}, "threshold value inplace"
 )
-LogSigmoid = _module("LogSigmoid", F.logsigmoid, {})
-GLU = _module("GLU", F.glu, {"dim": -1}, "dim")
-Softmin = _module("Softmin", F.softmin, {"dim": None}, "dim")
-Softmax = _module("Softmax", F.softmax, {"dim": None}, "dim")
-LogSoftmax = _module("LogSoftmax", F.log_softmax, {"dim": None}, "dim")
-_Hardtanh = _module(
-    "_Hardtanh", F.hardtanh, {"min_val": -1.0, "max_val": 1.0, **INPLACE}, "min_val max_val inplace"
-)
+LogSigmoid = module("LogSigmoid", F.logsigmoid, {})
+GLU = module("GLU", F.glu, {"dim": -1}, "dim")
+Softmin = module("Softmin", F.softmin, {"dim": None}, "dim")
+Softmax = module("Softmax", F.softmax, {"dim": None}, "dim")
+LogSoftmax = module("LogSoftmax", F.log_softmax, {"dim": None}, "dim")
 
 
-class Hardtanh(_Hardtanh):  # type: ignore[misc, valid-type]
+class Hardtanh(Module):
     """x limited to [min_val, max_val], elementwise; gradient 0 at both."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self,
+        min_val: float = -1.0,
+        max_val: float = 1.0,
+        inplace: bool = False,
+        min_value: float | None = None,
+        max_value: float | None = None,
+    ) -> None:
+        super().__init__()
+        for old, new in ((min_value, "min_val"), (max_value, "max_val")):
+            if old is not None:
+                warnings.warn(
+                    f"keyword argument `{new}ue` is deprecated and rename to `{new}`",
+                    FutureWarning,
+                    stacklevel=2,
+                )
+        self.min_val = min_val if min_value is None else min_value
+        self.max_val = max_val if max_value is None else max_value
+        self.inplace = inplace
         if self.max_val <= self.min_val:
             raise AssertionError("max_val must be larger than min_val")
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.hardtanh(input, self.min_val, self.max_val, self.inplace)
+
+    def extra_repr(self) -> str:
+        return f"min_val={self.min_val}, max_val={self.max_val}" + (", inplace=True" if self.inplace else "")
 
 
 class ReLU6(Hardtanh):

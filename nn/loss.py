@@ -9,64 +9,33 @@ from tinygrad6.tensor import Tensor
 
 from . import functional as F
 from ._losses import check_reduction
+from ._table import _Tabled, module
 from .module import Module
 
 
-class _Loss(Module):
-    function: Callable[..., Tensor]
-    settings: dict[str, Any] = {}
-    positional: tuple[str, ...] = ()
-    buffers_: tuple[str, ...] = ()
+class _Loss(_Tabled):
+    """A loss; `size_average` and `reduce`, which came before `reduction`, are translated to it."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__()
-        names = self.positional
-        if len(args) > len(names):
-            raise TypeError(
-                f"{type(self).__name__}.__init__() takes at most {len(names)} arguments ({len(args)} given)"
-            )
-        given = {**dict(zip(names, args)), **kwargs}
-        if unknown := set(given) - set(names):
-            raise TypeError(
-                f"{type(self).__name__}.__init__() got an unexpected keyword argument '{sorted(unknown)[0]}'"
-            )
-        size_average, reduce = given.pop("size_average", None), given.pop("reduce", None)
-        if size_average is not None or reduce is not None:
-            given["reduction"] = check_reduction("mean", size_average, reduce)
-        for name, default in self.settings.items():
-            value = given.get(name, default)
-            if name in self.buffers_:
-                self.register_buffer(name, value)
-            else:
-                self.__dict__[name] = value
+    reduction: str
 
-    def forward(self, *inputs: Tensor) -> Tensor:
-        own = self.__dict__
-        return type(self).function(*inputs, **{n: own[n] for n in self.settings})
+    def _set(self, given: dict[str, Any]) -> None:
+        old = given.pop("size_average", None), given.pop("reduce", None)
+        if old != (None, None):
+            given["reduction"] = check_reduction("mean", *old)
+        super()._set(given)
+
+
+class _WeightedLoss(_Loss):
+    """A loss with a buffer `weight`."""
 
 
 def _loss(
     name: str, function: Callable[..., Tensor], positional: str, buffers: str = "", **defaults: Any
-) -> type[_Loss]:
-    """A loss class; `positional`: its arguments in PyTorch's order (size_average and reduce are translated)."""
-    names = tuple(positional.split())
-    settings = {
-        n: defaults.get(n, "mean" if n == "reduction" else None)
-        for n in names
-        if n not in ("size_average", "reduce")
-    }
-    return type(
-        name,
-        (_Loss,),
-        {
-            "function": staticmethod(function),
-            "settings": settings,
-            "positional": names,
-            "buffers_": tuple(buffers.split()),
-            "__doc__": function.__doc__,
-            "__module__": __name__,
-        },
-    )
+) -> Any:
+    """A loss class; `positional`: its arguments in PyTorch's order, None or "mean" if `defaults` has nothing else."""
+    settings = {n: defaults.get(n, "mean" if n == "reduction" else None) for n in positional.split()}
+    base = _WeightedLoss if "weight" in buffers.split() else _Loss
+    return module(name, function, settings, "", buffers, base)
 
 
 OLD = "size_average reduce reduction"
