@@ -1,3 +1,4 @@
-"""Helpers around training: `data`."""
+"""Helpers around training: `data`, and the probe `record`."""
 
 from tinygrad6.utils import data as data
+from tinygrad6.utils.record import record as record

@@ -1,0 +1,263 @@
+"""6.5.2, 6.5.3: random search for learning rate and weight decay, in rounds that narrow the range, beside a grid."""
+
+import math
+
+import tinygrad6 as torch
+
+from . import plots
+from .decay import make_optimizer
+from .page import Table
+from .training import learning_curves, mlp
+
+TITLE = "Hyperparameter search"
+SECTION = "6.5.2, 6.5.3"
+QUESTION = (
+    "Learning rate between 1e-6 and 1e-2, weight decay between 1e-8 and 1e-4, both by their powers of ten: where are good "
+    "values? Draw at random, train shortly, narrow the range around the best, repeat."
+)
+LOOK = (
+    "Accuracy depends on the learning rate and hardly on the weight decay: good points form a band at the right, 0.001 to "
+    "0.01. Each round's box closes in on it. A grid of as many trials tries only a few different learning rates, many "
+    "times each; random points try as many as there are trials, and narrowing spends the rest where it pays."
+)
+
+WIDE = {"lr": (-6.0, -2.0), "weight_decay": (-8.0, -4.0)}  # powers of ten
+BEST = 10  # of the trials so far that the next round's box is drawn around
+REFERENCE = "best .84 (lr .0094, weight decay 2.8e-6); best ten all lr ≥ .0049; mean .2176"
+
+
+def sizes(lab):
+    """Trials of each round, and of a side of the grid: as many in all."""
+    return lab.pick(((100, 48, 48), 14), ((9, 8, 8), 5))
+
+
+def objective(lab, trial):
+    """Validation accuracy after a short training on 400 images, the other 100 being for validation."""
+    lr = trial.suggest_float("lr", 1e-6, 1e-2, log=True)
+    decay = trial.suggest_float("weight_decay", 1e-8, 1e-4, log=True)
+    (x, y), rows = lab.first(500), torch.randperm(500, generator=torch.Generator().manual_seed(lab.seed))
+    train, validation = (x[rows[100:]], y[rows[100:]]), (x[rows[:100]], y[rows[:100]])
+    torch.manual_seed(1000 * lab.seed + trial.user_attrs["place"])
+    model = mlp(*lab.sizes(*[100] * 6))
+    optimizer = make_optimizer(model, decay)
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+    curves = learning_curves(
+        model, optimizer, train, {"training": train, "validation": validation}, 50, lab.seed, range
+    )
+    trial.set_user_attr("curves", {k: [round(a, 4) for a in v] for k, v in curves.items()})
+    return curves["validation"][-1]
+
+
+def draw_points(box, n, seed):
+    """n points, uniform in the powers of ten."""
+    g = torch.Generator().manual_seed(seed)
+    return [
+        {
+            name: 10 ** (low + (high - low) * torch.rand(1, generator=g).item())
+            for name, (low, high) in box.items()
+        }
+        for _ in range(n)
+    ]
+
+
+def narrow(trials):
+    """The box around the best trials so far, at least half a power of ten wide, inside the wide one."""
+    best = sorted(trials, key=lambda t: -t["accuracy"])[:BEST]
+    box = {}
+    for name, (low, high) in WIDE.items():
+        powers = sorted(math.log10(t[name]) for t in best)
+        a, b = powers[0], powers[-1]
+        grow = max(0.5 - (b - a), 0) / 2
+        box[name] = (max(a - grow, low), min(b + grow, high))
+    return box
+
+
+def grid(n):
+    """n x n points, evenly spaced in the powers of ten."""
+    at = {
+        name: [10 ** (low + (high - low) * i / (n - 1)) for i in range(n)]
+        for name, (low, high) in WIDE.items()
+    }
+    return [{"lr": lr, "weight_decay": wd} for lr in at["lr"] for wd in at["weight_decay"]]
+
+
+CODE = (objective, draw_points, narrow)
+
+
+def names(lab):
+    return f"chapter6-{lab.key}", f"chapter6-{lab.key}-grid"
+
+
+def _record(trials):
+    return [
+        {
+            "lr": t.params["lr"],
+            "weight_decay": t.params["weight_decay"],
+            "accuracy": t.value,
+            "curves": t.user_attrs["curves"],
+        }
+        for t in trials
+    ]
+
+
+def run(lab):
+    from . import study as optuna_study
+
+    rounds, side = sizes(lab)
+    if lab.force:
+        for name in names(lab):
+            optuna_study.forget(lab, name)
+    study, grid_study = (optuna_study.open_study(lab, name) for name in names(lab))
+    numbers, trials, box = {"rounds": [], "workers": lab.workers}, [], WIDE
+    for i, n in enumerate(rounds):
+        points = draw_points(box, n, 100 * lab.seed + i)
+        with lab.bar(f"round {i + 1}", n) as bar:
+            done = _record(optuna_study.run_points(lab, study, i, points, objective, bar))
+        numbers["rounds"].append({"box": {k: list(v) for k, v in box.items()}, "trials": done})
+        trials += done
+        box = narrow(trials)
+    points = grid(side)
+    order = torch.randperm(len(points), generator=torch.Generator().manual_seed(lab.seed)).tolist()
+    study.set_user_attr("over", True)
+    with lab.bar("grid", len(points)) as bar:
+        done = optuna_study.run_points(lab, grid_study, 0, [points[i] for i in order], objective, bar)
+    grid_study.set_user_attr("over", True)
+    numbers["grid"] = _record(done)
+    return numbers
+
+
+def join(lab):
+    """Take part in a search that was started elsewhere."""
+    from . import study as optuna_study
+
+    return sum(optuna_study.join(lab, name, objective) for name in names(lab))
+
+
+def _all(numbers):
+    return [t for r in numbers["rounds"] for t in r["trials"]]
+
+
+def _best(trials, n=1):
+    return sorted(trials, key=lambda t: -t["accuracy"])[:n]
+
+
+def _mean(trials):
+    return sum(t["accuracy"] for t in trials) / len(trials)
+
+
+def checks(numbers):
+    first, last = numbers["rounds"][0], numbers["rounds"][-1]
+    best = _best(_all(numbers), 5)
+    low = min(t["lr"] for t in best)
+    random_best, grid_best = _best(_all(numbers))[0]["accuracy"], _best(numbers["grid"])[0]["accuracy"]
+    rates = len({t["lr"] for t in numbers["grid"]})
+    width = [r["box"]["lr"][1] - r["box"]["lr"][0] for r in (first, last)]
+    return [
+        (f"The best five of all trials have learning rates of {low:.2g} or more.", low >= 1e-3),
+        (
+            f"Narrowing pays: the mean accuracy of a trial rises from {_mean(first['trials']):.2f} in the first round to "
+            f"{_mean(last['trials']):.2f} in the last, while the range of the learning rate shrinks from {width[0]:.1f} to "
+            f"{width[1]:.1f} powers of ten.",
+            _mean(last["trials"]) > _mean(first["trials"]) + 0.15 and width[1] < width[0] / 2,
+        ),
+        (
+            f"At equal cost ({len(_all(numbers))} and {len(numbers['grid'])} trials) the rounds find {random_best:.0%}, the grid "
+            f"{grid_best:.0%}, which tried {rates} different learning rates.",
+            random_best >= grid_best - 0.03,
+        ),
+    ]
+
+
+def tables(numbers):
+    rows = []
+    for i, r in enumerate(numbers["rounds"]):
+        b, top = _best(r["trials"])[0], _best(r["trials"], 10)
+        box = ", ".join(f"{name} 1e{low:.1f} to 1e{high:.1f}" for name, (low, high) in r["box"].items())
+        rows.append(
+            [f"round {i + 1}", len(r["trials"]), box.replace("-", "−"), f"{b['accuracy']:.2f}", f"{b['lr']:.4f}",
+             f"{b['weight_decay']:.1e}", f"{min(t['lr'] for t in top):.4f}", f"{_mean(r['trials']):.3f}"]
+        )  # fmt: skip
+    b, top = _best(numbers["grid"])[0], _best(numbers["grid"], 10)
+    rows.append(
+        ["grid", len(numbers["grid"]), "as round 1", f"{b['accuracy']:.2f}", f"{b['lr']:.4f}", f"{b['weight_decay']:.1e}",
+         f"{min(t['lr'] for t in top):.4f}", f"{_mean(numbers['grid']):.3f}"]
+    )  # fmt: skip
+    head = [
+        "",
+        "trials",
+        "range",
+        "best accuracy",
+        "its lr",
+        "its weight decay",
+        "least lr of the best ten",
+        "mean accuracy",
+    ]
+    note = f"Reference for round 1 (the book's notebook on MNIST, 100 trials): {REFERENCE}."
+    return [Table("Validation accuracy (100 images) after 200 updates", head, rows, note)]
+
+
+def draw(numbers):
+    from matplotlib.patches import Rectangle
+
+    trials = _all(numbers)
+    curves = plots.figure(8.4, 7.4)
+    axes = curves.subplots(4, 5, sharex=True, sharey=True)
+    for ax, (i, t) in zip(axes.flat, enumerate(_best(trials, 20))):
+        for name in ("training", "validation"):
+            curve = [100 * a for a in t["curves"][name]]
+            plots.line(ax, name, range(len(curve)), curve, markers=3, markersize=3.5, linewidth=1.3)
+        ax.set_title(f"{i + 1}. lr {t['lr']:.4f}\nwd {t['weight_decay']:.1e}", fontsize=8)
+        ax.set_ylim(0, 104)
+    curves.supxlabel("epoch of 4 updates", fontsize=10)
+    curves.supylabel("accuracy, %", fontsize=10)
+    plots.legend_below(curves, axes[0, 0], 2)
+
+    plane = plots.figure(8.4, 4.6)
+    axes = plane.subplots(1, 2, sharex=True, sharey=True)
+    rounds = numbers["rounds"]
+    marks = ("o", "s", "^", "D", "v")
+    for i, r in enumerate(rounds):
+        seen = _scatter(axes[0], r["trials"], marks[i], f"round {i + 1}")
+        (a, b), (c, d) = r["box"]["lr"], r["box"]["weight_decay"]
+        axes[0].add_patch(
+            Rectangle((10**a, 10**c), 10**b - 10**a, 10**d - 10**c, fill=False, edgecolor="0.2", linestyle=("-", "--", ":")[i % 3], linewidth=1.3)
+        )  # fmt: skip
+    _scatter(axes[1], numbers["grid"], "P", "grid")
+    axes[0].set(
+        title=f"random, {len(rounds)} rounds and their boxes", xlabel="learning rate", ylabel="weight decay"
+    )
+    axes[1].set(title="grid", xlabel="learning rate")
+    for ax in axes:
+        ax.set(xscale="log", yscale="log", xlim=(7e-7, 1.4e-2), ylim=(7e-9, 1.4e-4))
+    plane.colorbar(seen, ax=axes, label="validation accuracy, %", pad=0.01)
+    handles = [h for ax in axes for h in ax.get_legend_handles_labels()[0]]
+    plane.legend(handles, [h.get_label() for h in handles], loc="outside lower center", ncols=4)
+
+    race = plots.figure(6.8, 4.2)
+    ax = race.subplots()
+    for name, done in (("random search, narrowed", trials), ("grid search", numbers["grid"])):
+        best, top = [], 0.0
+        for t in done:
+            best.append(100 * (top := max(top, t["accuracy"])))
+        plots.line(ax, name, range(1, len(best) + 1), best, drawstyle="steps-post")
+    at = 0
+    for r in rounds[:-1]:
+        at += len(r["trials"])
+        ax.axvline(at + 0.5, color="0.6", linewidth=0.8)
+    ax.set(xlabel="trials (the lines end a round)", ylabel="best validation accuracy so far, %")
+    plots.legend_below(race, ax, 2)
+    return [
+        ("The twenty best trials of all rounds: accuracy in training.", curves),
+        ("All trials on the plane of both hyperparameters, by accuracy.", plane),
+        ("Random search in rounds against a grid in random order, at equal cost.", race),
+    ]
+
+
+def _scatter(ax, trials, marker, label):
+    return ax.scatter(
+        [t["lr"] for t in trials],
+        [t["weight_decay"] for t in trials],
+        c=[100 * t["accuracy"] for t in trials],
+        s=22, marker=marker, cmap="cividis", vmin=0, vmax=100, label=label, edgecolors="0.4", linewidths=0.3,
+    )  # fmt: skip
