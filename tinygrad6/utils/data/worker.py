@@ -7,6 +7,7 @@ the worker goes on with its next batch while the parent is busy, and never waits
 
 from __future__ import annotations
 
+import contextlib
 import io
 import multiprocessing
 import os
@@ -14,6 +15,7 @@ import pickle
 import queue
 import random
 import signal
+import socket
 import threading
 import traceback
 from collections.abc import Callable
@@ -114,10 +116,8 @@ def receive(connection: Any) -> Any:
     return pickle.loads(body, buffers=buffers)
 
 
-def work(job: Job, worker_id: int, connection: Any, inherited: list) -> None:
+def work(job: Job, worker_id: int, connection: Any) -> None:
     """The life of a worker: answer tasks (epoch, number, index) by (epoch, number, batch) until the pipe closes."""
-    for other in inherited:  # the parent's ends, copied by fork: they must close when the parent closes them
-        other.close()
     outbox: queue.SimpleQueue = queue.SimpleQueue()
     threading.Thread(target=_send, args=(connection, outbox), daemon=True).start()
     try:
@@ -182,14 +182,11 @@ class Team:
         self.home = os.getpid()
         self.connections: list[Any] = []
         self.processes: list[Any] = []
-        forking = context.get_start_method() == "fork"
         try:
             for i in range(job.num_workers):
                 ours, theirs = context.Pipe()
                 self.connections.append(ours)
-                process = context.Process(
-                    target=work, args=(job, i, theirs, self.connections if forking else []), daemon=True
-                )
+                process = context.Process(target=work, args=(job, i, theirs), daemon=True)
                 try:
                     process.start()
                 finally:
@@ -234,7 +231,7 @@ class Team:
         if os.getpid() != self.home:
             return  # a copy in a forked process, which may collect it as garbage: not its children
         for c in self.connections:
-            c.close()
+            _hang_up(c)
         for end in (None, "terminate", "kill"):
             for p in self.processes:
                 if end is not None and p.exitcode is None:
@@ -242,6 +239,16 @@ class Team:
             for p in self.processes:
                 p.join(PATIENCE)
         self.processes.clear()
+
+
+def _hang_up(connection: Any) -> None:
+    """Close a pipe for good, also where processes forked later hold copies of our end of it."""
+    if connection.closed:
+        return
+    if hasattr(socket, "AF_UNIX"):
+        with contextlib.suppress(OSError), socket.fromfd(connection.fileno(), socket.AF_UNIX, 0) as s:
+            s.shutdown(socket.SHUT_RDWR)
+    connection.close()
 
 
 def _fate(code: int | None) -> str:
