@@ -113,15 +113,13 @@ def write(t: Any, value: Any, name: str) -> Any:
         )
     node = value.node if state.grad else None
     if node is not None and node.saved:
-        # The rule asked for the value t had: keep a copy of it.
-        for i, a in enumerate(node.saved):
-            if a is old:
-                copy = np.array(old)
-                node.saved = tuple(copy if b is old else b for b in node.saved)
-                node.cells = tuple(
-                    None if b is copy else c for b, c in zip(node.saved, node.cells, strict=True)
-                )
-                break
+        # A rule that asked for the value t had keeps a copy of it, if it was not cast to another type, and so copied.
+        copy = np.array(old) if any(a is old for a in node.saved) else None
+        node.cells = tuple(
+            None if c is t.cell and (a is old or not np.may_share_memory(a, old)) else c
+            for a, c in zip(node.saved, node.cells, strict=True)
+        )
+        node.saved = tuple(copy if a is old else a for a in node.saved)
     np.copyto(old, new, casting="unsafe")
     t.bump()
     if not state.grad or (node is None and live_node(t) is None):
@@ -132,7 +130,6 @@ def write(t: Any, value: Any, name: str) -> Any:
         # The result now lives in t's memory: changing t again is noticed, and nothing is stored twice.
         node.saved, node.cells = (*node.saved[:-1], old), (*node.cells[:-1], t.cell)
         node.rank = clock()
-    t.cell[2] += 1
     v = t.view_of
     if v is None:
         if t.__dict__.get("retains_grad"):

@@ -103,7 +103,7 @@ class Tensor:
     __slots__ = ("array", "node", "cell", "view_of", "grad", "__dict__", "__weakref__")
     array: np.ndarray
     node: Node | None  # of a view possibly out of date: read it through live_node
-    cell: list  # [time of the last write, number of writes, number of rewritten histories]; views share it
+    cell: list  # [time of the last write, number of writes]; views share it
     view_of: View | None
     grad: Tensor | None
     __hash__ = object.__hash__
@@ -234,7 +234,7 @@ class Tensor:
                     "you can only change requires_grad flags of leaf variables. If you want to use a computed "
                     "variable in a subgraph that doesn't require differentiation use var_no_grad = var.detach()."
                 )
-        elif wanted and node is None:
+        elif wanted and (node is None or node.tensor() is not self):
             if self.array.dtype.kind != "f":
                 raise RuntimeError(
                     "only Tensors of floating point dtype can require gradients, "
@@ -291,7 +291,7 @@ class Tensor:
             raise RuntimeError(
                 f"data set to a tensor that requires gradients must be floating point, not {value.dtype}"
             )
-        self.array, self.cell = value.array, [0, 0, 0]
+        self.array, self.cell = value.array, [0, 0]
         self.view_of = None
         if node is not None and node.op is None:
             node.shape, node.dtype = value.array.shape, value.array.dtype
@@ -505,7 +505,7 @@ def wrap(array: np.ndarray, cls: type = Tensor) -> Any:
     t = _new(cls)
     t.array = array
     t.node = None
-    t.cell = [0, 0, 0]
+    t.cell = [0, 0]
     t.view_of = None
     t.grad = None
     return t

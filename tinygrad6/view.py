@@ -5,7 +5,8 @@ A view remembers its base and the `chain` of view ops that leads from the base t
 * **Writing** into a tensor bumps the version cell that it shares with its base and views, so that values
   saved before the write are refused later. If the tensor is a view, the *base* gets a new history: of its
   old gradient everything but the written region, and the region goes to the value written.
-* **Asking a view for its node** when the base's history was rewritten since replays the chain on the base.
+* **Asking a view for its node** after a write, which may have rewritten the base's history, replays the chain on the
+  base.
 
 Both are lazy: a program without in-place changes pays one `is None` per operand.
 """
@@ -23,22 +24,15 @@ from tinygrad6.modes import state
 class View:
     """How a tensor looks into another one's memory."""
 
-    __slots__ = ("first", "chain", "seen", "version", "recorded")
+    __slots__ = ("base", "chain", "version", "recorded")
 
-    def __init__(self, base: Any, chain: tuple, cell: list, recorded: bool | str) -> None:
-        self.first = base
+    def __init__(self, base: Any, chain: tuple, version: int, recorded: bool | str) -> None:
+        self.base = base
         self.chain = chain  # ((view op, its static arguments), ...), from the base outwards
-        self.seen = cell[2]  # how often the base's history had been rewritten when the view's node was made
-        self.version = cell[1]  # and how often its memory had been written to
+        self.version = version  # how often the memory had been written to when the view's node was made
         self.recorded = (
             recorded  # made while grad mode was on; or the maker's name, if it made several at once
         )
-
-    @property
-    def base(self) -> Any:
-        """The tensor whose memory this is; one whose own layout was changed (`transpose_`) left it to a hidden base."""
-        base = self.first
-        return base if base.view_of is None else base.view_of.base
 
 
 def link(out: Any, x: Any, op: Any, params: dict) -> None:
@@ -49,7 +43,9 @@ def link(out: Any, x: Any, op: Any, params: dict) -> None:
     if not state.grad and x.node is not None:
         out.node = Leaf(out)  # as in PyTorch it requires gradients, which arrive nowhere
         out.node.tensor = _nowhere
-    out.view_of = View(base, (*chain, (op, params)), x.cell, state.grad and (outer is None or outer.recorded))
+    out.view_of = View(
+        base, (*chain, (op, params)), x.cell[1], state.grad and (outer is None or outer.recorded)
+    )
 
 
 def _nowhere() -> None:
@@ -59,33 +55,40 @@ def _nowhere() -> None:
 def stale(t: Any) -> bool:
     """Whether t is a view that may no longer be used: see `reason`."""
     v = t.view_of
-    if v is None or v.recorded is True or v.version == t.cell[1]:
-        return False
-    return t.node is not None or v.base.node is not None
+    return (
+        v is not None
+        and v.recorded is not True
+        and v.version != t.cell[1]
+        and (v.base.node is not None or t.node is not None and t.node.op is not None)
+    )
 
 
 def live_node(t: Any) -> Any:
-    """The tensor's node, replayed from its base if the base's history was rewritten.
+    """The tensor's node, replayed from its base if their memory was written to since.
 
-    RuntimeError for a view made under no_grad, or by a function that makes several, whose memory was written to since.
+    RuntimeError for a view made under no_grad, or by a function that makes several, whose memory was written to.
     """
     v = t.view_of
-    if v is None:
+    if v is None or v.version == t.cell[1]:
         return t.node
-    if v.recorded is not True and state.grad and stale(t):
-        raise RuntimeError(reason(v, "its base or another view of its base has been"))
-    if v.seen != t.cell[2]:
-        v.seen = t.cell[2]
-        before, state.grad = state.grad, True
-        try:
-            replayed = v.base
-            for op, params in v.chain:
-                replayed = op.call(replayed, **params)
-            if t.__dict__.get("retains_grad"):
-                t.keep_grad_of(replayed.node, t.node)
-            t.node = replayed.node
-        finally:
-            state.grad = before
+    if v.base.node is None and (t.node is None or t.node.op is None):
+        v.version = t.cell[1]  # nobody wants gradients, or t alone, for itself
+        return t.node
+    if v.recorded is not True:
+        if state.grad:
+            raise RuntimeError(reason(v, "its base or another view of its base has been"))
+        return t.node
+    v.version = t.cell[1]
+    before, state.grad = state.grad, True
+    try:
+        replayed = v.base
+        for op, params in v.chain:
+            replayed = op.call(replayed, **params)
+    finally:
+        state.grad = before
+    if t.__dict__.get("retains_grad"):
+        t.keep_grad_of(replayed.node, t.node)
+    t.node = replayed.node
     return t.node
 
 

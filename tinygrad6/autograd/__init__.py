@@ -102,17 +102,17 @@ def grad(
     nodes = [node_of(t, i) for i, t in enumerate(wanted)]
     roots = [start(t, w, i, create_graph) for i, (t, w) in enumerate(zip(results, weights, strict=True))]
     retain = create_graph if retain_graph is None else retain_graph
+    targets = {n for n in nodes if n.op is not None or n.tensor() is not None}  # the last: views made under no_grad
     found: dict[engine.Node, Any] = {}
     before, state.grad = state.grad, create_graph
     try:
-        for node, g, owned in engine.backprop(roots, create_graph, retain, set(nodes)):
+        for node, g, owned in engine.backprop(roots, create_graph, retain, targets):
             found[node] = g if isinstance(g, Tensor) else wrap(np.asarray(g) if owned else np.array(g))
     finally:
         state.grad = before
     answers = []
     for node, t in zip(nodes, wanted, strict=True):
-        unreachable = isinstance(node, engine.Leaf) and node.tensor() is None  # a view made under no_grad
-        g = None if unreachable else found.get(node)
+        g = found.get(node)
         if g is None:
             if materialize_grads:
                 g = wrap(np.zeros(t.array.shape, t.array.dtype))

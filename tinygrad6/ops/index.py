@@ -448,6 +448,7 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
     if not recording:
         a = input.array if basic is None else input.array[basic]
         refuse_memory(a, name)
+        value = without_leading_ones(value, a.ndim if advanced is None else None)
         put(a, ... if advanced is None else advanced, value.array)
         input.bump()
         return

@@ -54,7 +54,8 @@ class _CatNode(Node):
 
 def _cat(tensors, dim):
     """The tensors one after another along dim."""
-    return np.concatenate(tensors, dim)
+    out = np.concatenate(tensors, dim)
+    return out if out.flags.c_contiguous else np.ascontiguousarray(out)  # of column-major ones NumPy makes such
 
 
 _CAT = _Concatenation(_cat)
@@ -75,7 +76,8 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None, out
     for i, t in enumerate(tensors):
         if type(t) not in TENSORS:
             raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type(t).__name__}")
-    items = [t for t in tensors if t.array.shape != (0,)] or list(tensors[:1])
+    rows = all(t.array.ndim == 1 for t in tensors)
+    items = [t for t in tensors if rows or t.array.shape != (0,)]
     if not items:
         raise ValueError("torch.cat(): expected a non-empty list of Tensors")
     first = items[0].array.shape

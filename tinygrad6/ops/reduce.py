@@ -123,7 +123,7 @@ def others_product(x):
     ones = np.ones((*x.shape[:-1], 1), x.dtype)
     before = np.cumprod(np.concatenate([ones, x[..., :-1]], -1), -1)
     after = np.cumprod(np.concatenate([ones, x[..., :0:-1]], -1), -1)[..., ::-1]
-    return before * after
+    return (before * after)[..., : x.shape[-1]]  # of no elements there are no others
 
 
 def others_product_slope(g: Any, x: Any) -> Any:
