@@ -16,10 +16,11 @@ LAYERS = [
     ["dtypes", "modes", "hooks", "threads", "ops.special"],
     ["engine", "view", "random", "printing"],
     ["tensor"],
+    ["dispatch"],
     ["op"],
     ["inplace"],
     ["ops", "autograd.anomaly"],
-    ["autograd", "func", "linalg", "special", "draw", "serialization", "datasets", "utils", "testing", "vision"],
+    ["autograd", "func", "linalg", "special", "draw", "serialization", "settings", "datasets", "utils", "testing", "vision"],
     ["nn.parameter", "optim"],
     ["nn"],
     [""],  # tinygrad6/__init__.py

@@ -1,0 +1,230 @@
+"""The ways to call an op. `Op.run` does everything, with loops; what stands here is the same with the loops written out.
+
+A training step of a small model makes dozens of calls whose arithmetic takes a microsecond each, so what happens around
+it counts. Three shapes cover nearly all of them: one Tensor; two Tensors, or a Tensor and a number; one to four Tensors
+with settings. Whatever they cannot do quickly (other types, mixed dtypes, arrays inside a rule) they pass to `Op.run`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinygrad6.engine import Node
+from tinygrad6.modes import state
+from tinygrad6.tensor import TENSORS, wrap
+from tinygrad6.view import link, live_node
+
+ndarray = np.ndarray
+NUMBERS = frozenset({float, int})
+BOOL = np.dtype(bool)
+ERRORS = (ValueError, IndexError, TypeError)
+
+
+def unary(op: Any) -> Callable[..., Any]:
+    """The call of an op of one array without settings."""
+    forward, run = op.forward, op.run
+    keep_x, keep_out = op.keep[1] or (False, False)
+    keeps = keep_x or keep_out
+    differentiable = op.rules[0] is not None
+    params: dict = {}
+
+    def call(input: Any) -> Any:
+        if type(input) is ndarray:  # inside a rule
+            return forward(input)
+        if type(input) not in TENSORS:
+            return run((input,), {})
+        x = input.array
+        out = forward(x)
+        if out.dtype is not x.dtype:
+            return run((input,), {})
+        if type(out) is not ndarray:
+            out = np.asarray(out)
+        result = wrap(out)
+        node = input.node if input.view_of is None else live_node(input)
+        if node is not None and differentiable and state.grad:
+            if keeps:
+                result.node = Node(
+                    op,
+                    (node,),
+                    (x if keep_x else None, out if keep_out else None),
+                    (input.cell if keep_x else None, result.cell if keep_out else None),
+                    params,
+                    out,
+                )
+            else:
+                result.node = Node(op, (node,), (), (), params, out)
+        return result
+
+    return call
+
+
+def binary(op: Any) -> Callable[..., Any]:
+    """The call of an op of two arrays without settings, whose types are promoted."""
+    forward, run, keep = op.forward, op.run, op.keep
+    x_has_rule, y_has_rule = op.rules[0] is not None, op.rules[1] is not None
+    params: dict = {}
+
+    def call(input: Any, other: Any) -> Any:
+        if type(input) in TENSORS and type(other) in TENSORS:
+            x, y = input.array, other.array
+            if x.dtype is not y.dtype:
+                return run((input, other), {})
+            ny = (other.node if other.view_of is None else live_node(other)) if y_has_rule else None
+            cy = other.cell
+        elif type(input) in TENSORS and type(other) in NUMBERS:
+            x, y = input.array, other
+            ny = cy = None
+        else:
+            return run((input, other), {})
+        try:
+            out = forward(x, y)
+        except (ValueError, OverflowError):
+            return run((input, other), {})  # the long way, which explains what is wrong
+        if out.dtype is not x.dtype and out.dtype is not BOOL:
+            return run((input, other), {})
+        if type(out) is not ndarray:
+            out = np.asarray(out)
+        result = wrap(out)
+        nx = (input.node if input.view_of is None else live_node(input)) if x_has_rule else None
+        if (nx is not None or ny is not None) and state.grad:
+            flags = keep[(nx is not None) + (ny is not None) * 2]
+            if flags is None:
+                result.node = Node(op, (nx, ny), (), (), params, out)
+            else:
+                kx, ky, ko = flags
+                result.node = Node(
+                    op,
+                    (nx, ny),
+                    (x if kx else None, y if ky else None, out if ko else None),
+                    (input.cell if kx else None, cy if ky else None, result.cell if ko else None),
+                    params,
+                    out,
+                )
+        return result
+
+    return call
+
+
+def settled(op: Any) -> Callable[..., Any]:
+    """(input, ..., settings) -> result for an op of one to four arrays; the settings are a dict that may be changed."""
+    parameters = list(op.parameters)[: len(op.rules)]
+    optional = tuple(p.default is None for p in parameters)
+    return _unrolled(optional, op.promote)(op)
+
+
+@functools.cache
+def _unrolled(optional: tuple[bool, ...], promote: tuple[int, ...]) -> Callable[..., Any]:
+    """Write out the loops of `Op.run` over the array arguments: which may be None, and which must be of one type."""
+    every = range(len(optional))
+
+    def each(text: str, separator: str = ", ") -> str:
+        return separator.join(text.format(i=i) for i in every)
+
+    def flag(text: str) -> str:
+        return " + ".join(f"({text.format(i=i)}) * {1 << i}" for i in every)
+
+    tensors = " and ".join(
+        f"(p{i} is None or type(p{i}) in TENSORS)" if optional[i] else f"type(p{i}) in TENSORS" for i in every
+    )
+    alike = " and ".join(f"x{a}.dtype is x{b}.dtype" for a, b in zip(promote, promote[1:], strict=False))
+    arrays = "; ".join(
+        f"x{i} = None if p{i} is None else p{i}.array" if optional[i] else f"x{i} = p{i}.array" for i in every
+    )
+    nodes = "\n                ".join(
+        f"n{i} = None if not r{i}{f' or p{i} is None' if optional[i] else ''} else "
+        f"p{i}.node if p{i}.view_of is None else live_node(p{i})"
+        for i in every
+    )
+    cells = ", ".join(
+        f"p{i}.cell if k{i}{f' and p{i} is not None' if optional[i] else ''} else None" for i in every
+    )
+    source = f"""
+def make(op):
+    forward, run, prepare, view, check, floating = op.forward, op.run, op.prepare, op.view, op.check, op.floating
+    {each("r{i}")}, = [rule is not None for rule in op.rules]
+    keep = op.keep
+    def call({each("p{i}")}, params):
+        if {tensors}:
+            {arrays}
+            if {f"{alike} and " if alike else ""}check is None and not (floating and x0.dtype.kind != "f"):
+                if prepare is not None:
+                    arrays = [{each("x{i}")}]
+                    prepare(arrays, params)
+                    {each("x{i}")}, = arrays
+                try:
+                    y = forward({each("x{i}")}, **params)
+                except ERRORS as e:
+                    raise op.explained(e, [{each("x{i}")}], params) from e
+                if type(y) is not ndarray:
+                    y = np.asarray(y)
+                out = wrap(y)
+                if view:
+                    link_if_shared(out, y, p0, x0, op, params)
+                if not state.grad or y.dtype.kind != "f":
+                    return out
+                {nodes}
+                if {each("n{i} is None", " and ")}:
+                    return out
+                flags = keep[{flag("n{i} is not None")}]
+                if flags is None:
+                    out.node = Node(op, ({each("n{i}")},), (), (), params, y)
+                else:
+                    {each("k{i}")}, ky = flags
+                    saved = ({each("x{i} if k{i} else None")}, y if ky else None)
+                    cells = ({cells}, out.cell if ky else None)
+                    out.node = Node(op, ({each("n{i}")},), saved, cells, params, y)
+                return out
+        return run(({each("p{i}")},), params)
+    return call
+"""
+    space = dict(globals())
+    exec(source, space)
+    return space["make"]
+
+
+def link_if_shared(out: Any, y: ndarray, t: Any, x: ndarray, op: Any, params: dict) -> None:
+    """Make `out` a view of `t` if a view op really gave memory of x; a copy that it had to make is a tensor of its own."""
+    owner, base = x if x.base is None else x.base, y.base
+    # as_strided's base is no array; a copy that was reshaped has that copy as its base
+    if base is owner or y is x or base is x or base is not None and not isinstance(base, ndarray):
+        link(out, t, op, params)
+
+
+def with_signature(op: Any, aliases: dict[str, str]) -> Callable[..., Any]:
+    """A function with the op's public signature, which gathers its settings in a dict."""
+    shown = op.public_names
+    head = []
+    defaults = {}
+    for i, p in enumerate(op.parameters):
+        if i < len(shown):
+            head.append(shown[i] if p.default is p.empty else f"{shown[i]}={p.default!r}")
+            continue
+        if p.kind is p.KEYWORD_ONLY and "*" not in head:
+            head.append("*")
+        head.append(p.name if p.default is p.empty else f"{p.name}=_{p.name}")
+        defaults[f"_{p.name}"] = p.default
+    aliased = any(v in op.statics for v in aliases.values())
+    items = ", ".join(f"{n!r}: {n}" for n in op.statics)
+    inputs = ", ".join(shown)
+    source = (
+        f"def {op.name}({', '.join(head)}{', **aliases' if aliased else ''}):\n"
+        + (f"    if aliases: return again({inputs}, aliases, {{{items}}})\n" if aliased else "")
+        + f"    return call({inputs}, {{{items}}})\n"
+    )
+    call = settled(op) if 1 <= len(shown) <= 4 else lambda *args: op.run(args[:-1], args[-1])
+
+    def again(*args: Any) -> Any:
+        *inputs, others, params = args
+        for name, value in others.items():
+            if (known := aliases.get(name, name)) not in params:
+                raise TypeError(f"{op.name}() got an unexpected keyword argument '{name}'")
+            params[known] = value
+        return call(*inputs, params)
+
+    space = {**defaults, "call": call, "again": again}
+    exec(source, space)
+    return space[op.name]
