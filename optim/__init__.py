@@ -6,7 +6,7 @@ if __name__ == "optim":  # imported by its folder's name from the checkout
     )
 
 from . import lr_scheduler
-from .adam import Adam, Adamax, AdamW, NAdam, RAdam
+from .adam import Adam, Adamax, AdamW, NAdam, RAdam, SparseAdam
 from .adaptive import ASGD, AdaGrad, Adadelta, Adagrad, RMSprop, Rprop
 from .optimizer import Optimizer
 from .sgd import SGD, Momentum

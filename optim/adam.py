@@ -7,33 +7,27 @@ from typing import Any
 
 import numpy as np
 
-from .optimizer import Optimizer, decayed, harmless
+from tinygrad6.tensor import Tensor
+
+from .optimizer import Optimizer, add_square, decayed, lerp
 
 
-def _average(m: np.ndarray, g: np.ndarray, beta: float) -> None:
-    """m += (1 - beta) (g - m)."""
-    d = g - m
-    d *= m.dtype.type(1 - beta)
-    m += d
-
-
-def _average_square(v: np.ndarray, g: np.ndarray, beta: float) -> None:
-    """v = beta v + (1 - beta) g^2."""
-    v *= v.dtype.type(beta)
-    d = np.square(g)
-    d *= v.dtype.type(1 - beta)
-    v += d
+def _decayed(p: np.ndarray, g: np.ndarray, group: dict[str, Any], x: np.ndarray) -> np.ndarray:
+    """g with weight decay, or, decoupled, p shrunk by lr weight_decay; g turned round first if maximizing."""
+    if not group["decoupled_weight_decay"]:
+        return decayed(p, g, group, x)
+    if group["weight_decay"]:
+        p *= p.dtype.type(1 - group["lr"] * group["weight_decay"])
+    return np.negative(g, x) if group["maximize"] else g
 
 
 class Adam(Optimizer):
-    """m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2, p -= lr m^ / (sqrt(v^) + eps), with m^ = m / (1 - b1^t), v^ alike.
+    """m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2, p -= lr m^ / (sqrt(v^) + eps), m^ = m / (1 - b1^t), v^ alike.
 
     weight_decay adds weight_decay p to g (with decoupled_weight_decay it shrinks p by lr weight_decay instead, as AdamW);
-    amsgrad divides by the largest v^ so far. Source: Kingma and Ba 2015, algorithm 1. (The book, and the paper's
-    "epsilon hat", add epsilon before the correction: the same as eps / sqrt(1 - b2^t) here.)
+    amsgrad divides by the largest v so far. Source: Kingma and Ba 2015, algorithm 1; Reddi et al. 2018 for amsgrad. (The
+    book, and the paper's "epsilon hat", add epsilon before the correction: the same as eps / sqrt(1 - b2^t) here.)
     """
-
-    decoupled = False
 
     def __init__(
         self,
@@ -44,13 +38,15 @@ class Adam(Optimizer):
         weight_decay: float = 0,
         amsgrad: bool = False,
         *,
-        foreach: Any = None,
+        foreach: bool | None = None,
         maximize: bool = False,
         capturable: bool = False,
         differentiable: bool = False,
-        fused: Any = None,
+        fused: bool | None = None,
         decoupled_weight_decay: bool = False,
     ) -> None:
+        if not (all(isinstance(b, float) for b in betas) or all(isinstance(b, Tensor) for b in betas)):
+            raise ValueError(f"betas must be either both floats or both Tensors, got {betas}")
         super().__init__(
             params,
             dict(
@@ -60,44 +56,42 @@ class Adam(Optimizer):
                 weight_decay=weight_decay,
                 amsgrad=amsgrad,
                 maximize=maximize,
-                **harmless(foreach, fused, capturable, differentiable),
+                foreach=foreach,
+                capturable=capturable,
+                differentiable=differentiable,
+                fused=fused,
                 decoupled_weight_decay=decoupled_weight_decay,
             ),
         )
 
-    def begin(self, group: dict[str, Any]) -> tuple[str, ...]:
+    def slots_of(self, group: dict[str, Any], p: Tensor) -> tuple[str, ...]:
         return ("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if group["amsgrad"] else ("exp_avg", "exp_avg_sq")
 
     def rule(
-        self, p: np.ndarray, g: np.ndarray, s: dict[str, np.ndarray], step: int, group: dict[str, Any]
+        self,
+        p: np.ndarray,
+        g: np.ndarray,
+        s: dict[str, np.ndarray],
+        t: dict[str, Any],
+        group: dict[str, Any],
+        x: np.ndarray,
+        y: np.ndarray,
     ) -> None:
-        kind = p.dtype.type
+        g = _decayed(p, g, group, x)
+        kind, step = p.dtype.type, t["step"]
         b1, b2 = group["betas"]
-        lr = group["lr"]
-        if group["decoupled_weight_decay"]:
-            if group["maximize"]:
-                np.negative(g, out=g)
-            if group["weight_decay"]:
-                p *= kind(1 - lr * group["weight_decay"])
-        else:
-            g = decayed(p, g, group)
         m, v = s["exp_avg"], s["exp_avg_sq"]
-        # m += (1 - b1) (g - m); v = b2 v + (1 - b2) g^2, with one scratch array
-        scratch = np.subtract(g, m)
-        scratch *= kind(1 - b1)
-        m += scratch
+        lerp(m, g, 1 - b1, y)
         v *= kind(b2)
-        np.multiply(g, g, out=scratch)
-        scratch *= kind(1 - b2)
-        v += scratch
+        add_square(v, g, 1 - b2, y)
         if group["amsgrad"]:
             v = np.maximum(s["max_exp_avg_sq"], v, out=s["max_exp_avg_sq"])
-        np.sqrt(v, out=scratch)
-        scratch /= kind(math.sqrt(1 - b2**step))
-        scratch += kind(group["eps"])
-        np.divide(m, scratch, out=scratch)
-        scratch *= kind(lr / (1 - b1**step))
-        p -= scratch
+        np.sqrt(v, y)
+        y /= kind(math.sqrt(1 - b2**step))
+        y += kind(group["eps"])
+        np.multiply(m, kind(group["lr"] / (1 - b1**step)), x)
+        x /= y
+        p -= x
 
 
 class AdamW(Adam):
@@ -113,10 +107,10 @@ class AdamW(Adam):
         amsgrad: bool = False,
         *,
         maximize: bool = False,
-        foreach: Any = None,
+        foreach: bool | None = None,
         capturable: bool = False,
         differentiable: bool = False,
-        fused: Any = None,
+        fused: bool | None = None,
     ) -> None:
         super().__init__(
             params,
@@ -134,6 +128,15 @@ class AdamW(Adam):
         )
 
 
+class SparseAdam(Adam):
+    """Not here: there are no sparse gradients, and with dense ones PyTorch's SparseAdam raises too. Use Adam."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        raise NotImplementedError(
+            "SparseAdam needs sparse gradients, which tinygrad6 does not have: use optim.Adam"
+        )
+
+
 class Adamax(Optimizer):
     """p -= lr / (1 - b1^t) m / u, with u = max(b2 u, |g| + eps): Kingma and Ba 2015, algorithm 2."""
 
@@ -146,45 +149,57 @@ class Adamax(Optimizer):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0,
-        foreach: Any = None,
+        foreach: bool | None = None,
         *,
         maximize: bool = False,
         differentiable: bool = False,
         capturable: bool = False,
     ) -> None:
-        options = harmless(foreach, None, capturable, differentiable)
-        del options["fused"]
         super().__init__(
-            params, dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, maximize=maximize, **options)
+            params,
+            dict(
+                lr=lr,
+                betas=betas,
+                eps=eps,
+                weight_decay=weight_decay,
+                foreach=foreach,
+                maximize=maximize,
+                differentiable=differentiable,
+                capturable=capturable,
+            ),
         )
 
     def rule(
-        self, p: np.ndarray, g: np.ndarray, s: dict[str, np.ndarray], step: int, group: dict[str, Any]
+        self,
+        p: np.ndarray,
+        g: np.ndarray,
+        s: dict[str, np.ndarray],
+        t: dict[str, Any],
+        group: dict[str, Any],
+        x: np.ndarray,
+        y: np.ndarray,
     ) -> None:
+        g = decayed(p, g, group, x)
         kind = p.dtype.type
         b1, b2 = group["betas"]
-        g = decayed(p, g, group)
         m, u = s["exp_avg"], s["exp_inf"]
-        _average(m, g, b1)
+        lerp(m, g, 1 - b1, y)
         u *= kind(b2)
-        np.maximum(u, np.abs(g) + kind(group["eps"]), out=u)
-        p -= m / u * kind(group["lr"] / (1 - b1**step))
-
-
-_products: dict[tuple[float, float], list[float]] = {}
-
-
-def _product_of_momenta(b1: float, decay: float, step: int) -> float:
-    """mu_1 mu_2 ... mu_step, the running products remembered."""
-    known = _products.setdefault((b1, decay), [1.0])
-    while len(known) <= step:
-        known.append(known[-1] * (b1 * (1.0 - 0.5 * 0.96 ** (len(known) * decay))))
-    return known[step]
+        np.abs(g, y)
+        y += kind(group["eps"])
+        np.maximum(u, y, out=u)
+        np.multiply(m, kind(group["lr"] / (1 - b1 ** t["step"])), x)
+        x /= u
+        p -= x
 
 
 class NAdam(Optimizer):
-    """Adam with Nesterov momentum, its coefficient mu_t = b1 (1 - 0.96^(t momentum_decay) / 2): Dozat 2016."""
+    """Adam with Nesterov momentum, its coefficient mu_t = b1 (1 - 0.96^(t momentum_decay) / 2): Dozat 2016.
 
+    The state's mu_product is mu_1 mu_2 ... mu_t.
+    """
+
+    counters = ("step", "mu_product")
     slots = ("exp_avg", "exp_avg_sq")
 
     def __init__(
@@ -197,15 +212,11 @@ class NAdam(Optimizer):
         momentum_decay: float = 4e-3,
         decoupled_weight_decay: bool = False,
         *,
-        foreach: Any = None,
+        foreach: bool | None = None,
         maximize: bool = False,
         capturable: bool = False,
         differentiable: bool = False,
     ) -> None:
-        if not momentum_decay >= 0.0:
-            raise ValueError(f"Invalid momentum_decay value: {momentum_decay}")
-        options = harmless(foreach, None, capturable, differentiable)
-        del options["fused"]
         super().__init__(
             params,
             dict(
@@ -216,31 +227,52 @@ class NAdam(Optimizer):
                 momentum_decay=momentum_decay,
                 decoupled_weight_decay=decoupled_weight_decay,
                 maximize=maximize,
-                **options,
+                foreach=foreach,
+                capturable=capturable,
+                differentiable=differentiable,
             ),
         )
 
+    def initial(self, name: str, p: np.ndarray, group: dict[str, Any]) -> Any:
+        return 1.0 if name == "mu_product" else super().initial(name, p, group)
+
+    @staticmethod
+    def _momenta(t: dict[str, Any], group: dict[str, Any]) -> tuple[float, float, float]:
+        """mu_t, mu_(t+1), and mu_1 ... mu_t in the precision in which it is kept."""
+        b1, decay, step = group["betas"][0], group["momentum_decay"], t["step"]
+        mu, mu_next = (b1 * (1.0 - 0.5 * 0.96 ** (i * decay)) for i in (step, step + 1))
+        return mu, mu_next, float(np.float32(t["mu_product"]) * np.float32(mu))
+
+    def after(self, t: dict[str, Any], group: dict[str, Any]) -> None:
+        t["mu_product"] = self._momenta(t, group)[2]
+
     def rule(
-        self, p: np.ndarray, g: np.ndarray, s: dict[str, np.ndarray], step: int, group: dict[str, Any]
+        self,
+        p: np.ndarray,
+        g: np.ndarray,
+        s: dict[str, np.ndarray],
+        t: dict[str, Any],
+        group: dict[str, Any],
+        x: np.ndarray,
+        y: np.ndarray,
     ) -> None:
+        g = _decayed(p, g, group, x)
         kind = p.dtype.type
-        (b1, b2), lr, decay = group["betas"], group["lr"], group["momentum_decay"]
-        if group["decoupled_weight_decay"]:
-            if group["maximize"]:
-                np.negative(g, out=g)
-            p *= kind(1 - lr * group["weight_decay"])
-        else:
-            g = decayed(p, g, group)
-        mu = b1 * (1.0 - 0.5 * 0.96 ** (step * decay))
-        mu_next = b1 * (1.0 - 0.5 * 0.96 ** ((step + 1) * decay))
-        product = _product_of_momenta(b1, decay, step)
+        (b1, b2), lr = group["betas"], group["lr"]
+        mu, mu_next, product = self._momenta(t, group)
         m, v = s["exp_avg"], s["exp_avg_sq"]
-        _average(m, g, b1)
-        _average_square(v, g, b2)
-        denominator = np.sqrt(v / kind(1 - b2**step))
-        denominator += kind(group["eps"])
-        p -= g / denominator * kind(lr * (1.0 - mu) / (1.0 - product))
-        p -= m / denominator * kind(lr * mu_next / (1.0 - product * mu_next))
+        lerp(m, g, 1 - b1, y)
+        v *= kind(b2)
+        add_square(v, g, 1 - b2, y)
+        np.divide(v, kind(1 - b2 ** t["step"]), y)
+        np.sqrt(y, y)
+        y += kind(group["eps"])
+        np.multiply(g, kind(lr * (1.0 - mu) / (1.0 - product)), x)
+        x /= y
+        p -= x
+        np.multiply(m, kind(lr * mu_next / (1.0 - product * mu_next)), x)
+        x /= y
+        p -= x
 
 
 class RAdam(Optimizer):
@@ -257,13 +289,11 @@ class RAdam(Optimizer):
         weight_decay: float = 0,
         decoupled_weight_decay: bool = False,
         *,
-        foreach: Any = None,
+        foreach: bool | None = None,
         maximize: bool = False,
         capturable: bool = False,
         differentiable: bool = False,
     ) -> None:
-        options = harmless(foreach, None, capturable, differentiable)
-        del options["fused"]
         super().__init__(
             params,
             dict(
@@ -272,38 +302,41 @@ class RAdam(Optimizer):
                 eps=eps,
                 weight_decay=weight_decay,
                 maximize=maximize,
+                foreach=foreach,
+                capturable=capturable,
                 decoupled_weight_decay=decoupled_weight_decay,
-                **options,
+                differentiable=differentiable,
             ),
         )
 
     def rule(
-        self, p: np.ndarray, g: np.ndarray, s: dict[str, np.ndarray], step: int, group: dict[str, Any]
+        self,
+        p: np.ndarray,
+        g: np.ndarray,
+        s: dict[str, np.ndarray],
+        t: dict[str, Any],
+        group: dict[str, Any],
+        x: np.ndarray,
+        y: np.ndarray,
     ) -> None:
-        kind = p.dtype.type
-        (b1, b2), lr = group["betas"], group["lr"]
-        if group["decoupled_weight_decay"]:
-            if group["maximize"]:
-                np.negative(g, out=g)
-            p *= kind(1 - lr * group["weight_decay"])
-        else:
-            g = decayed(p, g, group)
+        g = _decayed(p, g, group, x)
+        kind, step = p.dtype.type, t["step"]
+        b1, b2 = group["betas"]
         m, v = s["exp_avg"], s["exp_avg_sq"]
-        _average(m, g, b1)
-        _average_square(v, g, b2)
-        c2 = 1 - b2**step
-        corrected = m / kind(1 - b1**step)
+        lerp(m, g, 1 - b1, y)
+        v *= kind(b2)
+        add_square(v, g, 1 - b2, y)
+        correction = 1 - b2**step
         longest = 2 / (1 - b2) - 1
-        length = longest - 2 * step * (b2**step) / c2
+        length = longest - 2 * step * b2**step / correction
+        np.divide(m, kind(1 - b1**step), x)
+        x *= kind(group["lr"])
         if length > 5.0:
             rectified = math.sqrt(
                 (length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length)
             )
-            p -= (
-                corrected
-                * kind(lr)
-                * (kind(math.sqrt(c2)) / (np.sqrt(v) + kind(group["eps"])))
-                * kind(rectified)
-            )
-        else:
-            p -= corrected * kind(lr)
+            np.sqrt(v, y)
+            y += kind(group["eps"])
+            x *= np.divide(kind(math.sqrt(correction)), y, y)
+            x *= kind(rectified)
+        p -= x

@@ -6,15 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from .optimizer import Optimizer, decayed, harmless
+from tinygrad6.tensor import Tensor
 
-
-def _without(options: dict[str, Any], *names: str) -> dict[str, Any]:
-    return {k: v for k, v in options.items() if k not in names}
+from .optimizer import Optimizer, add_square, decayed, lerp, number
 
 
 class Adagrad(Optimizer):
-    """h += g^2, p -= lr_t g / (sqrt(h) + eps), with lr_t = lr / (1 + (t - 1) lr_decay): Duchi, Hazan and Singer 2011."""
+    """h += g^2, p -= lr_t g / (sqrt(h) + eps), with lr_t = lr / (1 + (t - 1) lr_decay): Duchi, Hazan and Singer 2011.
+
+    h starts from initial_accumulator_value, when the optimizer is made.
+    """
 
     slots = ("sum",)
 
@@ -26,11 +27,11 @@ class Adagrad(Optimizer):
         weight_decay: float = 0,
         initial_accumulator_value: float = 0,
         eps: float = 1e-10,
-        foreach: Any = None,
+        foreach: bool | None = None,
         *,
         maximize: bool = False,
         differentiable: bool = False,
-        fused: Any = None,
+        fused: bool | None = None,
     ) -> None:
         super().__init__(
             params,
@@ -40,26 +41,38 @@ class Adagrad(Optimizer):
                 eps=eps,
                 weight_decay=weight_decay,
                 initial_accumulator_value=initial_accumulator_value,
+                foreach=foreach,
                 maximize=maximize,
-                **_without(harmless(foreach, fused, False, differentiable), "capturable"),
+                differentiable=differentiable,
+                fused=fused,
             ),
         )
+        for group in self.param_groups:
+            for p in group["params"]:
+                self.prepare(p, group)
 
-    def initial(self, name: str, p: np.ndarray, group: dict[str, Any]) -> np.ndarray:
-        return np.full(p.shape, group["initial_accumulator_value"], p.dtype)
+    def initial(self, name: str, p: np.ndarray, group: dict[str, Any]) -> Any:
+        return np.full_like(p, self.defaults["initial_accumulator_value"])
 
     def rule(
-        self, p: np.ndarray, g: np.ndarray, s: dict[str, np.ndarray], step: int, group: dict[str, Any]
+        self,
+        p: np.ndarray,
+        g: np.ndarray,
+        s: dict[str, np.ndarray],
+        t: dict[str, Any],
+        group: dict[str, Any],
+        x: np.ndarray,
+        y: np.ndarray,
     ) -> None:
+        g = decayed(p, g, group, x)
         kind = p.dtype.type
-        g = decayed(p, g, group)
         h = s["sum"]
-        h += g * g
-        scratch = np.sqrt(h)
-        scratch += kind(group["eps"])
-        np.divide(g, scratch, out=scratch)
-        scratch *= kind(group["lr"] / (1 + (step - 1) * group["lr_decay"]))
-        p -= scratch
+        h += np.multiply(g, g, y)
+        np.sqrt(h, y)
+        y += kind(group["eps"])
+        np.multiply(g, kind(group["lr"] / (1 + (t["step"] - 1) * group["lr_decay"])), x)
+        x /= y
+        p -= x
 
 
 AdaGrad = Adagrad  # the book's spelling
@@ -71,6 +84,8 @@ class RMSprop(Optimizer):
     centered subtracts the square of the averaged gradient from v; momentum adds up steps in a buffer.
     """
 
+    limits = {"alpha": ("alpha value", lambda v: v >= 0.0)}
+
     def __init__(
         self,
         params: Any,
@@ -81,12 +96,10 @@ class RMSprop(Optimizer):
         momentum: float = 0,
         centered: bool = False,
         capturable: bool = False,
-        foreach: Any = None,
+        foreach: bool | None = None,
         maximize: bool = False,
         differentiable: bool = False,
     ) -> None:
-        if not alpha >= 0.0:
-            raise ValueError(f"Invalid alpha value: {alpha}")
         super().__init__(
             params,
             dict(
@@ -96,12 +109,14 @@ class RMSprop(Optimizer):
                 eps=eps,
                 centered=centered,
                 weight_decay=weight_decay,
+                capturable=capturable,
+                foreach=foreach,
                 maximize=maximize,
-                **_without(harmless(foreach, None, capturable, differentiable), "fused"),
+                differentiable=differentiable,
             ),
         )
 
-    def begin(self, group: dict[str, Any]) -> tuple[str, ...]:
+    def slots_of(self, group: dict[str, Any], p: Tensor) -> tuple[str, ...]:
         return (
             "square_avg",
             *(("momentum_buffer",) if group["momentum"] > 0 else ()),
@@ -109,32 +124,37 @@ class RMSprop(Optimizer):
         )
 
     def rule(
-        self, p: np.ndarray, g: np.ndarray, s: dict[str, np.ndarray], step: int, group: dict[str, Any]
+        self,
+        p: np.ndarray,
+        g: np.ndarray,
+        s: dict[str, np.ndarray],
+        t: dict[str, Any],
+        group: dict[str, Any],
+        x: np.ndarray,
+        y: np.ndarray,
     ) -> None:
-        kind = p.dtype.type
-        alpha = group["alpha"]
-        g = decayed(p, g, group)
+        g = decayed(p, g, group, x)
+        kind, alpha = p.dtype.type, group["alpha"]
         v = s["square_avg"]
         v *= kind(alpha)
-        scratch = g * g
-        scratch *= kind(1 - alpha)
-        v += scratch
+        add_square(v, g, 1 - alpha, y)
         if group["centered"]:
             mean = s["grad_avg"]
-            mean += (g - mean) * kind(1 - alpha)
-            np.sqrt(v - mean * mean, out=scratch)
+            lerp(mean, g, 1 - alpha, y)
+            np.subtract(v, np.multiply(mean, mean, y), y)
+            np.sqrt(y, y)
         else:
-            np.sqrt(v, out=scratch)
-        scratch += kind(group["eps"])
-        np.divide(g, scratch, out=scratch)
+            np.sqrt(v, y)
+        y += kind(group["eps"])
         if group["momentum"] > 0:
             b = s["momentum_buffer"]
             b *= kind(group["momentum"])
-            b += scratch
-            np.multiply(b, kind(group["lr"]), out=scratch)
+            b += np.divide(g, y, y)
+            np.multiply(b, kind(group["lr"]), x)
         else:
-            scratch *= kind(group["lr"])
-        p -= scratch
+            np.multiply(g, kind(group["lr"]), x)
+            x /= y
+        p -= x
 
 
 class Adadelta(Optimizer):
@@ -149,14 +169,12 @@ class Adadelta(Optimizer):
         rho: float = 0.9,
         eps: float = 1e-6,
         weight_decay: float = 0,
-        foreach: Any = None,
+        foreach: bool | None = None,
         *,
         capturable: bool = False,
         maximize: bool = False,
         differentiable: bool = False,
     ) -> None:
-        if not 0.0 <= rho <= 1.0:
-            raise ValueError(f"Invalid rho value: {rho}")
         super().__init__(
             params,
             dict(
@@ -165,29 +183,45 @@ class Adadelta(Optimizer):
                 eps=eps,
                 weight_decay=weight_decay,
                 maximize=maximize,
-                **_without(harmless(foreach, None, capturable, differentiable), "fused"),
+                capturable=capturable,
+                foreach=foreach,
+                differentiable=differentiable,
             ),
         )
 
     def rule(
-        self, p: np.ndarray, g: np.ndarray, s: dict[str, np.ndarray], step: int, group: dict[str, Any]
+        self,
+        p: np.ndarray,
+        g: np.ndarray,
+        s: dict[str, np.ndarray],
+        t: dict[str, Any],
+        group: dict[str, Any],
+        x: np.ndarray,
+        y: np.ndarray,
     ) -> None:
+        g = decayed(p, g, group, x)
         kind = p.dtype.type
         rho, eps = kind(group["rho"]), kind(group["eps"])
-        g = decayed(p, g, group)
         v, u = s["square_avg"], s["acc_delta"]
         v *= rho
-        v += g * g * kind(1 - group["rho"])
-        d = np.sqrt(u + eps)
-        d /= np.sqrt(v + eps)
+        add_square(v, g, 1 - group["rho"], y)
+        d = np.add(u, eps)
+        np.sqrt(d, d)
+        np.add(v, eps, y)
+        d /= np.sqrt(y, y)
         d *= g
         u *= rho
-        u += d * d * kind(1 - group["rho"])
-        p -= d * kind(group["lr"])
+        add_square(u, d, 1 - group["rho"], y)
+        d *= kind(group["lr"])
+        p -= d
 
 
 class Rprop(Optimizer):
-    """Steps by the sign of g alone: each element's step grows while the sign stays and shrinks when it turns (Riedmiller and Braun 1993)."""
+    """Steps by the sign of g alone: an element's step grows while the sign stays and shrinks when it turns.
+
+    Where it turns, g counts as 0 this time and next. The steps start from lr; etas are the factors for shrinking and
+    growing, step_sizes the bounds. Source: Riedmiller and Braun 1993.
+    """
 
     slots = ("prev", "step_size")
 
@@ -199,46 +233,62 @@ class Rprop(Optimizer):
         step_sizes: tuple[float, float] = (1e-6, 50),
         *,
         capturable: bool = False,
-        foreach: Any = None,
+        foreach: bool | None = None,
         maximize: bool = False,
         differentiable: bool = False,
     ) -> None:
-        if not 0.0 < etas[0] < 1.0 < etas[1]:
-            raise ValueError(f"Invalid eta values: {etas[0]}, {etas[1]}")
         super().__init__(
             params,
             dict(
                 lr=lr,
                 etas=etas,
                 step_sizes=step_sizes,
+                foreach=foreach,
                 maximize=maximize,
-                **_without(harmless(foreach, None, capturable, differentiable), "fused"),
+                differentiable=differentiable,
+                capturable=capturable,
             ),
         )
 
-    def initial(self, name: str, p: np.ndarray, group: dict[str, Any]) -> np.ndarray:
-        return np.full(p.shape, group["lr"] if name == "step_size" else 0, p.dtype)
+    def _check(self, group: dict[str, Any]) -> None:
+        super()._check(group)
+        if not 0.0 < group["etas"][0] < 1.0 < group["etas"][1]:
+            raise ValueError(f"Invalid eta values: {group['etas'][0]}, {group['etas'][1]}")
+
+    def initial(self, name: str, p: np.ndarray, group: dict[str, Any]) -> Any:
+        return np.full_like(p, number(group["lr"]) if name == "step_size" else 0)
 
     def rule(
-        self, p: np.ndarray, g: np.ndarray, s: dict[str, np.ndarray], step: int, group: dict[str, Any]
+        self,
+        p: np.ndarray,
+        g: np.ndarray,
+        s: dict[str, np.ndarray],
+        t: dict[str, Any],
+        group: dict[str, Any],
+        x: np.ndarray,
+        y: np.ndarray,
     ) -> None:
         kind = p.dtype.type
         if group["maximize"]:
-            np.negative(g, out=g)
+            g = np.negative(g, x)
+        shrink, grow = (kind(eta) for eta in group["etas"])
         previous, size = s["prev"], s["step_size"]
-        turned = np.sign(g * previous)
-        size *= np.where(
-            turned > 0, kind(group["etas"][1]), np.where(turned < 0, kind(group["etas"][0]), kind(1))
-        )
+        turned = np.sign(np.multiply(g, previous, y), y)
+        size *= np.where(turned > 0, grow, np.where(turned < 0, shrink, kind(1)))
         np.clip(size, kind(group["step_sizes"][0]), kind(group["step_sizes"][1]), out=size)
-        g[turned < 0] = 0
-        p -= np.sign(g) * size
         previous[...] = g
+        previous[turned < 0] = 0
+        p -= np.multiply(np.sign(previous, x), size, x)
 
 
 class ASGD(Optimizer):
-    """SGD with decay whose iterates are averaged in the state `ax`: Polyak and Juditsky 1992."""
+    """SGD with decay whose iterates are averaged in the state `ax`: Polyak and Juditsky 1992.
 
+    p -= eta (lambd p + g + weight_decay p), eta_t = lr / (1 + lambd lr t)^alpha, ax += mu (p - ax), with
+    mu_t = 1 / max(1, t - t0): a copy of p until step t0, and the mean of the iterates from then on.
+    """
+
+    counters = ("step", "eta", "mu")
     slots = ("ax",)
 
     def __init__(
@@ -249,7 +299,7 @@ class ASGD(Optimizer):
         alpha: float = 0.75,
         t0: float = 1e6,
         weight_decay: float = 0,
-        foreach: Any = None,
+        foreach: bool | None = None,
         maximize: bool = False,
         differentiable: bool = False,
         capturable: bool = False,
@@ -262,22 +312,37 @@ class ASGD(Optimizer):
                 alpha=alpha,
                 t0=t0,
                 weight_decay=weight_decay,
+                foreach=foreach,
                 maximize=maximize,
-                **_without(harmless(foreach, None, capturable, differentiable), "fused"),
+                differentiable=differentiable,
+                capturable=capturable,
             ),
         )
 
+    def initial(self, name: str, p: np.ndarray, group: dict[str, Any]) -> Any:
+        return {"eta": number(group["lr"]), "mu": 1.0}.get(name, np.zeros_like(p))
+
+    def after(self, t: dict[str, Any], group: dict[str, Any]) -> None:
+        lr, step = group["lr"], t["step"]
+        t["eta"] = lr / (1 + group["lambd"] * lr * step) ** group["alpha"]
+        t["mu"] = 1 / max(1, step - group["t0"])
+
     def rule(
-        self, p: np.ndarray, g: np.ndarray, s: dict[str, np.ndarray], step: int, group: dict[str, Any]
+        self,
+        p: np.ndarray,
+        g: np.ndarray,
+        s: dict[str, np.ndarray],
+        t: dict[str, Any],
+        group: dict[str, Any],
+        x: np.ndarray,
+        y: np.ndarray,
     ) -> None:
-        kind = p.dtype.type
-        lr, lambd = group["lr"], group["lambd"]
-        g = decayed(p, g, group)
-        eta = lr if step == 1 else lr / (1 + lambd * lr * (step - 1)) ** group["alpha"]
-        p *= kind(1 - lambd * eta)
-        p -= g * kind(eta)
-        average, weight = s["ax"], 1 / max(1, step - 1 - group["t0"]) if step > 1 else 1.0
-        if weight == 1:
-            average[...] = p
+        g = decayed(p, g, group, x)
+        kind, ax = p.dtype.type, s["ax"]
+        p *= kind(1 - group["lambd"] * t["eta"])
+        p -= np.multiply(g, kind(t["eta"]), y)
+        if t["mu"] == 1:
+            ax[...] = p
         else:
-            average += (p - average) * kind(weight)
+            np.subtract(p, ax, y)
+            ax += np.multiply(y, kind(t["mu"]), y)

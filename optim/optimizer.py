@@ -1,32 +1,40 @@
-"""Optimizer: parameter groups, state, and when a rule is called on what.
+"""Optimizer: parameter groups, state, hooks, and a step that calls one rule.
 
-A subclass is one rule, written once for one array, in place. An elementwise rule does not care where one parameter ends
-and the next begins, so `step` calls it on
-
-* the small parameters of a group together: their gradients and values are gathered into flat buffers, their state lives
-  in flat buffers, and the new values are copied back. Hundreds of tiny calls become one;
-* each large parameter in blocks that stay in the cache from one pass of the rule to the next.
-
-Parameters stay where they are in memory, so views and arrays that others hold of them go on sharing it. What a step
-computes for an element is the same either way, bit for bit.
+A subclass is one rule, written once for one array, in place; plan.py decides on which arrays it is called. Parameters stay
+where they are in memory, so views and arrays that others hold of them go on sharing it.
 """
 
 from __future__ import annotations
 
 import copy
-import operator
+import functools
+import warnings
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from tinygrad6.dtypes import default_float
 from tinygrad6.hooks import RemovableHandle
-from tinygrad6.modes import enable_grad, no_grad, state as mode
+from tinygrad6.modes import enable_grad, no_grad
 from tinygrad6.tensor import Tensor, wrap
 
-SMALL = 1 << 15  # parameters of fewer elements are gathered
-BLOCK = 1 << 15  # elements of a block of a large one
+from .plan import Plan
+
+# What each option may be; nan is refused too, for it compares false.
+LIMITS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "lr": ("learning rate", lambda v: v >= 0.0),
+    "weight_decay": ("weight_decay value", lambda v: v >= 0.0),
+    "momentum": ("momentum value", lambda v: v >= 0.0),
+    "eps": ("epsilon value", lambda v: v >= 0.0),
+    "rho": ("rho value", lambda v: 0.0 <= v <= 1.0),
+    "lr_decay": ("lr_decay value", lambda v: v >= 0.0),
+    "momentum_decay": ("momentum_decay value", lambda v: v >= 0.0),
+    "initial_accumulator_value": ("initial_accumulator_value value", lambda v: v >= 0.0),
+    "beta2_decay": ("beta2_decay value", lambda v: v <= 0.0),
+    "d": ("clipping threshold d", lambda v: v >= 1.0),
+}
 
 
 class _Required:
@@ -37,313 +45,295 @@ class _Required:
 required = _Required()
 
 
-class Flat:
-    """The small parameters of a group that have gradients: where each lies in the buffers, and the buffers."""
+def _hooked(step: Callable[..., Any]) -> Callable[..., Any]:
+    """A `step` that calls the hooks before and after."""
 
-    def __init__(self, params: list[Tensor], states: list[dict], slots: tuple[str, ...]) -> None:
-        self.params, self.states = params, states
-        sizes = [p.array.size for p in params]
-        ends = np.cumsum(sizes).tolist()
-        self.places = [slice(b - n, b) for b, n in zip(ends, sizes)]
-        kind = params[0].array.dtype
-        self.theta, self.g = np.empty(ends[-1], kind), np.empty(ends[-1], kind)
-        self.views = [self.theta[s].reshape(p.array.shape) for s, p in zip(self.places, params)]
-        self.slots: dict[str, np.ndarray] = {}
-        for name in slots:
-            buffer = self.slots[name] = np.empty(ends[-1], kind)
-            for place, p, s in zip(self.places, params, states):
-                buffer[place] = s[name].array.ravel()
-                s[name].array = buffer[place].reshape(p.array.shape)
-        step = wrap(np.array(states[0]["step"].array))
-        for s in states:
-            s["step"] = step  # one counter for these, and no others
-        self.step = step
-        self.kept = [[s[name].array for name in slots] for s in states]
+    @functools.wraps(step)
+    def hooked(*args: Any, **kwargs: Any) -> Any:
+        self = args[0]
+        for hook in list(self._pre_hooks.values()) if self._pre_hooks else ():
+            changed = hook(self, args, kwargs)
+            if changed is not None:
+                if not (isinstance(changed, tuple) and len(changed) == 2):
+                    raise RuntimeError(
+                        f"{type(self).__name__}.step(): a pre-hook must return None or a tuple of (new_args, new_kwargs), "
+                        f"but got {changed!r}"
+                    )
+                args, kwargs = changed
+        answer = step(*args, **kwargs)
+        if self._opt_called is False:
+            self._opt_called = True
+        for hook in list(self._post_hooks.values()) if self._post_hooks else ():
+            hook(self, args, kwargs)
+        return answer
 
-    def fits(self, params: list[Tensor], states: list[dict], slots: tuple[str, ...]) -> bool:
-        """Whether these are still the parameters, and their state is still in the buffers."""
-        return (
-            len(params) == len(self.params)
-            and all(map(operator.is_, params, self.params))
-            and all(
-                s is t and s["step"] is self.step and all(s[n].array is a for n, a in zip(slots, kept))
-                for s, t, kept in zip(states, self.states, self.kept)
-            )
-        )
+    return hooked
 
 
 class Optimizer:
-    """Base of the optimizers: params is an iterable of tensors, of (name, tensor) pairs, or of dicts of options with "params".
+    """Base of the optimizers: params is an iterable of tensors, of (name, tensor) pairs, or of dicts with "params" and options.
 
-    A subclass sets `slots` (the names of its state arrays) and defines `rule`, which changes one array in place.
+    A subclass names its state arrays in `slots` and defines `rule`, which changes one array in place:
+
+    >>> import numpy as np
+    >>> import tinygrad6 as torch
+    >>> class SignSGD(torch.optim.Optimizer):
+    ...     def __init__(self, params, lr=0.1):
+    ...         super().__init__(params, dict(lr=lr))
+    ...     def rule(self, p, g, s, t, group, x, y):
+    ...         p -= group["lr"] * np.sign(g)
+    >>> w = torch.tensor([1.0, -1.0], requires_grad=True)
+    >>> optimizer = SignSGD([w])
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> w
+    tensor([ 0.9000, -0.9000], requires_grad=True)
+
+    A subclass may also define `step` itself, as in PyTorch.
     """
 
     slots: tuple[str, ...] = ()
-    elementwise = True
+    counters: tuple[str, ...] = ("step",)  # numbers kept per parameter; the first counts steps
+    elementwise = True  # or the rule needs whole parameters, one by one
+    limits: dict[str, tuple[str, Callable[[Any], bool]]] = {}  # what options of its own may be, as LIMITS
+    _opt_called: bool | None = (
+        None  # whether step was called since there is a scheduler, which sets it to False
+    )
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "step" in cls.__dict__:
+            cls.step = _hooked(cls.step)  # type: ignore[method-assign]
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         if isinstance(params, Tensor):
             raise TypeError(
-                f"params argument given to the optimizer should be an iterable of Tensors or dicts, but got {type(params).__name__}"
+                "params argument given to the optimizer should be an iterable of Tensors or dicts, but got "
+                f"{type(params).__name__}: write [parameter] for a single one"
             )
         self.defaults = defaults
         self.state: dict[Tensor, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
-        self._flats: dict[int, Flat] = {}
-        self._hooks: dict[str, dict] = {
-            "pre": OrderedDict(),
-            "post": OrderedDict(),
-            "state": OrderedDict(),
-            "load": OrderedDict(),
-        }
+        self._no_hooks()
         groups = list(params)
         if not groups:
             raise ValueError("optimizer got an empty parameter list")
-        if not isinstance(groups[0], dict):
-            groups = [{"params": groups}]
-        for g in groups:
+        self._check(dict(defaults))
+        for g in groups if isinstance(groups[0], dict) else [{"params": groups}]:
             self.add_param_group(g)
+
+    def _no_hooks(self) -> None:
+        self._plans: dict[int, Plan] = {}
+        self._pre_hooks: OrderedDict[int, Callable] = OrderedDict()
+        self._post_hooks: OrderedDict[int, Callable] = OrderedDict()
+        self._state_pre_hooks: OrderedDict[int, Callable] = OrderedDict()
+        self._state_post_hooks: OrderedDict[int, Callable] = OrderedDict()
+        self._load_pre_hooks: OrderedDict[int, Callable] = OrderedDict()
+        self._load_post_hooks: OrderedDict[int, Callable] = OrderedDict()
 
     # ---- groups
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Add a group of parameters with options of its own; what it does not say is the default."""
+        """Add a group of parameters with options of its own; what it does not say is the default.
+
+        TypeError for anything but tensors in an ordered collection; ValueError for tensors that are not leaves or are in
+        a group already, and for options out of range. Nothing is added then.
+        """
         if not isinstance(param_group, dict):
-            raise TypeError(f"param_group must be a dict, but got {type(param_group).__name__}")
+            raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
         group = dict(param_group)
-        params = group["params"]
-        if isinstance(params, Tensor):
-            params = [params]
-        elif isinstance(params, set):
+        if isinstance(group["params"], set):
             raise TypeError(
-                "optimizer parameters need to be organized in ordered collections, but the ordering of tensors in sets will "
-                "change between runs. Please use a list instead."
+                "optimizer parameters need to be organized in ordered collections, but the ordering of tensors in sets "
+                "will change between runs. Please use a list instead."
             )
-        items = list(params)
-        names = None
-        if items and isinstance(items[0], tuple):
-            names = [n for n, _ in items]
-            items = [p for _, p in items]
-        for p in items:
+        items = [group["params"]] if isinstance(group["params"], Tensor) else list(group["params"])
+        names = [item[0] for item in items if isinstance(item, tuple)]
+        params = [item[1] if isinstance(item, tuple) else item for item in items]
+        if names and len(names) != len(items):
+            raise ValueError(
+                "all optimizer params should be with/without names. Some param names are missing"
+            )
+        for p in params:
             if not isinstance(p, Tensor):
                 raise TypeError(
                     f"optimizer can only optimize Tensors, but one of the params is {type(p).__name__}"
                 )
-            if not p.is_leaf:
+            if not (p.is_leaf or p.retains_grad):
                 raise ValueError("can't optimize a non-leaf Tensor")
+        group["params"] = params
+        if names:
+            group["param_names"] = names
         for name, default in self.defaults.items():
-            if default is required and name not in group:
+            if group.setdefault(name, default) is required:
                 raise ValueError(
                     f"parameter group didn't specify a value of required optimization parameter {name}"
                 )
-            group.setdefault(name, default)
         self._check(group)
-        if len({id(p) for p in items}) != len(items):
-            import warnings
-
+        mine = {id(p) for p in params}
+        if len(mine) != len(params):
             warnings.warn(
                 "optimizer contains a parameter group with duplicate parameters; in future, this will cause an error",
                 stacklevel=3,
             )
-        mine = {id(p) for g in self.param_groups for p in g["params"]}
-        if mine & {id(p) for p in items}:
+        if any(("param_names" in other) != ("param_names" in group) for other in self.param_groups):
+            raise ValueError(
+                "all optimizer param groups should be with/without names. cannot add param group "
+                f"{'with' if names else 'without'} names to the optimizer"
+            )
+        if not mine.isdisjoint(id(p) for other in self.param_groups for p in other["params"]):
             raise ValueError("some parameters appear in more than one parameter group")
-        group["params"] = items
-        if names is not None:
-            group["param_names"] = names
         self.param_groups.append(group)
 
     def _check(self, group: dict[str, Any]) -> None:
         """Refuse options out of range, before anything is kept."""
-        for name, low in (
-            ("lr", 0.0),
-            ("weight_decay", 0.0),
-            ("eps", 0.0),
-            ("momentum", 0.0),
-            ("lr_decay", 0.0),
-            ("initial_accumulator_value", 0.0),
-        ):
+        if isinstance(group.get("lr"), Tensor):
+            if group["lr"].numel() != 1:
+                raise ValueError("Tensor lr must be 1-element")
+            if group.get("foreach") and "betas" in group:
+                raise ValueError("lr as a Tensor is not supported for capturable=False and foreach=True")
+        for name, (words, allowed) in {**LIMITS, **self.limits}.items():
             value = group.get(name)
-            if isinstance(value, Tensor):
-                value = value.item()
-            if value is not None and not value >= low:  # nan is refused too
-                words = {"lr": "learning rate"}.get(
-                    name, name if name in ("momentum", "lr_decay", "weight_decay") else f"{name} value"
-                )
+            if value is not None and value is not required and not allowed(number(value)):
                 raise ValueError(f"Invalid {words}: {value}")
-        betas = group.get("betas")
-        if betas is not None:
-            for i, b in enumerate(betas):
+        if "betas" in group:
+            group["betas"] = tuple(number(b) for b in group["betas"])
+            for i, b in enumerate(group["betas"]):
                 if not 0.0 <= b < 1.0:
                     raise ValueError(f"Invalid beta parameter at index {i}: {b}")
         for name in ("capturable", "differentiable"):
             if group.get(name):
-                raise NotImplementedError(f"{type(self).__name__}: {name}=True is not supported")
+                raise NotImplementedError(
+                    f"{type(self).__name__}: {name}=True is not supported: leave it out, a step is the same without"
+                    if name == "capturable"
+                    else f"{type(self).__name__}: differentiable=True is not supported: write the update with tensors, "
+                    "p - lr * p.grad, after backward(create_graph=True)"
+                )
+        if group.get("fused") and group.get("foreach"):
+            raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
 
     # ---- the step
 
     def rule(
-        self, p: np.ndarray, g: np.ndarray, s: dict[str, np.ndarray], step: int, group: dict[str, Any]
+        self,
+        p: np.ndarray,
+        g: np.ndarray,
+        s: dict[str, np.ndarray],
+        t: dict[str, Any],
+        group: dict[str, Any],
+        x: np.ndarray,
+        y: np.ndarray,
     ) -> None:
-        """Change p in place by its gradient g, which may be overwritten too; `s` holds the slots, `step` counts from 1."""
-        raise NotImplementedError(f"{type(self).__name__} does not define rule")
+        """Change p in place by its gradient g, which stays as it is; x and y, alike, are there to work in.
 
-    def begin(self, group: dict[str, Any]) -> tuple[str, ...]:
-        """The slots in use for this group."""
+        `s` holds the slots, to be changed in place; `t` the counters: t["step"] counts from 1, t["new"] says whether the
+        slots were made for this step.
+        """
+        raise NotImplementedError(f"{type(self).__name__} defines neither rule nor step")
+
+    def after(self, t: dict[str, Any], group: dict[str, Any]) -> None:
+        """Change counters other than the step, once the rule has been applied."""
+
+    def slots_of(self, group: dict[str, Any], p: Tensor) -> tuple[str, ...]:
+        """The slots that parameter p has with the options of this group, in the order of the state_dict."""
         return self.slots
 
-    def initial(self, name: str, p: np.ndarray, group: dict[str, Any]) -> np.ndarray:
-        """What a slot starts from."""
-        return np.zeros(p.shape, p.dtype)
+    def initial(self, name: str, p: np.ndarray, group: dict[str, Any]) -> Any:
+        """What a slot, or a counter other than the step, starts from."""
+        return np.zeros_like(p)
 
+    @_hooked
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Update every parameter that has a gradient; `closure`, if given, computes the loss first and is returned.
+        """Update every parameter that has a gradient; `closure`, if given, computes the loss first, which is returned.
 
-        RuntimeError, with nothing changed, if a gradient's shape or type does not match its parameter.
+        RuntimeError, with nothing changed, if a gradient's shape or dtype is not its parameter's.
         """
-        if self._hooks["pre"]:
-            for hook in list(self._hooks["pre"].values()):
-                hook(self, (closure,), {})
         loss = None
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        work = [(g, [p for p in g["params"] if p.grad is not None]) for g in self.param_groups]
-        for _, params in work:
-            for p in params:
-                if p.grad.array.shape != p.array.shape or p.grad.array.dtype != p.array.dtype:
-                    raise RuntimeError(
-                        f"{type(self).__name__}.step(): a gradient of {p.grad.dtype} and shape {list(p.grad.shape)} does not "
-                        f"match its parameter of {p.dtype} and shape {list(p.shape)}"
-                    )
-        before, mode.grad = mode.grad, False
-        try:
-            for i, (group, params) in enumerate(work):
+        work = []
+        for group in self.param_groups:
+            params = []
+            for p in group["params"]:
+                grad = p.grad
+                if grad is not None:
+                    a, g = p.array, grad.array
+                    if a.shape != g.shape or (a.dtype is not g.dtype and a.dtype != g.dtype):
+                        raise RuntimeError(
+                            f"{type(self).__name__}.step(): a gradient of {grad.dtype} and shape {list(grad.shape)} does "
+                            f"not match its parameter of {p.dtype} and shape {list(p.shape)}"
+                        )
+                    params.append(p)
+            work.append(params)
+        with np.errstate(all="ignore"):
+            for i, params in enumerate(work):
                 if params:
-                    self._step_group(i, group, params)
-        finally:
-            mode.grad = before
-        if self._hooks["post"]:
-            for hook in list(self._hooks["post"].values()):
-                hook(self, (closure,), {})
+                    self._step_group(i, params)
         return loss
 
-    def _step_group(self, number: int, group: dict[str, Any], params: list[Tensor]) -> None:
-        slots = self.begin(group)
-        options = {k: v.item() if isinstance(v, Tensor) else v for k, v in group.items() if k != "params"}
-        small, large = [], []
-        for p in params:
-            s = self.state[p]
-            if "step" not in s:
-                s["step"] = wrap(np.zeros((), np.float32))
-            for name in slots:
-                if name not in s:
-                    s[name] = wrap(self.initial(name, p.array, options))
-            (small if self.elementwise and p.array.size < SMALL else large).append(p)
-        if len(small) > 1 and self._alike(small):
-            self._step_flat(number, options, small, slots)
-        else:
-            large = params
-        for p in large:
-            s = self.state[p]
-            s["step"] = wrap(s["step"].array + np.float32(1))  # a counter of its own again, if it was shared
-            self._step_one(p, {n: s[n].array for n in slots}, int(s["step"].array), options)
-            p.bump()
+    def _step_group(self, i: int, params: list[Tensor]) -> None:
+        group = self.param_groups[i]
+        plan = self._plans.get(i)
+        if plan is None or not plan.fits(params, self.slots_of(group, params[0])):
+            plan = self._plans[i] = Plan(self, group, params)
+        if isinstance(group.get("lr"), Tensor) or isinstance(group.get("weight_decay"), Tensor):
+            group = {k: number(v) for k, v in group.items()}
+        for unit in plan.units:
+            unit.step(group)
 
-    def _alike(self, params: list[Tensor]) -> bool:
-        first = self.state[params[0]]["step"]
-        kind = params[0].array.dtype
-        return all((s := self.state[p]["step"]) is first or s.array == first.array for p in params) and all(
-            p.array.dtype is kind for p in params
-        )
-
-    def _step_flat(
-        self, number: int, options: dict[str, Any], params: list[Tensor], slots: tuple[str, ...]
-    ) -> None:
-        states = [self.state[p] for p in params]
-        flat = self._flats.get(number)
-        if flat is None or not flat.fits(params, states, slots):
-            flat = self._flats[number] = Flat(params, states, slots)
-        np.concatenate([p.grad.array.ravel() for p in params], out=flat.g)  # type: ignore[union-attr]
-        np.concatenate([p.array.ravel() for p in params], out=flat.theta)
-        flat.step.array += np.float32(1)
-        step = int(flat.step.array)
-        self._blocks(flat.theta, flat.g, flat.slots, step, options)
-        for p, view in zip(params, flat.views):
-            p.array[...] = view
-            p.bump()
-
-    def _step_one(self, p: Tensor, s: dict[str, np.ndarray], step: int, options: dict[str, Any]) -> None:
-        a, g = p.array, p.grad.array  # type: ignore[union-attr]
-        if (
-            self.elementwise
-            and a.size > BLOCK
-            and a.flags.c_contiguous
-            and all(v.flags.c_contiguous for v in s.values())
-        ):
-            self._blocks(
-                a.reshape(-1),
-                g.reshape(-1),
-                {k: v.reshape(-1) for k, v in s.items()},
-                step,
-                options,
-                copy=True,
-            )
-        else:
-            a, g = np.atleast_1d(a), np.atleast_1d(g)  # views: NumPy's results for 0-d arrays are no arrays
-            self.rule(a, np.array(g), {k: np.atleast_1d(v) for k, v in s.items()}, step, options)
-
-    def _blocks(
-        self,
-        a: np.ndarray,
-        g: np.ndarray,
-        s: dict[str, np.ndarray],
-        step: int,
-        options: dict[str, Any],
-        copy: bool = False,
-    ) -> None:
-        for i in range(0, a.size, BLOCK):
-            b = slice(i, i + BLOCK)
-            part = g[b]
-            self.rule(a[b], part.copy() if copy else part, {k: v[b] for k, v in s.items()}, step, options)
+    def prepare(self, p: Tensor, group: dict[str, Any]) -> bool:
+        """Make what is missing of p's state; whether slots were made."""
+        s, new = self.state[p], False
+        for name in self.counters:
+            if name not in s:
+                kind = np.float64 if default_float() == np.float64 else np.float32  # as PyTorch's counters
+                s[name] = wrap(np.array(0 if name == "step" else self.initial(name, p.array, group), kind))
+        for name in self.slots_of(group, p):
+            if s.get(name) is None:
+                s[name], new = wrap(self.initial(name, p.array, group)), True
+        return new
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget all gradients, or set them to zero."""
         for group in self.param_groups:
             for p in group["params"]:
-                if p.grad is None:
-                    continue
                 if set_to_none:
                     p.grad = None
-                else:
+                elif p.grad is not None:
                     with no_grad():
                         p.grad.detach_().zero_()
 
     # ---- state
 
     def state_dict(self) -> dict[str, Any]:
-        """{"state": {number: {slot: tensor}}, "param_groups": [{option: value, "params": [numbers]}]}, as in PyTorch."""
+        """{"state": {number: {name: tensor}}, "param_groups": [{option: value, "params": [numbers]}]}, as in PyTorch.
+
+        The tensors are the optimizer's own, which the next step changes: deepcopy it to keep it.
+        """
+        for hook in self._state_pre_hooks.values():
+            hook(self)
         numbers: dict[int, int] = {}
-        groups = []
+        groups, start = [], 0
         for group in self.param_groups:
-            for p in group["params"]:
-                numbers.setdefault(id(p), len(numbers))
-            groups.append(
-                {
-                    **{k: v for k, v in group.items() if k != "params"},
-                    "params": [numbers[id(p)] for p in group["params"]],
-                }
-            )
-        state = {numbers.get(id(p), p): dict(s) for p, s in self.state.items() if s}
+            numbers.update((id(p), i) for i, p in enumerate(group["params"], start))
+            start += len(group["params"])
+            packed = {k: v for k, v in group.items() if k != "params"}
+            groups.append({**packed, "params": [numbers[id(p)] for p in group["params"]]})
+        state = {numbers.get(id(p), p): s for p, s in self.state.items()}
         answer: dict[str, Any] = {"state": state, "param_groups": groups}
-        for hook in self._hooks["state"].values():
+        for hook in self._state_post_hooks.values():
             changed = hook(self, answer)
             answer = answer if changed is None else changed
         return answer
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a state_dict; ValueError, with nothing changed, if its groups do not match."""
-        for hook in self._hooks["load"].values():
+        """Go on from a state_dict; its tensors are copied, in their parameter's dtype.
+
+        ValueError, with nothing changed, if its groups or the shapes in it do not match, or an option is out of range.
+        """
+        state_dict = state_dict.copy()
+        for hook in self._load_pre_hooks.values():
             changed = hook(self, state_dict)
             state_dict = state_dict if changed is None else changed
         saved, groups = state_dict["param_groups"], self.param_groups
@@ -354,88 +344,134 @@ class Optimizer:
                 "loaded state dict contains a parameter group that doesn't match the size of optimizer's group"
             )
         by_number = {n: p for a, b in zip(saved, groups) for n, p in zip(a["params"], b["params"])}
-        fresh: dict[Tensor, dict[str, Any]] = defaultdict(dict)
-        for number, entries in state_dict["state"].items():
-            p = by_number.get(number, number)
-            fresh[p] = {k: self._loaded(k, v, p) for k, v in entries.items()}
         new_groups = []
         for a, b in zip(saved, groups):
             group = {**copy.deepcopy({k: v for k, v in a.items() if k != "params"}), "params": b["params"]}
-            if "param_names" in b and "param_names" not in a:
-                group["param_names"] = b["param_names"]
+            if "param_names" in b:
+                group.setdefault("param_names", b["param_names"])
             for name, default in self.defaults.items():
                 group.setdefault(name, default)
             self._check(group)
             new_groups.append(group)
-        self.state, self.param_groups = fresh, new_groups
-        self._flats = {}
+        fresh: dict[Tensor, dict[str, Any]] = defaultdict(dict)
+        for n, entries in state_dict["state"].items():
+            if n in by_number:
+                p = by_number[n]
+                fresh[p] = {k: self._loaded(k, v, p) for k, v in entries.items()}
+            else:
+                fresh[n] = entries
+        for group in new_groups:
+            for p in group["params"]:
+                self._check_shapes(p, fresh.get(p, {}), group)
+        self.state, self.param_groups, self._plans = fresh, new_groups, {}
+        for hook in self._load_post_hooks.values():
+            hook(self)
 
-    @staticmethod
-    def _loaded(key: str, value: Any, p: Any) -> Any:
-        if not isinstance(value, Tensor):
-            return wrap(np.array(value, np.float32)) if key == "step" else copy.deepcopy(value)
-        if key == "step" or not isinstance(p, Tensor):
-            return wrap(np.array(value.array, np.float32 if key == "step" else value.array.dtype))
-        return wrap(np.array(value.array, p.array.dtype if p.array.dtype.kind == "f" else value.array.dtype))
+    def _loaded(self, key: str, value: Any, p: Tensor) -> Any:
+        if key in self.counters:
+            array = value.array if isinstance(value, Tensor) else np.array(value, np.float32)
+            return wrap(np.array(array))
+        if isinstance(value, Tensor):
+            return wrap(np.array(value.array, p.array.dtype if p.array.dtype.kind == "f" else None))
+        if isinstance(value, (list, tuple)):
+            return type(value)(self._loaded("", v, p) for v in value)
+        return copy.deepcopy(value)
+
+    def _check_shapes(self, p: Tensor, s: dict[str, Any], group: dict[str, Any]) -> None:
+        for name in self.slots_of(group, p):
+            want = self.initial(name, p.array, group).shape
+            if s.get(name) is not None and tuple(s[name].shape) != want:
+                raise ValueError(
+                    f"loaded state dict has {name} of shape {list(s[name].shape)} for a parameter of shape "
+                    f"{list(p.shape)}"
+                )
 
     def __getstate__(self) -> dict[str, Any]:
         return {"defaults": self.defaults, "state": self.state, "param_groups": self.param_groups}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._flats = {}
-        self._hooks = {
-            "pre": OrderedDict(),
-            "post": OrderedDict(),
-            "state": OrderedDict(),
-            "load": OrderedDict(),
-        }
+        self._no_hooks()
 
     # ---- hooks, repr
 
-    def _register(self, kind: str, hook: Callable[..., Any]) -> RemovableHandle:
-        handle = RemovableHandle(self._hooks[kind])
-        self._hooks[kind][handle.id] = hook
+    @staticmethod
+    def _register(
+        hooks: OrderedDict[int, Callable], hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        handle = RemovableHandle(hooks)
+        hooks[handle.id] = hook
+        if prepend:
+            hooks.move_to_end(handle.id, last=False)
         return handle
 
     def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call hook(optimizer, args, kwargs) before each step."""
-        return self._register("pre", hook)
+        """Call hook(optimizer, args, kwargs) before each step; it may return new (args, kwargs). args begin with the optimizer."""
+        return self._register(self._pre_hooks, hook)
 
     def register_step_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call hook(optimizer, args, kwargs) after each step."""
-        return self._register("post", hook)
+        return self._register(self._post_hooks, hook)
 
-    def register_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+    def register_state_dict_pre_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call hook(optimizer) before state_dict."""
+        return self._register(self._state_pre_hooks, hook, prepend)
+
+    def register_state_dict_post_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
         """Call hook(optimizer, state_dict) at the end of state_dict; a result replaces it."""
-        return self._register("state", hook)
+        return self._register(self._state_post_hooks, hook, prepend)
 
-    def register_load_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call hook(optimizer, state_dict) before loading; a result replaces it."""
-        return self._register("load", hook)
+    def register_load_state_dict_pre_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call hook(optimizer, state_dict) before loading, with a shallow copy; a result replaces it."""
+        return self._register(self._load_pre_hooks, hook, prepend)
+
+    def register_load_state_dict_post_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call hook(optimizer) after loading."""
+        return self._register(self._load_post_hooks, hook, prepend)
 
     def __repr__(self) -> str:
         lines = [f"{type(self).__name__} ("]
         for i, group in enumerate(self.param_groups):
             lines.append(f"Parameter Group {i}")
-            lines += [f"    {k}: {group[k]}" for k in sorted(group) if k not in ("params", "param_names")]
-        return "\n".join(lines) + "\n)"
+            lines += [f"    {k}: {group[k]}" for k in sorted(group) if k != "params"]
+            lines.append("")
+        return "\n".join(lines[:-1]) + "\n)"
 
 
-def harmless(
-    foreach: Any = None, fused: Any = None, capturable: bool = False, differentiable: bool = False
-) -> dict[str, Any]:
-    """Options that choose among PyTorch's implementations: kept; foreach and fused change nothing here."""
-    return {"foreach": foreach, "fused": fused, "capturable": capturable, "differentiable": differentiable}
+def number(value: Any) -> Any:
+    """The number in a one-element tensor; anything else as it is."""
+    return value.item() if isinstance(value, Tensor) else value
 
 
-def decayed(p: np.ndarray, g: np.ndarray, group: dict[str, Any]) -> np.ndarray:
-    """g, turned round if maximizing, plus weight_decay p: L2 regularization. In place."""
-    if group["maximize"]:
-        np.negative(g, out=g)
+def decayed(p: np.ndarray, g: np.ndarray, group: dict[str, Any], x: np.ndarray) -> np.ndarray:
+    """g + weight_decay p, with g turned round first if maximizing: L2 regularization. g itself, or in x."""
     if group["weight_decay"]:
-        g += p * p.dtype.type(group["weight_decay"])
-    return g
+        np.multiply(p, p.dtype.type(group["weight_decay"]), x)
+        return np.subtract(x, g, x) if group["maximize"] else np.add(x, g, x)
+    return np.negative(g, x) if group["maximize"] else g
 
 
-__all__ = ["Optimizer", "decayed", "harmless", "required"]
+def lerp(m: np.ndarray, g: np.ndarray, weight: float, y: np.ndarray) -> None:
+    """m += weight (g - m), from the nearer end, so that weight 1 gives g itself. Works in y."""
+    np.subtract(g, m, y)
+    if weight < 0.5:
+        m += np.multiply(y, m.dtype.type(weight), y)
+    else:
+        np.subtract(g, np.multiply(y, m.dtype.type(1 - weight), y), m)
+
+
+def add_square(v: np.ndarray, g: np.ndarray, weight: float, y: np.ndarray) -> None:
+    """v += weight g^2, without squaring g itself, which may overflow where the sum does not. Works in y."""
+    np.multiply(g, v.dtype.type(weight), y)
+    v += np.multiply(y, g, y)
+
+
+__all__ = ["Optimizer", "add_square", "decayed", "lerp", "number", "required"]

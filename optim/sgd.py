@@ -6,15 +6,30 @@ from typing import Any
 
 import numpy as np
 
-from .optimizer import Optimizer, decayed, harmless
+from tinygrad6.tensor import Tensor
+
+from .optimizer import Optimizer, decayed
 
 
 class SGD(Optimizer):
     """p -= lr b, with b = momentum b + (1 - dampening) g, or b = g without momentum.
 
     The first b is g. nesterov uses g + momentum b instead of b. weight_decay adds weight_decay p to g; maximize ascends.
+    ValueError if nesterov has no momentum or some dampening. foreach and fused are accepted and change nothing, here as in
+    the other optimizers: they choose among PyTorch's implementations, and there is one here.
+
     Sources: Robbins and Monro 1951; Sutskever et al. 2013, with lr outside the buffer as PyTorch has it.
+
+    >>> import tinygrad6 as torch
+    >>> w = torch.tensor([1.0], requires_grad=True)
+    >>> optimizer = torch.optim.SGD([w], lr=0.1)
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> w
+    tensor([0.8000], requires_grad=True)
     """
+
+    counters = ()
 
     def __init__(
         self,
@@ -22,18 +37,14 @@ class SGD(Optimizer):
         lr: Any = 1e-3,
         momentum: float = 0,
         dampening: float = 0,
-        weight_decay: float = 0,
+        weight_decay: Any = 0,
         nesterov: bool = False,
         *,
         maximize: bool = False,
-        foreach: Any = None,
+        foreach: bool | None = None,
         differentiable: bool = False,
-        fused: Any = None,
+        fused: bool | None = None,
     ) -> None:
-        if nesterov and (momentum <= 0 or dampening != 0):
-            raise ValueError("Nesterov momentum requires a momentum and zero dampening")
-        options = harmless(foreach, fused, differentiable=differentiable)
-        del options["capturable"]
         super().__init__(
             params,
             dict(
@@ -43,42 +54,54 @@ class SGD(Optimizer):
                 weight_decay=weight_decay,
                 nesterov=nesterov,
                 maximize=maximize,
-                **options,
+                foreach=foreach,
+                differentiable=differentiable,
+                fused=fused,
             ),
         )
 
-    def begin(self, group: dict[str, Any]) -> tuple[str, ...]:
+    def _check(self, group: dict[str, Any]) -> None:
+        super()._check(group)
+        if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
+            raise ValueError("Nesterov momentum requires a momentum and zero dampening")
+
+    def slots_of(self, group: dict[str, Any], p: Tensor) -> tuple[str, ...]:
         return ("momentum_buffer",) if group["momentum"] else ()
 
     def rule(
-        self, p: np.ndarray, g: np.ndarray, s: dict[str, np.ndarray], step: int, group: dict[str, Any]
+        self,
+        p: np.ndarray,
+        g: np.ndarray,
+        s: dict[str, np.ndarray],
+        t: dict[str, Any],
+        group: dict[str, Any],
+        x: np.ndarray,
+        y: np.ndarray,
     ) -> None:
-        g = decayed(p, g, group)
+        g = decayed(p, g, group, x)
         kind = p.dtype.type
         if group["momentum"]:
             b = s["momentum_buffer"]
-            if step == 1:
+            if t["new"]:
                 b[...] = g
             else:
                 b *= kind(group["momentum"])
-                b += g * kind(1 - group["dampening"]) if group["dampening"] else g
+                b += np.multiply(g, kind(1 - group["dampening"]), y) if group["dampening"] else g
             if group["nesterov"]:
-                g += b * kind(group["momentum"])
+                g = np.add(g, np.multiply(b, kind(group["momentum"]), y), x)
             else:
-                np.multiply(b, kind(group["lr"]), out=g)
-                p -= g
-                return
-        g *= kind(group["lr"])
-        p -= g
+                g = b
+        p -= np.multiply(g, kind(group["lr"]), y)
 
 
 class Momentum(Optimizer):
     """v = momentum v - lr g; p += v: the book's form ("Deep Learning from Scratch", section 6.1.4), v starting from 0.
 
-    Equal to SGD(momentum=...) as long as lr is constant; a change of lr acts on new gradients only, where SGD's rescales the
-    whole buffer. The book's default learning rate.
+    Equal to SGD(momentum=...) as long as lr is constant; a change of lr acts on new gradients only, where SGD's rescales
+    the whole buffer. The book's default learning rate.
     """
 
+    counters = ()
     slots = ("velocity",)
 
     def __init__(
@@ -93,11 +116,17 @@ class Momentum(Optimizer):
         super().__init__(params, dict(lr=lr, momentum=momentum, weight_decay=weight_decay, maximize=maximize))
 
     def rule(
-        self, p: np.ndarray, g: np.ndarray, s: dict[str, np.ndarray], step: int, group: dict[str, Any]
+        self,
+        p: np.ndarray,
+        g: np.ndarray,
+        s: dict[str, np.ndarray],
+        t: dict[str, Any],
+        group: dict[str, Any],
+        x: np.ndarray,
+        y: np.ndarray,
     ) -> None:
-        g = decayed(p, g, group)
+        g = decayed(p, g, group, x)
         v = s["velocity"]
         v *= p.dtype.type(group["momentum"])
-        g *= p.dtype.type(group["lr"])
-        v -= g
+        v -= np.multiply(g, p.dtype.type(group["lr"]), y)
         p += v

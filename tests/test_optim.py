@@ -1,0 +1,744 @@
+"""Optimizers without PyTorch: laws that hold for each of them, frozen numbers, and what must be refused."""
+
+from __future__ import annotations
+
+import copy
+import math
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+
+import tinygrad6 as torch
+from tinygrad6 import optim
+from tinygrad6.optim import plan
+
+# Every elementwise optimizer, with options that use all of its state, and a learning rate for the parabola.
+ELEMENTWISE = {
+    "SGD": (optim.SGD, dict(lr=0.1)),
+    "SGD momentum": (optim.SGD, dict(lr=0.05, momentum=0.8, dampening=0.1, weight_decay=1e-4)),
+    "SGD nesterov": (optim.SGD, dict(lr=0.05, momentum=0.8, nesterov=True)),
+    "Momentum": (optim.Momentum, dict(lr=0.05, momentum=0.8)),
+    "Adam": (optim.Adam, dict(lr=0.1)),
+    "Adam amsgrad": (optim.Adam, dict(lr=0.1, amsgrad=True, weight_decay=1e-4)),
+    "AdamW": (optim.AdamW, dict(lr=0.1, weight_decay=1e-4)),
+    "Adamax": (optim.Adamax, dict(lr=0.2)),
+    "NAdam": (optim.NAdam, dict(lr=0.1)),
+    "RAdam": (optim.RAdam, dict(lr=0.1)),
+    "Adagrad": (optim.Adagrad, dict(lr=0.5)),
+    "Adadelta": (optim.Adadelta, dict(lr=20.0)),
+    "RMSprop": (optim.RMSprop, dict(lr=0.02)),
+    "RMSprop all": (optim.RMSprop, dict(lr=0.005, momentum=0.5, centered=True, weight_decay=1e-4)),
+    "Rprop": (optim.Rprop, dict(lr=0.1)),
+    "ASGD": (optim.ASGD, dict(lr=0.1, t0=3)),
+}
+each = pytest.mark.parametrize("name", ELEMENTWISE)
+
+
+def build(name, params, **options):
+    cls, kwargs = ELEMENTWISE[name]
+    return cls(params, **{**kwargs, **options})
+
+
+def parameters(shapes, dtype=np.float32, seed=0):
+    rng = np.random.default_rng(seed)
+    return [torch.from_numpy(rng.standard_normal(s).astype(dtype)).requires_grad_() for s in shapes]
+
+
+def give_gradients(params, seed):
+    rng = np.random.default_rng(seed)
+    for p in params:
+        p.grad = torch.from_numpy(np.asarray(rng.standard_normal(tuple(p.shape)), p.detach().numpy().dtype))
+
+
+def values(params):
+    return [p.detach().numpy().copy() for p in params]
+
+
+def state_values(optimizer):
+    return [
+        {k: v.numpy().copy() for k, v in optimizer.state[p].items()}
+        for g in optimizer.param_groups
+        for p in g["params"]
+    ]
+
+
+def assert_equal(a, b):
+    assert len(a) == len(b)
+    for x, y in zip(a, b):
+        if isinstance(x, dict):
+            assert list(x) == list(y)
+            x, y = list(x.values()), list(y.values())
+            assert_equal(x, y)
+        else:
+            assert x.dtype == y.dtype
+            np.testing.assert_array_equal(x, y)
+
+
+# ---- that they optimize
+
+
+@each
+def test_minimises_a_parabola(name):
+    w = torch.tensor([3.0, -2.0], dtype=torch.float64, requires_grad=True)
+    optimizer = build(name, [w])
+    for _ in range(400):
+        optimizer.zero_grad()
+        ((w - torch.tensor([1.0, 0.5])) ** 2).sum().backward()
+        optimizer.step()
+    np.testing.assert_allclose(w.detach().numpy(), [1.0, 0.5], atol=0.03)
+
+
+RATES = {
+    "SGD": 1e-3,
+    "SGD momentum": 3e-4,
+    "SGD nesterov": 3e-4,
+    "Momentum": 3e-4,
+    "ASGD": 1e-3,
+    "RAdam": 0.02,
+    "Adadelta": 2.0,
+}
+
+
+@each
+def test_comes_down_rosenbrocks_valley(name):
+    xy = torch.tensor([-1.2, 1.0], dtype=torch.float64, requires_grad=True)
+    optimizer = build(name, [xy], weight_decay=0.0) if name != "Rprop" else build(name, [xy])
+    if name in RATES:
+        optimizer.param_groups[0]["lr"] = RATES[name]
+
+    def f():
+        x, y = xy
+        return (1 - x) ** 2 + 100 * (y - x * x) ** 2
+
+    start = f().item()
+    for _ in range(1500):
+        optimizer.zero_grad()
+        f().backward()
+        optimizer.step()
+    assert start > 24 and f().item() < 0.5
+
+
+@each
+def test_maximize_is_minus_the_gradient(name):
+    a, b = parameters([(3,)]), parameters([(3,)])
+    up, down = build(name, a, maximize=True), build(name, b)
+    for i in range(5):
+        give_gradients(a, i)
+        give_gradients(b, i)
+        b[0].grad.neg_()
+        up.step()
+        down.step()
+    assert_equal(values(a), values(b))
+
+
+# The end of 30 steps on x^2 / 20 + y^2 from (-7, 2), float64: field notes on the book's figure 6-9, and PyTorch's numbers.
+PATHS = {
+    "SGD": (lambda p: optim.SGD(p, lr=0.95), (-0.3503929957523197, 0.0847823165504322)),
+    "Momentum": (lambda p: optim.Momentum(p, lr=0.1), (0.896413858493733, 0.08808560171506971)),
+    "SGD momentum": (lambda p: optim.SGD(p, lr=0.1, momentum=0.9), (0.896413858493733, 0.08808560171506971)),
+    "Nesterov": (
+        lambda p: optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True),
+        (0.6896149016966209, -0.0006799058361171969),
+    ),
+    "AdaGrad": (lambda p: optim.AdaGrad(p, lr=1.5, eps=1e-7), (-0.12016232231416045, 2.486389893984459e-17)),
+    "RMSprop": (lambda p: optim.RMSprop(p, lr=0.1, eps=1e-7), (-0.6974203096807906, 1.4834621508315574e-08)),
+    "RMSprop, PyTorch's eps": (lambda p: optim.RMSprop(p, lr=0.1), (-0.6974184359619136, None)),
+    "Adam": (lambda p: optim.Adam(p, lr=0.3), (0.13601461732623352, 0.31824538889630977)),
+    "Adam, eps 1e-7": (lambda p: optim.Adam(p, lr=0.3, eps=1e-7), (0.13601385845071057, 0.318245381419959)),
+}
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_the_books_paths(name):
+    make, end = PATHS[name]
+    x = torch.tensor(-7.0, dtype=torch.float64, requires_grad=True)
+    y = torch.tensor(2.0, dtype=torch.float64, requires_grad=True)
+    optimizer = make([x, y])
+    for _ in range(30):
+        optimizer.zero_grad()
+        (x * x / 20 + y * y).backward()
+        optimizer.step()
+    for got, want in zip((x, y), end):
+        assert want is None or abs(got.item() - want) < 1e-12
+
+
+def test_the_books_adam_is_ours_with_a_changing_epsilon():
+    """The book adds 1e-7 to sqrt(v) before the correction: eps = 1e-7 / sqrt(1 - 0.999^t) here."""
+    x = torch.tensor([-7.0, 2.0], dtype=torch.float64, requires_grad=True)
+    optimizer = optim.Adam([x], lr=0.3)
+    for t in range(1, 31):
+        optimizer.param_groups[0]["eps"] = 1e-7 / math.sqrt(1 - 0.999**t)
+        optimizer.zero_grad()
+        (x * x * torch.tensor([0.05, 1.0], dtype=torch.float64)).sum().backward()
+        optimizer.step()
+    np.testing.assert_allclose(
+        x.detach().numpy(), [0.13600685239498186, 0.31824537553721943], rtol=0, atol=1e-12
+    )
+
+
+def test_momentum_is_sgds_while_the_rate_is_constant():
+    a, b = parameters([(4,)], np.float64), parameters([(4,)], np.float64)
+    ours, torchs = optim.Momentum(a, lr=0.1), optim.SGD(b, lr=0.1, momentum=0.9)
+    for i in range(20):
+        for p, o in ((a, ours), (b, torchs)):
+            give_gradients(p, i)
+            o.step()
+    np.testing.assert_allclose(a[0].detach().numpy(), b[0].detach().numpy(), rtol=1e-12)
+
+
+# ---- gathered, in blocks and alone: the same bits
+
+SHAPES = [(3, 4), (5,), (), (0,), (1, 1), (7, 2, 3), (40, 50)]
+
+
+@each
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
+def test_gathered_and_in_blocks_is_one_by_one(name, dtype, monkeypatch):
+    results = []
+    for small, block, shared in ((0, 1 << 20, 1 << 30), (1000, 64, 100), (1 << 20, 100, 100), (0, 64, 100)):
+        monkeypatch.setattr(plan, "SMALL", small)
+        monkeypatch.setattr(plan, "BLOCK", block)
+        monkeypatch.setattr(plan, "SHARED", shared)
+        params = parameters(SHAPES, dtype)
+        optimizer = build(name, params)
+        for i in range(6):
+            give_gradients(params, i)
+            optimizer.step()
+        kinds = {type(u) for u in optimizer._plans[0].units}
+        assert kinds == (
+            {plan.Alone} if not small else {plan.Gathered} if small > 1000 else {plan.Alone, plan.Gathered}
+        )
+        results.append((values(params), state_values(optimizer)))
+    for params, state in results[1:]:
+        assert_equal(params, results[0][0])
+        assert_equal(state, results[0][1])
+
+
+@each
+def test_gradients_that_come_and_go(name, monkeypatch):
+    """A parameter without a gradient is left alone, its counter too; the rest go on as if it were not there."""
+    results = []
+    for small in (1 << 15, 0):
+        monkeypatch.setattr(plan, "SMALL", small)
+        params = parameters([(3,), (2, 2), (4,), (5,)])
+        optimizer = build(name, params)
+        rng = np.random.default_rng(1)
+        for i in range(12):
+            give_gradients(params, i)
+            for p in params[:-1]:
+                if rng.random() < 0.4:
+                    p.grad = None
+            params[-1].grad = None
+            before = values(params)
+            optimizer.step()
+            for p, old in zip(params, before):
+                if p.grad is None:
+                    np.testing.assert_array_equal(p.detach().numpy(), old)
+        assert params[-1] not in optimizer.state or name == "Adagrad"
+        results.append((values(params), state_values(optimizer)))
+    assert_equal(results[0][0], results[1][0])
+    assert_equal(results[0][1], results[1][1])
+
+
+@each
+def test_memory_that_others_share(name):
+    """Parameters stay where they are: views and arrays go on sharing; changes from outside count, of state too."""
+    params = parameters([(3, 4), (5,)])
+    array, view = params[0].detach().numpy(), params[1].detach()[1:3]
+    optimizer = build(name, params)
+    twin_params = parameters([(3, 4), (5,)])
+    twin = build(name, twin_params)
+    for i in range(4):
+        for ps, o in ((params, optimizer), (twin_params, twin)):
+            give_gradients(ps, i)
+            o.step()
+        array *= 0.5  # behind the library's back
+        with torch.no_grad():
+            twin_params[0].mul_(0.5)
+    assert_equal(values(params), values(twin_params))
+    np.testing.assert_array_equal(view.numpy(), values(params)[1][1:3])
+    assert np.shares_memory(array, params[0].detach().numpy())
+
+
+@each
+def test_state_changed_from_outside(name, monkeypatch):
+    results = []
+    for small in (1 << 15, 0):
+        monkeypatch.setattr(plan, "SMALL", small)
+        params = parameters([(3,), (4,)])
+        optimizer = build(name, params)
+        for i in range(8):
+            give_gradients(params, i)
+            optimizer.step()
+            s = optimizer.state[params[0]]
+            if i == 1 and "step" in s:
+                s["step"].fill_(40.0)
+            if i == 2:
+                for slot in s.values():
+                    if slot.ndim:
+                        slot.mul_(0.25)
+            if i == 3:
+                for key in list(s):
+                    s[key] = s[key] * 1.5
+            if i == 4:
+                optimizer.state[params[1]] = {}
+            if i == 5:
+                optimizer.state.clear()
+            if i == 6:
+                params[0].data = params[0].data * 2
+        results.append((values(params), state_values(optimizer)))
+    assert_equal(results[0][0], results[1][0])
+    assert_equal(results[0][1], results[1][1])
+
+
+@each
+def test_layouts(name):
+    """Strided and transposed parameters and gradients step as contiguous ones."""
+    rng = np.random.default_rng(0)
+    big, small = rng.standard_normal((300, 400)).astype("f"), rng.standard_normal((6, 8)).astype("f")
+    sets = []
+    for layout in (lambda a: a.copy(), lambda a: np.asfortranarray(a), lambda a: np.repeat(a, 2, 1)[:, ::2]):
+        params = [torch.from_numpy(layout(a)).requires_grad_() for a in (big, small, small + 1)]
+        optimizer = build(name, params)
+        for i in range(3):
+            r = np.random.default_rng(i)
+            for p in params:
+                p.grad = torch.from_numpy(np.asfortranarray(r.standard_normal(tuple(p.shape)).astype("f")))
+            optimizer.step()
+        sets.append(values(params))
+    assert_equal(sets[0], sets[1])
+    assert_equal(sets[0], sets[2])
+
+
+@each
+def test_mixed_dtypes_in_one_group(name):
+    kinds = [np.float32, np.float64, np.float32, np.float16, np.float64, np.float16]
+    params = [parameters([(3,)], k, i)[0] for i, k in enumerate(kinds)]
+    alone = [parameters([(3,)], k, i)[0] for i, k in enumerate(kinds)]
+    together, apart = build(name, params), [build(name, [p]) for p in alone]
+    for i in range(4):
+        for j, (p, q) in enumerate(zip(params, alone)):
+            give_gradients([p], (i, j))
+            give_gradients([q], (i, j))
+        together.step()
+        for o in apart:
+            o.step()
+    assert [p.dtype for p in params] == [q.dtype for q in alone]
+    assert_equal(values(params), values(alone))
+
+
+def test_a_float64_lr_from_numpy_does_not_change_the_result():
+    for name in ELEMENTWISE:
+        lr = ELEMENTWISE[name][1]["lr"]
+        results = []
+        for rate in (
+            lr,
+            np.float64(lr),
+            torch.tensor(lr, dtype=torch.float64),
+            torch.tensor([lr], dtype=torch.float64),
+        ):
+            params = parameters([(3,), (4,)])
+            optimizer = build(name, params, lr=rate)
+            for i in range(3):
+                give_gradients(params, i)
+                optimizer.step()
+            results.append(values(params))
+            assert params[0].dtype == torch.float32
+        for r in results[1:]:
+            assert_equal(r, results[0])
+
+
+def test_saved_values_are_guarded():
+    """A step changes the parameters' versions: a backward that needs the old values is refused."""
+    params = parameters([(2,), (2,)])
+    loss = (params[0] * params[1]).sum()
+    optimizer = optim.SGD(params, lr=0.1)
+    loss.backward(retain_graph=True)
+    optimizer.step()
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+
+
+# ---- resuming
+
+
+@each
+@pytest.mark.parametrize("how", ["state_dict", "deepcopy", "pickle", "pickled state_dict"])
+def test_resumes_exactly(name, how):
+    shapes = [(3, 4), (5,), (), (200, 200)]
+    params = parameters(shapes)
+    optimizer = build(name, params)
+    for i in range(5):
+        give_gradients(params, i)
+        optimizer.step()
+    if how == "deepcopy":
+        copies, resumed = copy.deepcopy((params, optimizer))
+    elif how == "pickle":
+        copies, resumed = pickle.loads(pickle.dumps((params, optimizer)))
+    else:
+        copies = [torch.from_numpy(v).requires_grad_() for v in values(params)]
+        resumed = build(name, copies, lr=77.0)
+        state = copy.deepcopy(optimizer.state_dict()) if how == "state_dict" else optimizer.state_dict()
+        resumed.load_state_dict(pickle.loads(pickle.dumps(state)) if how == "pickled state_dict" else state)
+    assert resumed.param_groups[0]["params"][0] is copies[0]
+    for i in range(5, 9):
+        for ps, o in ((params, optimizer), (copies, resumed)):
+            give_gradients(ps, i)
+            o.step()
+    assert_equal(values(copies), values(params))
+    assert_equal(state_values(resumed), state_values(optimizer))
+    assert resumed.param_groups[0]["lr"] == optimizer.param_groups[0]["lr"]
+
+
+@each
+def test_a_loaded_state_is_a_copy(name):
+    a, b = parameters([(3,), (2,)]), parameters([(3,), (2,)])
+    first, second = build(name, a), build(name, b)
+    give_gradients(a, 0)
+    first.step()
+    second.load_state_dict(first.state_dict())
+    kept = state_values(second)
+    give_gradients(a, 1)
+    first.step()
+    assert_equal(state_values(second), kept)
+
+
+def test_state_dict_form():
+    params = parameters([(2,), (3,), (4,)])
+    optimizer = optim.Adam([{"params": params[:1], "lr": 0.5}, {"params": params[1:]}], amsgrad=True)
+    assert optimizer.state_dict()["state"] == {}
+    give_gradients(params[1:], 0)
+    optimizer.step()
+    state = optimizer.state_dict()
+    assert list(state) == ["state", "param_groups"]
+    assert list(state["state"]) == [1, 2]
+    assert list(state["state"][1]) == ["step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq"]
+    assert state["state"][1]["step"].item() == 1 and state["state"][1]["step"].shape == ()
+    assert [g["params"] for g in state["param_groups"]] == [[0], [1, 2]]
+    assert [g["lr"] for g in state["param_groups"]] == [0.5, 1e-3]
+
+
+def test_wrong_state_dicts_change_nothing():
+    params = parameters([(2,), (3,)])
+    optimizer = optim.Adam(params)
+    give_gradients(params, 0)
+    optimizer.step()
+    before = (state_values(optimizer), dict(optimizer.param_groups[0]))
+    good = copy.deepcopy(optimizer.state_dict())
+
+    def wrong(change):
+        state = copy.deepcopy(good)
+        change(state)
+        return state
+
+    bad = [
+        wrong(lambda s: s["param_groups"].append(dict(s["param_groups"][0]))),
+        wrong(lambda s: s["param_groups"][0]["params"].pop()),
+        wrong(lambda s: s["param_groups"][0].update(lr=-1.0)),
+        wrong(lambda s: s["param_groups"][0].update(betas=(0.9, 2.0))),
+        wrong(lambda s: s["state"][0].update(exp_avg=torch.zeros(5))),
+    ]
+    for state in bad:
+        with pytest.raises(ValueError):
+            optimizer.load_state_dict(state)
+        assert_equal(state_values(optimizer), before[0])
+        assert optimizer.param_groups[0] == before[1]
+
+
+def test_old_state_dicts_without_some_options_load():
+    params = parameters([(2,)])
+    optimizer = optim.Adam(params, maximize=True)
+    state = optimizer.state_dict()
+    del state["param_groups"][0]["maximize"]
+    state["state"] = {0: {"step": 3, "exp_avg": torch.ones(2), "exp_avg_sq": torch.ones(2)}}
+    optimizer.load_state_dict(state)
+    assert optimizer.param_groups[0]["maximize"] is True
+    assert optimizer.state[params[0]]["step"].item() == 3
+    sgd = optim.SGD(params, momentum=0.9)
+    old = sgd.state_dict()
+    old["state"] = {0: {"momentum_buffer": None}}
+    sgd.load_state_dict(old)
+    give_gradients(params, 0)
+    sgd.step()
+    np.testing.assert_array_equal(sgd.state[params[0]]["momentum_buffer"].numpy(), params[0].grad.numpy())
+
+
+# ---- groups
+
+
+def test_groups_have_options_of_their_own():
+    a, b = parameters([(2,), (2,)])
+    optimizer = optim.SGD([{"params": [a], "lr": 1.0}, {"params": b, "weight_decay": 1.0}], lr=0.1)
+    old_a, old_b = values([a, b])
+    a.grad, b.grad = torch.ones(2), torch.zeros(2)
+    optimizer.step()
+    np.testing.assert_allclose(a.detach().numpy(), old_a - 1.0, rtol=1e-6)
+    np.testing.assert_allclose(b.detach().numpy(), old_b * 0.9, rtol=1e-6)
+
+
+def test_add_param_group():
+    a, b, c = parameters([(2,), (3,), (3,)])
+    optimizer = optim.Adam([a], lr=0.1)
+    give_gradients([a], 0)
+    optimizer.step()
+    mine = {"params": [b, c], "lr": 0.5}
+    optimizer.add_param_group(mine)
+    assert mine == {"params": [b, c], "lr": 0.5}  # what was handed over is not changed
+    assert optimizer.param_groups[1]["lr"] == 0.5 and optimizer.param_groups[1]["betas"] == (0.9, 0.999)
+    give_gradients([a, b, c], 1)
+    optimizer.step()
+    assert [optimizer.state[p]["step"].item() for p in (a, b, c)] == [2, 1, 1]
+
+
+def test_named_parameters():
+    a, b = parameters([(2,), (3,)])
+    optimizer = optim.SGD([("a", a), ("b", b)], lr=0.1)
+    assert optimizer.param_groups[0]["param_names"] == ["a", "b"]
+    assert optimizer.state_dict()["param_groups"][0]["param_names"] == ["a", "b"]
+    with pytest.raises(ValueError, match="without names"):
+        optimizer.add_param_group({"params": parameters([(2,)])})
+    with pytest.raises(ValueError, match="names are missing"):
+        optim.SGD([("a", a), b])
+
+
+def test_a_parameter_twice_in_a_group_steps_twice():
+    a, b = parameters([(2,)]), parameters([(2,)])
+    with pytest.warns(UserWarning, match="duplicate parameters"):
+        twice = optim.Adam([a[0], a[0]], lr=0.1)
+    once = optim.Adam(b, lr=0.1)
+    for i in range(3):
+        give_gradients(a, i)
+        give_gradients(b, i)
+        twice.step()
+        once.step()
+        once.step()
+    assert_equal(values(a), values(b))
+    assert twice.state_dict()["param_groups"][0]["params"] == [1, 1]
+
+
+def test_what_is_no_parameter_is_refused():
+    a = parameters([(2,)])[0]
+    for params, error in (
+        (a, TypeError),
+        ([], ValueError),
+        (["a"], TypeError),
+        ([{"params": {a}}], TypeError),
+        ([a * 2], ValueError),
+        ([{"params": [a]}, {"params": [a]}], ValueError),
+        ([{"params": [a]}, 3], TypeError),
+    ):
+        with pytest.raises(error):
+            optim.SGD(params, lr=0.1)
+    optimizer = optim.SGD([a], lr=0.1)
+    for group, error in (
+        ({"params": [a]}, ValueError),
+        ({"params": parameters([(2,)]), "lr": -1.0}, ValueError),
+        ([a], TypeError),
+    ):
+        with pytest.raises(error):
+            optimizer.add_param_group(group)
+        assert len(optimizer.param_groups) == 1
+
+
+@each
+@pytest.mark.parametrize("bad", [-1.0, math.nan, -math.inf])
+def test_options_out_of_range(name, bad):
+    params = parameters([(2,)])
+    own = build(name, params).param_groups[0]
+    names = {
+        "lr",
+        "weight_decay",
+        "eps",
+        "momentum",
+        "lr_decay",
+        "rho",
+        "momentum_decay",
+        "initial_accumulator_value",
+    }
+    if name.startswith("RMSprop"):
+        names.add("alpha")
+    for option in sorted(names & set(own)):
+        with pytest.raises(ValueError, match="Invalid"):
+            build(name, params, **{option: bad})
+    for option in ("betas", "etas"):
+        if option in own:
+            for pair in ((bad, 0.9), (0.9, bad), (1.0, 0.9), (0.9, 1.0)):
+                with pytest.raises(ValueError, match="Invalid"):
+                    build(name, params, **{option: pair})
+    with pytest.raises(ValueError, match="Invalid learning rate"):
+        build(name, params, lr=torch.tensor(bad))
+    with pytest.raises(ValueError, match="1-element"):
+        build(name, params, lr=torch.tensor([0.1, 0.2]))
+
+
+def test_what_is_not_supported_says_what_to_use():
+    params = parameters([(2,)])
+    with pytest.raises(NotImplementedError, match="capturable"):
+        optim.Adam(params, capturable=True)
+    with pytest.raises(NotImplementedError, match="create_graph"):
+        optim.SGD(params, differentiable=True)
+    with pytest.raises(NotImplementedError, match="use optim.Adam"):
+        optim.SparseAdam(params)
+    with pytest.raises(ValueError, match="Nesterov"):
+        optim.SGD(params, nesterov=True)
+    with pytest.raises(RuntimeError, match="cannot be `True` together"):
+        optim.Adam(params, fused=True, foreach=True)
+
+
+# ---- step, zero_grad, closures, hooks
+
+
+def test_wrong_gradients_are_refused_before_anything_changes():
+    a, b = parameters([(2,), (3,)])
+    optimizer = optim.Adam([{"params": [a]}, {"params": [b]}], lr=0.1)
+    before = values([a, b])
+    for wrong in (torch.ones(1), torch.ones(3, dtype=torch.float64)):
+        a.grad = torch.ones(2)
+        b.grad = torch.ones(3)
+        b.grad.array = wrong.array  # an assignment would be refused already
+        with pytest.raises(RuntimeError, match="does not match its parameter"):
+            optimizer.step()
+        assert_equal(values([a, b]), before)
+        assert not optimizer.state
+
+
+def test_closures():
+    w = torch.tensor([1.0, 2.0], requires_grad=True)
+    optimizer = optim.SGD([w], lr=0.5)
+
+    def closure():
+        assert torch.is_grad_enabled()
+        optimizer.zero_grad()
+        loss = (w * w).sum()
+        loss.backward()
+        return loss
+
+    with torch.no_grad():
+        assert optimizer.step(closure).item() == 5.0
+    assert w.tolist() == [0.0, 0.0]
+    assert optimizer.step() is None
+
+    def broken():
+        raise KeyError("lost")
+
+    with pytest.raises(KeyError, match="lost"):
+        optimizer.step(broken)
+
+
+def test_zero_grad():
+    a, b = parameters([(2,), (2,)])
+    optimizer = optim.SGD([a, b])
+    a.grad = torch.ones(2)
+    grad = a.grad
+    optimizer.zero_grad(set_to_none=False)
+    assert a.grad is grad and grad.tolist() == [0.0, 0.0] and b.grad is None
+    optimizer.zero_grad()
+    assert a.grad is None
+
+
+def test_frozen_parameters_stay():
+    a, b = parameters([(2,), (2,)])
+    b.requires_grad_(False)
+    optimizer = optim.AdamW([a, b], lr=0.1)
+    old = values([b])
+    (a * b).sum().backward()
+    optimizer.step()
+    assert_equal(values([b]), old)
+    assert b not in optimizer.state
+
+
+def test_step_hooks():
+    params = parameters([(2,)])
+    optimizer = optim.SGD(params, lr=0.1)
+    seen = []
+    pre = optimizer.register_step_pre_hook(
+        lambda o, args, kwargs: seen.append(("pre", o is optimizer, args, kwargs))
+    )
+    optimizer.register_step_post_hook(lambda o, args, kwargs: seen.append(("post", o is optimizer)))
+    optimizer.step()
+    assert seen == [("pre", True, (optimizer,), {}), ("post", True)]
+    pre.remove()
+    optimizer.step()
+    assert [s[0] for s in seen] == ["pre", "post", "post"]
+    optimizer.register_step_pre_hook(lambda o, args, kwargs: ((o, lambda: 5.0), {}))
+    assert optimizer.step() == 5.0
+    optimizer.register_step_pre_hook(lambda o, args, kwargs: 3)
+    with pytest.raises(RuntimeError, match="pre-hook"):
+        optimizer.step()
+
+
+def test_state_dict_hooks():
+    optimizer = optim.SGD(parameters([(2,)]), lr=0.1)
+    calls = []
+    optimizer.register_state_dict_pre_hook(lambda o: calls.append("pre"))
+    optimizer.register_state_dict_pre_hook(lambda o: calls.append("first"), prepend=True)
+    optimizer.register_state_dict_post_hook(lambda o, state: {**state, "extra": 1})
+    state = optimizer.state_dict()
+    assert calls == ["first", "pre"] and state["extra"] == 1
+    state["param_groups"][0]["lr"] = 0.7
+
+    def halve(o, state):
+        state["param_groups"] = [{**g, "lr": g["lr"] / 2} for g in state["param_groups"]]
+
+    optimizer.register_load_state_dict_pre_hook(halve)
+    optimizer.register_load_state_dict_post_hook(lambda o: calls.append(o.param_groups[0]["lr"]))
+    optimizer.load_state_dict(state)
+    assert calls[-1] == 0.35 and state["param_groups"][0]["lr"] == 0.7
+
+
+def test_a_subclass_with_a_step_of_its_own():
+    class Plain(optim.Optimizer):
+        def __init__(self, params, lr):
+            super().__init__(params, dict(lr=lr))
+
+        @torch.no_grad()
+        def step(self, closure=None):
+            for group in self.param_groups:
+                for p in group["params"]:
+                    if p.grad is not None:
+                        self.state[p].setdefault("count", 0)
+                        self.state[p]["count"] += 1
+                        p.add_(p.grad, alpha=-group["lr"])
+
+    w = torch.tensor([1.0], requires_grad=True)
+    optimizer = Plain([w], lr=0.5)
+    seen = []
+    optimizer.register_step_post_hook(lambda *a: seen.append(1))
+    w.grad = torch.ones(1)
+    optimizer.step()
+    assert w.item() == 0.5 and seen == [1] and optimizer.state_dict()["state"] == {0: {"count": 1}}
+    again = Plain([w], lr=0.1)
+    again.load_state_dict(optimizer.state_dict())
+    assert again.state[w]["count"] == 1 and again.param_groups[0]["lr"] == 0.5
+
+
+def test_required_options():
+    class Needs(optim.Optimizer):
+        def __init__(self, params):
+            super().__init__(params, dict(lr=optim.optimizer.required))
+
+    with pytest.raises(ValueError, match="required optimization parameter lr"):
+        Needs(parameters([(2,)]))
+    assert Needs([{"params": parameters([(2,)]), "lr": 1.0}]).param_groups[0]["lr"] == 1.0
+
+
+def test_repr():
+    text = repr(optim.SGD(parameters([(2,)]), lr=0.1))
+    assert text.splitlines()[:3] == ["SGD (", "Parameter Group 0", "    dampening: 0"] and text.endswith(
+        "\n    weight_decay: 0\n)"
+    )
+
+
+@each
+def test_gradients_that_are_not_finite_pass_silently(name):
+    """inf and nan travel as in PyTorch; NumPy's warnings do not reach the user."""
+    params = parameters([(3,), (4,), (300, 300)])
+    optimizer = build(name, params)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for value in (math.inf, math.nan, 3e38, 0.0):
+            for p in params:
+                p.grad = torch.full(tuple(p.shape), value)
+            optimizer.step()
