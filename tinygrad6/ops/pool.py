@@ -107,6 +107,11 @@ def _max(
         raise NotImplementedError(f"\"{name}\" not implemented for 'Bool'")
     size = input.array.shape[input.array.ndim - d :]
     cells = _cells(size, *how, ceil_mode)
+    if max(how[3]) > 1 and any(() in along for along in positions(size, *how, cells)):
+        raise NotImplementedError(
+            f"{name}: a window lies wholly in the padding, with input {list(input.array.shape)} and "
+            f"kernel_size, stride, padding, dilation {how}; pad less"
+        )
     if not indices:
         return max_pool(input, *how, cells)
     index = window_index(input, positions(size, *how, cells))
@@ -198,6 +203,8 @@ def _avg(
     if divisor == 0:
         raise RuntimeError("divisor must be not zero")
     size = input.array.shape[input.array.ndim - d :]
+    if d == 3 and any(n < k for n, k in zip(size, kernel, strict=True)):
+        raise RuntimeError(f"{name}: input image {list(size)} smaller than kernel size {list(kernel)}")
     cells = _cells(size, kernel, stride, padding, one, ceil_mode)
     scale = 1 / divisor if divisor else _inverse_counts(size, kernel, stride, padding, cells, include_pad)
     return window_sum(input, kernel, stride, padding, cells, scale)
@@ -458,6 +465,10 @@ def _fractional(
     samples: Tensor | None,
 ) -> Any:
     name, shape = f"fractional_max_pool{d}d", x.array.shape
+    if len(shape) <= d:
+        raise IndexError(
+            f"{name}: Dimension out of range: expected {d + 1}D or {d + 2}D input, but got {list(shape)}"
+        )
     if output_size is None:
         if output_ratio is None:
             raise ValueError(f"{name} requires specifying either an output_size or an output_ratio")
@@ -476,10 +487,8 @@ def _fractional(
             f"{name}: Expected {d + 1}D or {d + 2}D input with non-zero size for non-batch dimensions, kernel_size and "
             f"output_size of {d} numbers, but got input {list(shape)}, kernel_size {kernel} and output_size {size}"
         )
-    if (
-        any(m < 1 or m + k - 1 > n for n, k, m in zip(shape[-d:], kernel, size, strict=True))
-        or min(kernel) < 1
-    ):
+    most = [n - k + (1 if d == 2 else 0) for n, k in zip(shape[-d:], kernel, strict=True)]  # PyTorch's limits
+    if min(kernel) < 1 or min(size) < 1 or any(m > n for m, n in zip(size, most, strict=True)):
         raise RuntimeError(
             f"{name}: pool size {kernel} too large relative to input size {shape[-d:]} for output_size {size}"
         )

@@ -88,8 +88,10 @@ def window_table(size: tuple, ranges: tuple) -> np.ndarray:
     """
     table = np.zeros((1, 1), np.int64)
     for n, along in zip(size, ranges, strict=True):
-        longest = max(map(len, along))
-        along = np.array([[*r, *[r[-1]] * (longest - len(r))] for r in along])
+        longest = max(map(len, along), default=1)
+        along = np.array([[*r, *[r[-1]] * (longest - len(r))] for r in along], np.int64).reshape(
+            len(along), longest
+        )
         table = table[:, None, :, None] * n + along[None, :, None, :]
         table = table.reshape(table.shape[0] * table.shape[1], -1)
     return table
@@ -100,6 +102,8 @@ def window_index(x, ranges):
     """The position of the first largest element, or the last nan, in each window, counted in the last dimensions: int64."""
     d = len(ranges)
     table = window_table(x.shape[x.ndim - d :], ranges)
+    if not len(table):
+        return np.zeros(x.shape[: x.ndim - d] + tuple(map(len, ranges)), np.int64)
     at = first_or_nan(_flat(x, d)[:, table])
     return table[np.arange(len(table)), at].reshape(x.shape[: x.ndim - d] + tuple(map(len, ranges)))
 
@@ -146,9 +150,11 @@ def fractional_index(x, samples, kernel, size):
     return table[rows, np.arange(table.shape[1]), at].reshape(x.shape[: x.ndim - d] + size)
 
 
+@functools.lru_cache(256)
 def positions(
     size: tuple, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple, cells: tuple
 ) -> tuple:
+    """For each dimension, the positions of each window along it, without those in the padding."""
     return tuple(
         tuple(tuple(j for j in range(i * s - p, i * s - p + k * d, d) if 0 <= j < n) for i in range(m))
         for n, k, s, p, d, m in zip(size, kernel, stride, padding, dilation, cells, strict=True)
