@@ -6,10 +6,9 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 
 from tinygrad6.ops import create
-from tinygrad6.tensor import Tensor, wrap
+from tinygrad6.tensor import Tensor
 
 from . import functional as F
 from . import init
@@ -97,16 +96,6 @@ class MultiheadAttention(Module):
             if b is not None:
                 init.xavier_normal_(b)
 
-    def _project(self, query: Tensor, key: Tensor, value: Tensor) -> list[Tensor]:
-        biases = (None,) * 3 if self.in_proj_bias is None else self.in_proj_bias.chunk(3)
-        if self._qkv_same_embed_dim:
-            if query is key and key is value:
-                return list(F.linear(query, self.in_proj_weight, self.in_proj_bias).chunk(3, -1))
-            weights = self.in_proj_weight.chunk(3)
-        else:
-            weights = (self.q_proj_weight, self.k_proj_weight, self.v_proj_weight)
-        return [F.linear(x, w, b) for x, w, b in zip((query, key, value), weights, biases)]
-
     def forward(
         self,
         query: Tensor,
@@ -118,95 +107,37 @@ class MultiheadAttention(Module):
         average_attn_weights: bool = True,
         is_causal: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
-        if query.ndim not in (2, 3):
-            raise AssertionError(
-                f"query should be unbatched 2D or batched 3D tensor but received {query.ndim}-D query tensor"
-            )
-        if is_causal and attn_mask is None:
-            raise RuntimeError("Need attn_mask if specifying the is_causal hint.")
-        batched = query.ndim == 3
-        same = query is key and key is value
-        if not batched:
-            query, key, value = (x.unsqueeze(0) for x in (query, key, value))
-        elif not self.batch_first:
-            query, key, value = (x.transpose(0, 1) for x in (query, key, value))
-        if same:
-            key = value = query
-        if query.shape[-1] != self.embed_dim:
-            raise AssertionError(
-                f"was expecting embedding dimension of {self.embed_dim}, but got {query.shape[-1]}"
-            )
-        n, length, _ = query.shape
-        q, k, v = self._project(query, key, value)
-        source = k.shape[1]
-        mask = self._mask(attn_mask, key_padding_mask, n, length, source, q)
-        if self.bias_k is not None:
-            from tinygrad6.ops.join import cat
-
-            k, v = (
-                cat([x, b.expand(n, 1, self.embed_dim)], 1) for x, b in ((k, self.bias_k), (v, self.bias_v))
-            )
-            mask, source = self._one_more(mask), source + 1
-        q, k, v = (x.reshape(n, x.shape[1], self.num_heads, self.head_dim).transpose(1, 2) for x in (q, k, v))
-        if self.add_zero_attn:
-            from tinygrad6.ops.join import cat
-
-            zero = wrap(np.zeros((n, self.num_heads, 1, self.head_dim), q.array.dtype))
-            k, v = cat([k, zero], 2), cat([v, zero], 2)
-            mask, source = self._one_more(mask), source + 1
-        p = self.dropout if self.training else 0.0
-        weights = None
-        if need_weights:
-            scores = (q * (self.head_dim**-0.5)) @ k.transpose(-2, -1)
-            weights = F.softmax(scores if mask is None else scores + mask, -1)
-            weights = F.dropout(weights, p) if p else weights
-            out = weights @ v
-            weights = weights.mean(1) if average_attn_weights else weights
-        else:
-            out = F.scaled_dot_product_attention(q, k, v, mask, p)
-        out = self.out_proj(out.transpose(1, 2).reshape(n, length, self.embed_dim))
-        if not batched:
-            return out.squeeze(0), None if weights is None else weights.squeeze(0)
-        return out if self.batch_first else out.transpose(0, 1), weights
-
-    def _mask(
-        self, attn_mask: Tensor | None, padding: Tensor | None, n: int, length: int, source: int, like: Tensor
-    ) -> Tensor | None:
-        """Both masks as one float mask that is added to the scores (N or 1, heads or 1, L, S); True means: do not look."""
-        total = None
-        if attn_mask is not None:
-            if attn_mask.ndim == 2:
-                if attn_mask.array.shape != (length, source):
-                    raise RuntimeError(
-                        f"The shape of the 2D attn_mask is {attn_mask.shape}, but should be {(length, source)}."
-                    )
-                total = _additive(attn_mask, like)
-            elif attn_mask.ndim == 3:
-                if attn_mask.array.shape != (n * self.num_heads, length, source):
-                    raise RuntimeError(
-                        f"The shape of the 3D attn_mask is {attn_mask.shape}, but should be {(n * self.num_heads, length, source)}."
-                    )
-                total = _additive(attn_mask, like).reshape(n, self.num_heads, length, source)
-            else:
-                raise RuntimeError(f"attn_mask's dimension {attn_mask.ndim} is not supported")
-        if padding is not None:
-            hidden = _additive(padding if padding.ndim == 2 else padding.unsqueeze(0), like).reshape(
-                n, 1, 1, source
-            )
-            total = hidden if total is None else total + hidden
-        return total
-
-    @staticmethod
-    def _one_more(mask: Tensor | None) -> Tensor | None:
-        return None if mask is None else F.pad(mask, (0, 1))
-
-
-def _additive(mask: Tensor, like: Tensor) -> Tensor:
-    if mask.array.dtype == bool:
-        return wrap(np.where(mask.array, -np.inf, 0.0).astype(like.array.dtype))
-    if mask.array.dtype.kind != "f":
-        raise AssertionError("only bool and floating types of masks are supported")
-    return mask
+        turned = self.batch_first and query.ndim == 3
+        if turned:
+            same = query is key and key is value
+            query = query.transpose(0, 1)
+            key, value = (query, query) if same else (key.transpose(0, 1), value.transpose(0, 1))
+        out, weights = F.multi_head_attention_forward(
+            query,
+            key,
+            value,
+            self.embed_dim,
+            self.num_heads,
+            self.in_proj_weight,
+            self.in_proj_bias,
+            self.bias_k,
+            self.bias_v,
+            self.add_zero_attn,
+            self.dropout,
+            self.out_proj.weight,
+            self.out_proj.bias,
+            self.training,
+            key_padding_mask,
+            need_weights,
+            attn_mask,
+            not self._qkv_same_embed_dim,
+            self.q_proj_weight,
+            self.k_proj_weight,
+            self.v_proj_weight,
+            average_attn_weights=average_attn_weights,
+            is_causal=is_causal,
+        )
+        return out.transpose(0, 1) if turned else out, weights
 
 
 def _activation(activation: str | Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
@@ -259,7 +190,8 @@ class TransformerEncoderLayer(Module):
         is_causal: bool = False,
     ) -> Tensor:
         def attend(x: Tensor) -> Tensor:
-            return self.dropout1(self.self_attn(x, x, x, src_key_padding_mask, False, src_mask)[0])
+            out = self.self_attn(x, x, x, src_key_padding_mask, False, src_mask, is_causal=is_causal)
+            return self.dropout1(out[0])
 
         def feed(x: Tensor) -> Tensor:
             return self.dropout2(self.linear2(self.dropout(self.activation(self.linear1(x)))))
@@ -318,12 +250,14 @@ class TransformerDecoderLayer(Module):
         memory_is_causal: bool = False,
     ) -> Tensor:
         def attend(x: Tensor) -> Tensor:
-            return self.dropout1(self.self_attn(x, x, x, tgt_key_padding_mask, False, tgt_mask)[0])
+            out = self.self_attn(x, x, x, tgt_key_padding_mask, False, tgt_mask, is_causal=tgt_is_causal)
+            return self.dropout1(out[0])
 
         def look(x: Tensor) -> Tensor:
-            return self.dropout2(
-                self.multihead_attn(x, memory, memory, memory_key_padding_mask, False, memory_mask)[0]
+            out = self.multihead_attn(
+                x, memory, memory, memory_key_padding_mask, False, memory_mask, is_causal=memory_is_causal
             )
+            return self.dropout2(out[0])
 
         def feed(x: Tensor) -> Tensor:
             return self.dropout3(self.linear2(self.dropout(self.activation(self.linear1(x)))))
@@ -343,7 +277,11 @@ def _clones(layer: Module, n: int) -> ModuleList:
 
 
 class TransformerEncoder(Module):
-    """num_layers copies of an encoder layer, one after another, and an optional final norm."""
+    """num_layers copies of an encoder layer, one after another, and an optional final norm.
+
+    enable_nested_tensor and mask_check are about a shortcut that PyTorch takes in evaluation and which sets what is
+    padding to 0; there is none here, and no warning where PyTorch says that it cannot be taken.
+    """
 
     def __init__(
         self,
@@ -365,7 +303,9 @@ class TransformerEncoder(Module):
         is_causal: bool | None = None,
     ) -> Tensor:
         for layer in self.layers:
-            src = layer(src, src_mask=mask, src_key_padding_mask=src_key_padding_mask)
+            src = layer(
+                src, src_mask=mask, is_causal=bool(is_causal), src_key_padding_mask=src_key_padding_mask
+            )
         return src if self.norm is None else self.norm(src)
 
 
@@ -396,6 +336,8 @@ class TransformerDecoder(Module):
                 memory_mask=memory_mask,
                 tgt_key_padding_mask=tgt_key_padding_mask,
                 memory_key_padding_mask=memory_key_padding_mask,
+                tgt_is_causal=bool(tgt_is_causal),
+                memory_is_causal=memory_is_causal,
             )
         return tgt if self.norm is None else self.norm(tgt)
 
@@ -473,7 +415,9 @@ class Transformer(Module):
             raise RuntimeError("the batch number of src and tgt must be equal")
         if src.shape[-1] != self.d_model or tgt.shape[-1] != self.d_model:
             raise RuntimeError("the feature number of src and tgt must be equal to d_model")
-        memory = self.encoder(src, mask=src_mask, src_key_padding_mask=src_key_padding_mask)
+        memory = self.encoder(
+            src, mask=src_mask, src_key_padding_mask=src_key_padding_mask, is_causal=src_is_causal
+        )
         return self.decoder(
             tgt,
             memory,
@@ -481,6 +425,8 @@ class Transformer(Module):
             memory_mask=memory_mask,
             tgt_key_padding_mask=tgt_key_padding_mask,
             memory_key_padding_mask=memory_key_padding_mask,
+            tgt_is_causal=tgt_is_causal,
+            memory_is_causal=memory_is_causal,
         )
 
     @staticmethod

@@ -11,6 +11,7 @@ from . import functional as F
 from ._losses import check_reduction
 from ._table import _Tabled, module
 from .module import Module
+from .shape import PairwiseDistance
 
 
 class _Loss(_Tabled):
@@ -106,12 +107,8 @@ class TripletMarginWithDistanceLoss(Module):
             raise ValueError(
                 f"TripletMarginWithDistanceLoss: expected margin to be greater than 0, got {margin} instead"
             )
-        self.distance_function, self.margin, self.swap, self.reduction = (
-            distance_function,
-            margin,
-            swap,
-            reduction,
-        )
+        self.distance_function = PairwiseDistance() if distance_function is None else distance_function
+        self.margin, self.swap, self.reduction = margin, swap, reduction
 
     def forward(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
         return F.triplet_margin_with_distance_loss(

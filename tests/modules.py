@@ -19,6 +19,7 @@ class Entry(NamedTuple):
     random: bool  # draws in training: no two calls agree
     modal: bool  # training and evaluation differ
     smooth: bool  # gradcheck applies
+    inplace: bool  # changes its input
     normal: bool  # initial values are normal numbers, which agree with PyTorch's to rounding only
 
 
@@ -29,7 +30,8 @@ def add(name, *args, inputs, random=False, modal=None, smooth=True, normal=False
     make = make or (lambda nn: getattr(nn, name)(*args, **kwargs))
     shown = ", ".join([*map(repr, args), *(f"{k}={v!r}" for k, v in kwargs.items())])
     modal = random if modal is None else modal
-    MODULES.append(Entry(f"{name}({shown})", make, inputs, random, modal, smooth, normal))
+    inplace = kwargs.get("inplace", False) or name == "Dropout" and True in args
+    MODULES.append(Entry(f"{name}({shown})", make, inputs, random, modal, smooth, inplace, normal))
 
 
 def away(*shape, low=0.2, high=0.9):
@@ -46,7 +48,11 @@ def below(n, *shape):
 
 
 def signs(*shape):
-    return lambda rng: rng.choice([-1.0, 1.0], shape)
+    def drawn(rng):
+        return rng.choice([-1.0, 1.0], shape)
+
+    drawn.fixed = True  # labels: they are not differentiated
+    return drawn
 
 
 def draw(inputs: list, dtype: Any, seed: int = 0) -> list:
