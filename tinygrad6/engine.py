@@ -15,6 +15,8 @@ import heapq
 import itertools
 import weakref
 from collections.abc import Callable, Iterable, Iterator
+from itertools import repeat
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -91,10 +93,9 @@ class Node:
         )
 
     def release(self) -> None:
-        """Let go of the saved arrays, so that memory falls as the backward pass goes on."""
+        """Let go of what was saved, so that memory falls as the backward pass goes on."""
         if self.saved:
-            self.saved = None
-            self.cells = ()
+            self.saved, self.cells, self.params = None, (), {}
 
     def name(self) -> str:
         """PyTorch's name for this node, such as MulBackward0."""
@@ -170,7 +171,7 @@ def fit(g: Any, shape: tuple, dtype: np.dtype) -> Any:
 def backprop(
     roots: Iterable[tuple[Node, Any]], graph: bool, retain: bool, targets: set[Node] | None = None
 ) -> Iterator[tuple[Node, Any, bool]]:
-    """Yield (node, gradient, owned) for every leaf, or for every node of `targets`, newest first.
+    """Yield (node, gradient, owned) for every leaf, or for every node of `targets`.
 
     `roots` pairs nodes with the gradients they start from. `owned` tells that nobody else holds the
     gradient's memory, so that it may be kept without a copy. With `targets`, only paths that end there are
@@ -178,15 +179,18 @@ def backprop(
     """
     waiting: dict[Node, Any] = {}
     owned: set[Node] = set()  # gradients in `waiting` whose memory is ours alone, to be added to in place
-    heap: list[tuple[int, Node]] = []
+    heap: list[
+        tuple[int, Node]
+    ] = []  # the waiting ops; leaves pass nothing on, and wait until all ops are done
     for node, g in roots:
         if node in waiting:
             waiting[node] = waiting[node] + g
         else:
-            heap.append((-node.rank, node))
             waiting[node] = g
+            if node.op is not None:
+                heap.append((-node.rank, node))
     heapq.heapify(heap)
-    useful = None if targets is None else _leading_to(targets, [n for _, n in heap])
+    useful = None if targets is None else _leading_to(targets, list(waiting))
     push, pop = heapq.heappush, heapq.heappop
 
     while heap:
@@ -201,32 +205,44 @@ def backprop(
             after = run_hooks(node.hooks, g, graph)
             mine = mine and after is g
             g = after
-        if (node.op is None) if targets is None else (node in targets):  # type: ignore[operator]
+        if targets is not None and node in targets:
             yield node, g, mine
-            if node.op is None or useful is not None and not any(p in useful for p in node.parents):
+            if not any(p in useful for p in node.parents):  # type: ignore[operator]
                 continue
             mine = False
         for parent, new in node.gradients(g, graph):
-            if parent is None or new is None:
+            if new is None or parent is None:
                 continue
             if new.shape != parent.shape or new.dtype is not parent.dtype:
                 new = fit(new, parent.shape, parent.dtype)
             if parent not in waiting:
                 waiting[parent] = new
-                push(heap, (-parent.rank, parent))
+                if parent.op is not None:
+                    push(heap, (-parent.rank, parent))
                 if not graph and type(new) is ndarray:
-                    # `g` itself may go to several parents; a view's memory may belong to somebody else.
-                    if new.base is None if new is not g else mine and len(node.parents) == 1:
+                    # `g` itself may go to several parents; a view's memory, or a saved array, is somebody else's.
+                    if new is g:
+                        if mine and len(node.parents) == 1:
+                            owned.add(parent)
+                    elif new.base is None and not any(map(is_, node.saved, repeat(new))):  # type: ignore[arg-type]
                         owned.add(parent)
             elif parent in owned:
                 total = waiting[parent]
                 np.add(total, new, out=total)
             else:
-                waiting[parent] = waiting[parent] + new
-                if not graph and type(waiting[parent]) is ndarray:
+                waiting[parent] = total = waiting[parent] + new
+                if not graph and type(total) is ndarray:
                     owned.add(parent)
         if not retain:
             node.release()
+
+    for node, g in waiting.items():
+        if targets is None or node in targets:
+            mine = node in owned
+            if node.hooks:
+                after = run_hooks(node.hooks, g, graph)
+                mine, g = mine and after is g, after
+            yield node, g, mine
 
 
 def _leading_to(targets: set[Node], roots: list[Node]) -> set[Node]:
