@@ -238,10 +238,10 @@ class NAdam(Optimizer):
 
     @staticmethod
     def _momenta(t: dict[str, Any], group: dict[str, Any]) -> tuple[float, float, float]:
-        """mu_t, mu_(t+1), and mu_1 ... mu_t in the precision in which it is kept."""
+        """mu_t, mu_(t+1), and mu_1 ... mu_t rounded as it is kept."""
         b1, decay, step = group["betas"][0], group["momentum_decay"], t["step"]
         mu, mu_next = (b1 * (1.0 - 0.5 * 0.96 ** (i * decay)) for i in (step, step + 1))
-        return mu, mu_next, float(np.float32(t["mu_product"]) * np.float32(mu))
+        return mu, mu_next, float(t["mu_product"] * mu)
 
     def after(self, t: dict[str, Any], group: dict[str, Any]) -> None:
         t["mu_product"] = self._momenta(t, group)[2]

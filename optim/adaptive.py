@@ -338,9 +338,9 @@ class ASGD(Optimizer):
         y: np.ndarray,
     ) -> None:
         g = decayed(p, g, group, x)
-        kind, ax = p.dtype.type, s["ax"]
-        p *= kind(1 - group["lambd"] * t["eta"])
-        p -= np.multiply(g, kind(t["eta"]), y)
+        kind, ax, eta = p.dtype.type, s["ax"], float(t["eta"])
+        p *= kind(1 - group["lambd"] * eta)
+        p -= np.multiply(g, kind(eta), y)
         if t["mu"] == 1:
             ax[...] = p
         else:

@@ -226,10 +226,10 @@ class Optimizer:
     ) -> None:
         """Change p in place by its gradient g, which stays as it is; x and y, alike, are there to work in.
 
-        `s` holds the slots, to be changed in place; `t` the counters: t["step"] counts from 1, t["new"] says whether the
-        slots were made for this step.
+        `s` holds the slots, to be changed in place. `t` holds the counters: t["step"] counts from 1, the others are as
+        they were after the last step; t["new"] says whether the slots were made for this step.
         """
-        raise NotImplementedError(f"{type(self).__name__} defines neither rule nor step")
+        raise NotImplementedError
 
     def after(self, t: dict[str, Any], group: dict[str, Any]) -> None:
         """Change counters other than the step, once the rule has been applied."""
@@ -248,6 +248,8 @@ class Optimizer:
 
         RuntimeError, with nothing changed, if a gradient's shape or dtype is not its parameter's.
         """
+        if type(self).rule is Optimizer.rule:
+            raise NotImplementedError(f"{type(self).__name__} defines neither rule nor step")
         loss = None
         if closure is not None:
             with enable_grad():
@@ -284,12 +286,15 @@ class Optimizer:
 
     def prepare(self, p: Tensor, group: dict[str, Any]) -> bool:
         """Make what is missing of p's state; whether slots were made."""
-        s, new = self.state[p], False
+        slots, new = self.slots_of(group, p), False
+        if not slots and not self.counters:
+            return False
+        s = self.state[p]
         for name in self.counters:
             if name not in s:
                 kind = np.float64 if default_float() == np.float64 else np.float32  # as PyTorch's counters
                 s[name] = wrap(np.array(0 if name == "step" else self.initial(name, p.array, group), kind))
-        for name in self.slots_of(group, p):
+        for name in slots:
             if s.get(name) is None:
                 s[name], new = wrap(self.initial(name, p.array, group)), True
         return new

@@ -44,12 +44,11 @@ class _Unit:
 
     def __init__(self, opt: Optimizer, params: list[Tensor], slots: tuple[str, ...], new: bool) -> None:
         self.opt, self.params, self.new = opt, params, new
-        self.states = [opt.state[p] for p in params]
+        self.states = [opt.state[p] for p in params] if opt.counters or slots else []
         self.arrays = [p.array for p in params]
         self.kept: list[tuple[dict, str, np.ndarray]] = []
         # The counters lie side by side: one call adds 1 to them all, and one comparison finds a changed one.
-        first = self.states[0]
-        kind = first[opt.counters[0]].array.dtype if opt.counters else np.float32
+        kind = self.states[0][opt.counters[0]].array.dtype if opt.counters else np.float32
         self.counts = np.empty((len(opt.counters), len(params)), kind)
         for name, row in zip(opt.counters, self.counts):
             for i, s in enumerate(self.states):
@@ -69,9 +68,12 @@ class _Unit:
         """Whether parameters and state lie where they lay, and the counters are what they were after the last step."""
         if self.counts.tobytes() != self.seen:
             return False
+        for p, a in zip(self.params, self.arrays):
+            if p.array is not a:
+                return False
         state_of = self.opt.state
-        for p, s, a in zip(self.params, self.states, self.arrays):
-            if p.array is not a or state_of.get(p) is not s:
+        for p, s in zip(self.params, self.states):
+            if state_of.get(p) is not s:
                 return False
         for s, name, a in self.kept:
             tensor = s.get(name)
@@ -80,11 +82,14 @@ class _Unit:
         return True
 
     def _count(self) -> dict[str, Any]:
-        """Add 1 to the steps; the counters by name, as numbers."""
+        """Add 1 to the steps; the counters by name, the others as NumPy's numbers of their dtype."""
+        t: dict[str, Any] = {"new": self.new}
+        self.new = False
         if len(self.counts):
             self.counts[0] += 1
-        t = {name: row.item(0) for name, row in zip(self.opt.counters, self.counts)}
-        t["new"], self.new = self.new, False
+            t["step"] = self.counts.item(0)
+            for name, row in zip(self.opt.counters[1:], self.counts[1:]):
+                t[name] = row[0]
         return t
 
     def _close(self, t: dict[str, Any], group: dict[str, Any]) -> None:
@@ -140,10 +145,10 @@ class Alone(_Unit):
 
     def __init__(self, opt: Optimizer, params: list[Tensor], slots: tuple[str, ...], new: bool) -> None:
         super().__init__(opt, params, slots, new)
-        (state,), (a,) = self.states, self.arrays
-        for name in slots:
-            self._keep(state, name, state[name].array)
-        values = {name: state[name].array for name in slots}
+        (a,) = self.arrays
+        values = {name: self.states[0][name].array for name in slots}
+        for name, value in values.items():
+            self._keep(self.states[0], name, value)
         self.flat = opt.elementwise and all(v.flags.c_contiguous for v in (a, *values.values()))
         # For 0-d arrays NumPy's results are no arrays: they are seen as one-element ones.
         view = (lambda v: v.reshape(-1)) if self.flat else np.atleast_1d

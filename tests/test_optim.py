@@ -96,8 +96,8 @@ RATES = {
     "SGD nesterov": 3e-4,
     "Momentum": 3e-4,
     "ASGD": 1e-3,
-    "RAdam": 0.02,
-    "Adadelta": 2.0,
+    "RAdam": 5e-3,
+    "Adadelta": 0.3,
 }
 
 
