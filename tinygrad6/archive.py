@@ -103,7 +103,7 @@ class Reader:
             raise RuntimeError(
                 f"{name}: its records claim {total} bytes, the file has {self.file_size}: they overlap"
             )
-        if MARKER in self.entries:
+        if MARKER in self.entries or self.zip.comment:  # PyTorch writes neither
             self._check_seal(file)
 
     def _check(self, entry: zipfile.ZipInfo) -> None:

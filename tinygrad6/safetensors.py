@@ -188,7 +188,7 @@ def _entries(header: dict, wrong: Any) -> Iterator[tuple[str, tuple]]:
         if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
             raise wrong(f"tensor {key!r} is not described by dtype, shape and data_offsets")
         kind, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
-        if kind not in _TYPES:
+        if not isinstance(kind, str) or kind not in _TYPES:
             raise wrong(f"tensor {key!r} has dtype {kind!r}; supported are {', '.join(_TYPES)}")
         if not all(type(v) is list and all(type(i) is int and i >= 0 for i in v) for v in (shape, offsets)):
             raise wrong(f"tensor {key!r}: shape and data_offsets must be lists of integers from 0 on")

@@ -1,0 +1,630 @@
+"""save and load: nests come back as they were, writing is atomic, and bad files are refused without harm.
+
+Profiles: the number of mutated files and of kills is small by default; HYPOTHESIS_PROFILE=intense asks for 100,000 and 200.
+"""
+
+from __future__ import annotations
+
+import collections
+import io
+import json
+import os
+import pickle
+import random
+import resource
+import signal
+import struct
+import subprocess
+import sys
+import time
+import tracemalloc
+import zipfile
+from pickle import UnpicklingError
+
+import numpy as np
+import pytest
+from damage import mutated
+from hypothesis import given
+from hypothesis import strategies as st
+
+import tinygrad6 as torch
+from tinygrad6 import nn, safetensors
+
+INTENSE = os.environ.get("HYPOTHESIS_PROFILE") == "intense"
+
+
+def packed(value):
+    file = io.BytesIO()
+    torch.save(value, file)
+    return file.getvalue()
+
+
+def through(value):
+    return torch.load(io.BytesIO(packed(value)))
+
+
+def same(a, b):
+    """Equal in values, types and structure."""
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, torch.Tensor):
+        same_form = a.dtype == b.dtype and a.shape == b.shape and a.requires_grad == b.requires_grad
+        return same_form and a.detach().numpy().tobytes() == b.detach().numpy().tobytes()
+    if isinstance(a, (np.ndarray, np.generic)):
+        return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+    if isinstance(a, dict):
+        return list(a) == list(b) and all(same(a[k], b[k]) for k in a)
+    if isinstance(a, (list, tuple)):
+        return len(a) == len(b) and all(map(same, a, b))
+    return a == b or a != a
+
+
+# ---- round trips
+
+TENSORS = st.builds(
+    lambda shape, kind, grad: (
+        torch.ones(*shape).mul(3).to(kind).requires_grad_(grad and kind.is_floating_point)
+    ),
+    st.lists(st.integers(0, 3), max_size=3),
+    st.sampled_from(
+        [torch.float16, torch.float32, torch.float64, torch.int8, torch.int64, torch.uint8, torch.bool]
+    ),
+    st.booleans(),
+)
+ATOMS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.integers(-(2**3000), 2**3000),
+    st.floats(),
+    st.complex_numbers(),
+    st.text(),
+    st.binary(),
+    TENSORS,
+    st.sampled_from(
+        [torch.float16, torch.bool, torch.device("cpu"), torch.device("cpu", 0), torch.Size([2, 3])]
+    ),
+    st.sampled_from(
+        [np.arange(3.0), np.ones((2, 3), ">i4").T, np.float64(1.5), np.int8(-3), np.bool_(True), np.zeros(())]
+    ),
+)
+KEYS = st.one_of(
+    st.text(max_size=3),
+    st.integers(),
+    st.floats(allow_nan=False),
+    st.tuples(st.integers(), st.text(max_size=2)),
+)
+NESTS = st.recursive(
+    ATOMS,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.lists(inner, max_size=4).map(tuple),
+        st.dictionaries(KEYS, inner, max_size=3),
+        st.dictionaries(KEYS, inner, max_size=3).map(collections.OrderedDict),
+        st.sets(KEYS, max_size=3),
+        st.frozensets(KEYS, max_size=3),
+        st.lists(st.text(max_size=1), max_size=3).map(collections.Counter),
+    ),
+    max_leaves=12,
+)
+
+
+@given(NESTS)
+def test_nests_come_back(value):
+    if isinstance(value, np.ndarray) and value.dtype.byteorder == ">":
+        value = value.astype("<i4")
+    assert same(through(value), value) or ">" in str(getattr(value, "dtype", ">"))
+
+
+def test_shared_memory_is_shared_again():
+    base = torch.arange(12.0).reshape(3, 4)
+    row, column, twice = base[1], base.t()[2], base
+    got = through([base, row, column, twice, [base]])
+    got[0][1, 2] = 100
+    assert got[1][2] == 100 and got[2][1] == 100 and got[3] is got[0] and got[4][0] is got[0]
+    assert got[2].stride() == column.stride()
+
+
+def test_layouts_that_storages_do_not_have_are_copied():
+    array = np.arange(6.0)[::-1]
+    assert through(torch.from_numpy(array)).tolist() == array.tolist()
+    assert through(torch.from_numpy(np.broadcast_to(np.float32(2), (3,)).copy()[::2])).tolist() == [2, 2]
+    wide = torch.ones(3).expand(2, 3)
+    assert through(wide).tolist() == wide.tolist()
+
+
+def test_containers_can_hold_themselves():
+    value = []
+    value.append({"me": value})
+    got = through(value)
+    assert got[0]["me"] is got
+
+
+def test_a_model_comes_back(tmp_path):
+    model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
+    torch.save(model.state_dict(), tmp_path / "model.pt")
+    other = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
+    for options in (
+        {},
+        {"mmap": True},
+        {"map_location": "cpu"},
+        {"weights_only": True},
+        {"weights_only": False},
+    ):
+        state = torch.load(tmp_path / "model.pt", **options)
+        assert state._metadata == model.state_dict()._metadata
+        other.load_state_dict(state)
+        for a, b in zip(model.state_dict().values(), other.state_dict().values()):
+            assert torch.equal(a, b)
+    p = through(nn.Parameter(torch.ones(2), requires_grad=False))
+    assert type(p) is nn.Parameter and not p.requires_grad
+
+
+def test_mapped_tensors_can_be_written_without_changing_the_file(tmp_path):
+    path = tmp_path / "a.pt"
+    torch.save(torch.zeros(3), path)
+    before = path.read_bytes()
+    got = torch.load(path, mmap=True)
+    got.add_(1)
+    assert path.read_bytes() == before and got.tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    "array",
+    ["", "x" * 300, "é\ud800", b"\xff" * 300, 2**2040, -(2**31), 2**31, -(2**2039), [], {}, (), set()],
+)
+def test_edges(array):
+    assert same(through(array), array)
+
+
+@pytest.mark.parametrize(
+    "value, place",
+    [
+        (nn.Linear(1, 1), "state_dict"),
+        ({"a": [1, object()]}, r"\['a'\]\[1\]"),
+        ({"f": len}, r"\['f'\]"),
+        ([collections.defaultdict(list)], r"\[0\]"),
+        (np.array([object()]), "ndarray"),
+        ({(1, (2, (3, (4, (5,))))): 0}, "tuple"),
+        ({"a": type("Namespace", (), {"__dict__": {}})()}, "vars"),
+        (type("Name", (str,), {})("x"), "Name"),
+    ],
+)
+def test_what_cannot_be_stored_is_refused_before_the_file_is_touched(tmp_path, value, place):
+    path = tmp_path / "old.pt"
+    path.write_bytes(b"old")
+    with pytest.raises(TypeError, match=place):
+        torch.save(value, path)
+    assert path.read_bytes() == b"old" and os.listdir(tmp_path) == ["old.pt"]
+
+
+def test_nesting_too_deep_is_refused():
+    value = []
+    for _ in range(100_000):
+        value = [value]
+    with pytest.raises(TypeError, match="deep"):
+        torch.save(value, io.BytesIO())
+
+
+def test_options_that_are_not_supported_say_so():
+    for options in (
+        {"pickle_protocol": 4},
+        {"pickle_module": pickle},
+        {"_use_new_zipfile_serialization": False},
+    ):
+        with pytest.raises(NotImplementedError):
+            torch.save(1, io.BytesIO(), **options)
+    with pytest.raises(NotImplementedError):
+        torch.load(io.BytesIO(packed(1)), encoding="latin1")
+    with pytest.raises(ValueError, match="path"):
+        torch.load(io.BytesIO(packed(1)), mmap=True)
+    with pytest.raises(RuntimeError, match="cuda"):
+        torch.load(io.BytesIO(packed(1)), map_location="cuda")
+
+
+# ---- writing
+
+
+def test_a_file_is_whole_or_not_there_when_writing_fails(tmp_path):
+    path = tmp_path / "a.pt"
+    torch.save([1], path)
+    os.chmod(path, 0o640)
+    before = path.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+        with pytest.raises(OSError):
+            torch.save(torch.ones(100_000), path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert path.read_bytes() == before and os.listdir(tmp_path) == ["a.pt"]
+    torch.save([2], path)
+    assert os.stat(path).st_mode & 0o777 == 0o640
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_device_is_an_error():
+    with pytest.raises(OSError):
+        torch.save(torch.ones(100_000), "/dev/full")
+
+
+def test_a_link_is_followed(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link.pt").symlink_to(tmp_path / "folder" / "real.pt")
+    torch.save([3], tmp_path / "link.pt")
+    assert (tmp_path / "link.pt").is_symlink() and torch.load(tmp_path / "folder" / "real.pt") == [3]
+
+
+def test_ctrl_c_while_writing_keeps_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "a.pt"
+    torch.save([1], path)
+
+    def interrupt(descriptor):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        torch.save([2], path)
+    assert torch.load(path) == [1] and os.listdir(tmp_path) == ["a.pt"]
+
+
+SAVER = """
+import sys, tinygrad6 as torch
+from tinygrad6 import safetensors
+n = 0
+while True:
+    n += 1
+    torch.save({"n": n, "w": torch.full((200_000,), float(n))}, sys.argv[1])
+    safetensors.save_file({"w": torch.full((200_000,), float(n))}, sys.argv[2])
+    if n == 1: print("ready", flush=True)
+"""
+
+
+def test_a_killed_process_leaves_a_whole_file(tmp_path):
+    path, other = tmp_path / "a.pt", tmp_path / "a.safetensors"
+    rng = random.Random(0)
+    for _ in range(200 if INTENSE else 4):
+        with subprocess.Popen([sys.executable, "-c", SAVER, path, other], stdout=subprocess.PIPE) as process:
+            process.stdout.readline()
+            for _ in range(1 if INTENSE else 5):  # a process takes longer to start than to save
+                time.sleep(rng.uniform(0, 0.02))
+                process.send_signal(signal.SIGSTOP)  # what a kill now would leave
+                state = torch.load(path)
+                assert set(state["w"].tolist()) == {float(state["n"])}
+                assert len(set(safetensors.load_file(other)["w"].tolist())) == 1
+                process.send_signal(signal.SIGCONT)
+            process.kill()
+        state = torch.load(path)
+        assert set(state["w"].tolist()) == {float(state["n"])}
+        assert len(set(safetensors.load_file(other)["w"].tolist())) == 1
+
+
+# ---- reading what is bad
+
+ERRORS = (RuntimeError, UnpicklingError, EOFError)
+
+
+class Evil:
+    def __init__(self, *call):
+        self.call = call
+
+    def __reduce__(self):
+        return self.call
+
+
+def zipped(pickled, **records):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as z:
+        z.writestr("archive/data.pkl", pickled)
+        for name, content in records.items():
+            z.writestr(name.replace("__", "/"), content)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+@pytest.mark.parametrize(
+    "value, named",
+    [
+        (Evil(os.system, ("touch /tmp/should-not-exist",)), "system"),
+        (Evil(eval, ("1",)), "eval"),
+        (Evil(exec, ("raise SystemExit",)), "exec"),
+        (Evil(getattr, (1, "real")), "getattr"),
+        (Evil(bytearray, (10**12,)), "bytearray"),
+        (Evil(np.zeros, (10**12,)), "numpy"),
+        (Evil(collections.OrderedDict, ((),)), "OrderedDict"),
+        (nn.Linear(1, 1), "Linear|tinygrad6"),
+        (np.array([object()]), "number|object|opcode"),
+        (Evil(set, ([(1, (2, (3, (4, (5,)))))],)), "tuple"),
+        (Evil(torch.Size, (10**12,)), "Size|tinygrad6"),
+    ],
+)
+def test_code_in_a_file_is_refused_by_name(value, named, protocol):
+    raw = pickle.dumps({"weight": 1, "evil": value}, protocol)
+    for data in (zipped(raw), raw):
+        with pytest.raises(UnpicklingError, match=f"{named}|no checkpoint"):
+            torch.load(io.BytesIO(data), weights_only=False)
+
+
+def tensor_pickle(numel=4, offset=0, size=(4,), stride=(1,), name="FloatStorage", grad=False):
+    """A pickle of one tensor, as PyTorch writes them, with false claims."""
+    out = io.BytesIO()
+
+    class Pickler(pickle._Pickler):
+        def save_global(self, obj, name=None):
+            self.write(f"c{obj.module}\n{obj.name}\n".encode())
+
+        def persistent_id(self, obj):
+            return obj.key if isinstance(obj, Id) else None
+
+    class Name:
+        def __init__(self, module, name):
+            self.module, self.name = module, name
+
+        def __call__(self):
+            pass
+
+        def __reduce_ex__(self, protocol):
+            return "name"
+
+    class Id:
+        key = ("storage", Name("torch", name), "0", "cpu", numel)
+
+    class Tensor:
+        def __reduce__(self):
+            return Name("torch._utils", "_rebuild_tensor_v2"), (Id(), offset, size, stride, grad, None)
+
+    Pickler(out, 2).dump(Tensor())
+    return out.getvalue()
+
+
+def test_the_forged_tensor_is_well_made():
+    got = torch.load(
+        io.BytesIO(zipped(tensor_pickle(), archive__data__0=np.arange(4.0, dtype="f4").tobytes()))
+    )
+    assert got.tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"numel": 5},
+        {"numel": 10**15},
+        {"numel": -4},
+        {"numel": "4"},
+        {"numel": 4.0},
+        {"offset": 1},
+        {"offset": -1},
+        {"offset": 10**30},
+        {"size": (5,)},
+        {"size": (-1,)},
+        {"size": (10**12,)},
+        {"size": (4, 10**12), "stride": (1, 1)},
+        {"size": (2,) * 70, "stride": (0,) * 70},
+        {"stride": (2,)},
+        {"stride": (-1,)},
+        {"stride": (1, 1)},
+        {"size": "1", "stride": "1"},
+        {"name": "LongStorage"},
+        {"name": "IntStorage", "grad": True},
+        {"name": "UntypedStorage"},
+        {"name": "ComplexFloatStorage"},
+    ],
+)
+def test_false_claims_about_tensors_are_refused(claims):
+    data = zipped(tensor_pickle(**claims), archive__data__0=np.arange(4.0, dtype="f4").tobytes())
+    with pytest.raises(ERRORS):
+        torch.load(io.BytesIO(data))
+
+
+def test_bools_must_be_bools():
+    data = zipped(tensor_pickle(name="BoolStorage"), archive__data__0=b"\0\1\2\3")
+    with pytest.raises(UnpicklingError, match="bools"):
+        torch.load(io.BytesIO(data))
+
+
+def test_bad_archives_are_refused():
+    good = zipped(tensor_pickle(), archive__data__0=bytes(16))
+
+    def changed(edit, **options):
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w", **options) as z:
+            edit(z)
+        return file.getvalue()
+
+    pkl = tensor_pickle()
+    cases = {
+        "leads elsewhere": changed(lambda z: z.writestr("archive/../../x", b"")),
+        "compressed": changed(
+            lambda z: z.writestr("archive/data.pkl", pkl), compression=zipfile.ZIP_DEFLATED
+        ),
+        "one folder": changed(lambda z: [z.writestr("a/data.pkl", pkl), z.writestr("b/data/0", bytes(16))]),
+        "missing": changed(lambda z: z.writestr("archive/data.pkl", pkl)),
+        "TorchScript": zipped(pkl, archive__constants__=b"").replace(b"constants/", b"constants/"),
+        "byte order": zipped(pkl, archive__byteorder=b"big"),
+        "truncated": good[:-30],
+    }
+    with pytest.raises(RuntimeError, match="TorchScript"):
+        torch.load(io.BytesIO(changed(lambda z: z.writestr("archive/constants.pkl", b""))))
+    del cases["TorchScript"]
+    for named, data in cases.items():
+        with pytest.raises(RuntimeError, match=named):
+            torch.load(io.BytesIO(data))
+    with pytest.raises(EOFError):
+        torch.load(io.BytesIO(b""))
+    with pytest.raises(UnpicklingError, match="no checkpoint"):
+        torch.load(io.BytesIO(b"hello, world"))
+    with pytest.raises(FileNotFoundError):
+        torch.load("/nowhere/at/all.pt")
+
+
+def test_records_that_overlap_are_refused():
+    """A thousand entries for one record would claim a thousand times its memory."""
+    raw = bytearray(zipped(pickle.dumps(1, 2), archive__data__0=bytes(1000)))
+    start = raw.rindex(b"PK\1\2")
+    entry = bytes(raw[start : raw.rindex(b"PK\5\6")])
+    copies = b"".join(entry.replace(b"data/0", b"data/%c" % c) for c in range(65, 75))
+    tail = struct.pack("<4sHHHHIIH", b"PK\5\6", 0, 0, 10, 10, len(copies), start, 0)
+    with pytest.raises(RuntimeError, match="damaged|overlap|folder"):
+        torch.load(io.BytesIO(bytes(raw[:start]) + copies + tail))
+
+
+def test_a_newer_format_is_refused_by_number():
+    from tinygrad6 import archive
+
+    archive.FORMAT = 7
+    try:
+        data = packed([1])
+    finally:
+        archive.FORMAT = 1
+    with pytest.raises(RuntimeError, match="format 7"):
+        torch.load(io.BytesIO(data))
+
+
+SAMPLE = {
+    "model": nn.Linear(2, 3).state_dict(),
+    "history": [{"loss": 0.5, "epoch": 1}],
+    "array": np.arange(3.0),
+    "misc": (b"bytes", {1, 2}, "text", 2**70, True, None, torch.float16),
+}
+
+
+def fuzz(data, read, whole, errors=ERRORS, tries=400):
+    """Mutated files are refused by one of `errors`, or read as what `whole` accepts, in little time and memory."""
+    rng = random.Random(1)
+    read(data)
+    for _ in range(25_000 if INTENSE else tries):
+        bad = mutated(data, rng)
+        if bad == data:
+            continue
+        tracemalloc.start()
+        start = time.monotonic()
+        try:
+            got = read(bad)
+        except errors:
+            got = None
+        except UserWarning:
+            got = None  # a type changed to bfloat16
+        else:
+            assert whole(got, bad), f"read as {got!r}"
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 2 * len(bad) + 300_000, f"{peak} bytes for a file of {len(bad)}"
+        assert time.monotonic() - start < 5
+
+
+def test_any_change_to_our_files_is_noticed():
+    """The seal covers everything, headers and padding too."""
+    fuzz(packed(SAMPLE), lambda b: torch.load(io.BytesIO(b)), lambda got, bad: False)
+
+
+def test_each_bit_of_a_file_counts():
+    data = packed([torch.ones(1), 1])
+    for i in range(8 * len(data) if INTENSE else 0) or random.Random(0).sample(range(8 * len(data)), 1000):
+        bad = bytearray(data)
+        bad[i // 8] ^= 1 << i % 8
+        with pytest.raises(ERRORS):
+            torch.load(io.BytesIO(bytes(bad)))
+
+
+def test_changed_pickles_without_a_seal_do_no_harm():
+    """PyTorch's files have no checksum over the whole: some changes give other values, none gives a crash."""
+    w = np.arange(4.0, dtype="f4").tobytes()
+    pickled = zipfile.ZipFile(io.BytesIO(packed(SAMPLE))).read("archive/data.pkl")
+
+    def read(raw):
+        return torch.load(io.BytesIO(zipped(raw, archive__data__0=bytes(24), archive__data__1=bytes(12))))
+
+    fuzz(pickled, read, lambda got, bad: True, tries=1500)
+    fuzz(
+        tensor_pickle(), lambda raw: torch.load(io.BytesIO(zipped(raw, archive__data__0=w))), lambda *a: True
+    )
+
+
+def test_changed_safetensors_do_no_harm():
+    data = safetensors.save(
+        {"w": torch.arange(6.0).reshape(2, 3), "b": torch.ones(2, dtype=torch.bool)}, {"k": "v"}
+    )
+    fuzz(data, safetensors.load, lambda got, bad: True, (RuntimeError,), 1000)
+
+
+# ---- safetensors
+
+
+def test_safetensors_come_back(tmp_path):
+    path = tmp_path / "a.safetensors"
+    tensors = {"w": torch.randn(2, 3), "n": torch.arange(3), "s": torch.tensor(2.0), "e": torch.zeros(0, 2)}
+    safetensors.save_file(tensors, path, {"note": "é"})
+    got = safetensors.load_file(path)
+    assert set(got) == set(tensors) and all(same(got[k], tensors[k]) for k in got)
+    with safetensors.safe_open(path, "pt") as file:
+        assert file.metadata() == {"note": "é"} and same(file.get_tensor("w"), tensors["w"])
+        with pytest.raises(KeyError):
+            file.get_tensor("x")
+
+
+@pytest.mark.parametrize(
+    "tensors, error",
+    [
+        ({"a": torch.ones(2, 3).t()}, ValueError),
+        ({"a": 1}, TypeError),
+        ({1: torch.ones(1)}, TypeError),
+        ([torch.ones(1)], TypeError),
+    ],
+)
+def test_what_safetensors_cannot_say_is_refused(tmp_path, tensors, error):
+    with pytest.raises(error):
+        safetensors.save_file(tensors, tmp_path / "a")
+    base = torch.ones(4)
+    with pytest.raises(RuntimeError, match="share memory"):
+        safetensors.save_file({"a": base, "b": base[2:]}, tmp_path / "a")
+    with pytest.raises(TypeError, match="metadata"):
+        safetensors.save_file({}, tmp_path / "a", {"n": 1})
+    assert not os.listdir(tmp_path)
+
+
+def header(value, data=b"", length=None):
+    text = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return struct.pack("<Q", len(text) if length is None else length) + text + data
+
+
+GOOD = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
+
+
+@pytest.mark.parametrize(
+    "data, named",
+    [
+        (b"", "0 bytes"),
+        (header({}, length=1 << 60), "claims"),
+        (header({}, length=3), "claims"),
+        (header(b"[" * 100_000), "JSON"),
+        (header(b"\xff"), "JSON"),
+        (header(b'{"a": 1, "a": 1}'), "twice"),
+        (header([]), "object"),
+        (header({"a": 1}), "described"),
+        (header({"a": {**GOOD, "x": 1}}, bytes(4)), "described"),
+        (header({"a": {**GOOD, "dtype": "F8"}}, bytes(4)), "dtype"),
+        (header({"a": {**GOOD, "dtype": ["F32"]}}, bytes(4)), "dtype"),
+        (header({"a": {**GOOD, "shape": [2]}}, bytes(4)), "fill"),
+        (header({"a": {**GOOD, "shape": [-1]}}, bytes(4)), "integers"),
+        (header({"a": {**GOOD, "shape": [1.0]}}, bytes(4)), "integers"),
+        (header({"a": {**GOOD, "shape": [True]}}, bytes(4)), "integers"),
+        (header({"a": {**GOOD, "shape": [1] * 65}}, bytes(4)), "dimensions"),
+        (
+            header({"a": {**GOOD, "shape": [10**12], "data_offsets": [0, 4 * 10**12]}}, bytes(4)),
+            "tensors have",
+        ),
+        (header({"a": {**GOOD, "data_offsets": [4, 8]}}, bytes(8)), "gaps"),
+        (header({"a": GOOD, "b": GOOD}, bytes(4)), "overlap"),
+        (header({"a": GOOD}, bytes(3)), "tensors have"),
+        (header({"a": GOOD}, bytes(5)), "tensors have"),
+        (header({"__metadata__": {"a": 1}}), "metadata"),
+    ],
+)
+def test_bad_safetensors_are_refused_by_name(tmp_path, data, named):
+    with pytest.raises(RuntimeError, match=named):
+        safetensors.load(data)
+    (tmp_path / "a").write_bytes(data)
+    with pytest.raises(RuntimeError, match=named):
+        safetensors.load_file(tmp_path / "a")
