@@ -92,6 +92,7 @@ class Op:
         torch: str | None = None,
         node_name: str | None = None,
         ufunc: Any = None,
+        refuse: str = "",
     ) -> None:
         self.name = forward.__name__
         self.parameters = list(inspect.signature(forward).parameters.values())
@@ -112,7 +113,7 @@ class Op:
         self.examples = examples if examples is not None else [case(*[(2, 3)] * n)]
         self.torch = torch
         self.node_name = (node_name or self.name.replace("_", " ").title().replace(" ", "")) + "Backward0"
-        self.ufunc = ufunc
+        self.ufunc, self.refuse = ufunc, refuse
         self.doc = inspect.getdoc(forward) or ""
         if (derived in rules) != (reference is not None):
             raise TypeError(f"@op {self.name}: `derived` rules and a `reference` come together")
@@ -163,6 +164,8 @@ class Op:
                 arrays[i] = self.operand(a, i)
         if self.check is not None:
             self.check(arrays)
+        if self.refuse and arrays[0].dtype.kind in self.refuse:
+            raise NotImplementedError(f'"{self.name}_cpu" not implemented for {dtypes.from_numpy(arrays[0].dtype)}')
         if self.promote:
             self.to_common_type(arrays)
         elif self.floating and arrays[0].dtype.kind != "f":
@@ -214,6 +217,8 @@ class Op:
         if self.floating and common.kind != "f":
             common = dtypes.default_float()
         for i, a in zip(self.promote, chosen, strict=True):
+            if a is None:
+                raise self.wrong_type(None, i, a)
             if type(a) is not ndarray:
                 # an array, so that NumPy neither widens to its own choice nor refuses what PyTorch wraps
                 if common.kind != "f" or not any(type(b) is ndarray and b.dtype == common for b in chosen):
@@ -256,7 +261,8 @@ def op(
     (or those numbered) to a common type. floating: integers become the default float first. prepare(arrays, params): normalise and validate
     before the forward runs. check(arrays): refuse mixtures of types, before they are promoted. view: the result may
     share the input's memory. domain, avoid: where tests draw inputs, and the kinks to stay away from. examples: calls
-    to test and show. torch: the dotted name to compare with, if it differs. kernel, reference: see above. ufunc:
+    to test and show. torch: the dotted name to compare with, if it differs. refuse: the kinds of types ("b", "biu")
+    that PyTorch has no kernel for. kernel, reference: see above. ufunc:
     NumPy's ufunc of the same meaning, called directly; the body may then be empty.
     """
 
@@ -295,25 +301,62 @@ def composite(
     inplace: bool = False,
     method: bool | str = True,
     public: bool = True,
+    fresh: bool = False,
     examples: list[Case] | None = None,
     **facts: Any,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Register a function of Tensors that is built from ops; `examples` as for `op`, [] if it has no gradient."""
+    """Register a function of Tensors that is built from ops; `examples` as for `op`, [] if it has no gradient.
+
+    fresh: the result is new for the caller, although it may be a view of something made in between.
+    """
 
     def define(function: Callable[..., Any]) -> Callable[..., Any]:
         parameters = list(inspect.signature(function).parameters.values())
         call = function
         if any(p.name in ALIASES.values() for p in parameters):
             call = functools.wraps(function)(lambda *a, **k: function(*a, **_renamed(k)))
+        if fresh:
+            inner = call
+            call = functools.wraps(function)(lambda *a, **k: _owned(inner(*a, **k), (*a, *k.values())))
         call.examples, call.facts = examples, facts  # type: ignore[attr-defined]
         COMPOSITES[function.__name__] = call
+        expected = [p.name for p in parameters if p.annotation == "Tensor"]
+        checked = _checked(call) if expected else call
         if public:
-            NAMES[function.__name__] = call
+            NAMES[function.__name__] = checked if expected[:1] == [parameters[0].name] else call
         if method:
+            call = checked if len(expected) > 1 else call
             attach(function.__name__ if method is True else method, call, inplace, composed=True)
         return call
 
     return define
+
+
+def _owned(t: Any, given: tuple) -> Any:
+    """t; no view any more if its base is nothing that was given: then nobody else has it."""
+    if t.view_of is not None:
+        base = t.view_of.base
+        if not any(g is base or type(g) in TENSORS and g.view_of is not None and g.view_of.base is base for g in given):
+            t.view_of = None
+    return t
+
+
+def _checked(call: Callable[..., Any]) -> Callable[..., Any]:
+    """The function with a TypeError where something else stands for a tensor."""
+
+    @functools.wraps(call)
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return call(*args, **kwargs)
+        except AttributeError as e:
+            for i, a in enumerate((*args, *kwargs.values()), 1):
+                if a is getattr(e, "obj", e) and not isinstance(a, Tensor):
+                    raise TypeError(
+                        f"{call.__name__}(): argument (position {i}) must be Tensor, not {type(a).__name__}"
+                    ) from None
+            raise
+
+    return checked
 
 
 def attach(name: str, call: Callable[..., Any], inplace: bool = False, composed: bool = False) -> None:
@@ -373,7 +416,8 @@ def _reader(op: Op, rule: Callable[..., Any] | None, own: int | None) -> Callabl
         elif name in op.statics:
             sources.append(f"n.params[{name!r}]")
         elif name == "needs":
-            sources.append("[p is not None for p in n.parents]")
+            wanted = (f"n.parents[{i}] is not None" for i in range(len(op.arrays)))
+            sources.append(f"({', '.join(wanted)},)")
         elif base in op.arrays and kind == "shape" and own in (op.arrays.index(base), None):
             sources.append(f"n.parents[{op.arrays.index(base)}].shape")
         else:

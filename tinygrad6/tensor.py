@@ -227,8 +227,8 @@ class Tensor:
 
     @requires_grad.setter
     def requires_grad(self, wanted: bool) -> None:
-        node = live_node(self)
-        if not self.is_leaf:
+        node = self.node if stale(self) else live_node(self)
+        if node is not None and node.op is not None:
             if not wanted:
                 raise RuntimeError(
                     "you can only change requires_grad flags of leaf variables. If you want to use a computed "
@@ -649,7 +649,7 @@ def node_of(t: Tensor, i: int) -> Node:
 def start(t: Tensor, gradient: Any, i: int, graph: bool) -> tuple[Node, Any]:
     """A root of the backward pass: the node, and the gradient it starts from, checked."""
     node = live_node(t)
-    if node is None:
+    if node is None or node.op is None and node.tensor() is None:
         raise RuntimeError(f"element {i} of tensors does not require grad and does not have a grad_fn")
     if gradient is None:
         if t.array.size != 1:

@@ -560,6 +560,7 @@ def conv1d(
 
 
 @composite(
+    fresh=True,
     method=False,
     examples=[case((2, 2, 4, 4), (3, 2, 3, 3), (3,), padding=1), case((2, 4, 4), (2, 1, 2, 2), groups=2)],
     torch="nn.functional.conv2d",
@@ -658,7 +659,7 @@ def conv_transpose3d(
     return _transposed(3, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
-@composite(method=False, examples=[case((5, 2, 3), (3, 3, 4), (4,), pad=1)], torch="conv_tbc")
+@composite(fresh=True, method=False, examples=[case((5, 2, 3), (3, 3, 4), (4,), pad=1)], torch="conv_tbc")
 def conv_tbc(input: Tensor, weight: Tensor, bias: Tensor, pad: int = 0) -> Tensor:
     """conv1d with the time first: input (T, N, C), weight (K, C, O), bias (O) -> (T', N, O)."""
     if input.array.ndim != 3 or weight.array.ndim != 3 or bias.array.ndim != 1:

@@ -49,7 +49,7 @@ def from_columns(x, size, kernel, stride, padding, dilation):
     """Columns (N, C prod(kernel), windows) added up where the windows lie in (N, C, *size): the adjoint of to_columns."""
     sides = tuple((p, p) for p in padding)
     made = output_sizes(size, kernel, stride, sides, dilation)
-    x = x.reshape(len(x), -1, *kernel, *made)
+    x = x.reshape(len(x), x.shape[1] // math.prod(kernel), *kernel, *made)
     out = np.zeros((len(x), x.shape[1], *size), x.dtype)
     for place, met, of in overlaps(tuple(size), kernel, made, stride, sides, dilation):
         out[:, :, *met] += x[:, :, *place][:, :, *of]
@@ -61,8 +61,6 @@ def _pairs(name: str, floor: int, **settings: Any) -> dict:
     for key, value in settings.items():
         if isinstance(value, int):
             value = (value, value)
-        elif len(value) == 1:
-            value = (*value, *value)
         if len(value) != 2:
             raise RuntimeError(f"{name}: It is expected {key} equals to 2, but got size {len(value)}")
         if min(value) < floor:
@@ -72,6 +70,7 @@ def _pairs(name: str, floor: int, **settings: Any) -> dict:
 
 
 @composite(
+    fresh=True,
     method=False,
     public=False,
     examples=[case((1, 2, 3, 4), kernel_size=2), case((2, 4, 4), kernel_size=(2, 3), padding=1, stride=2)],
@@ -86,6 +85,8 @@ def unfold(input: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0,
         "unfold", 0, padding=padding
     )
     shape = input.array.shape
+    if len(shape) < 3:
+        raise IndexError(f"unfold: Dimension out of range: expected 3D or 4D input, but got {list(shape)}")
     if len(shape) not in (3, 4) or 0 in shape[-3:]:
         raise RuntimeError(
             "Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and other non-zero dimensions for "

@@ -90,17 +90,30 @@ def plus_along(x, index, y, dim):
     return out
 
 
+def _lasting_along(g: Any, index: Any, dim: int) -> Any:
+    """g where index says along dim, but 0 for a value that another one, for the same place, has replaced."""
+    at = index if isinstance(index, np.ndarray) else index.array
+    order = np.arange(at.size).reshape(at.shape)
+    last = set_along.op.forward(np.zeros(g.shape, np.int64), at, order, dim)
+    lasts = gather_along.op.forward(last, at, dim) == order
+    got = gather_along(g, index, dim)
+    return got if lasts.all() else where(lasts, got, 0.0)
+
+
 @op(
     lambda g, index, dim: set_along(g, index, 0.0, dim),
     None,
-    lambda g, index, dim: gather_along(g, index, dim),
+    lambda g, index, dim: _lasting_along(g, index, dim),
     method=False,
     public=False,
     node_name="Scatter",
-    examples=[case((3, 4), lambda rng: np.array([[2, 0, 1, 1], [0, 2, 2, 0]]), (2, 4), dim=0)],
+    examples=[
+        case((3, 4), lambda rng: np.array([[2, 0, 1, 1], [0, 2, 2, 0]]), (2, 4), dim=0),
+        case((3, 4), lambda rng: np.array([[2, 0, 1, 1], [2, 2, 1, 0]]), (2, 4), dim=0),
+    ],
 )
 def set_along(x, index, y, dim):
-    """x with y written where index says along dim; of several for one place the last stays."""
+    """x with y written where index says along dim; of several for one place the last stays, and gets the gradient."""
     out = np.array(x)
     if out.ndim:
         value = y if not isinstance(y, np.ndarray) else y.reshape(-1)
@@ -262,6 +275,7 @@ def _ties(x: Any, out: Any, index: Any, y: Any, dim: int) -> Any:
 
 
 @composite(
+    fresh=True,
     inplace=True,
     examples=[
         case((3, 4), dim=0, index=wrap(np.array([[0, 2, 1, 0]])), src=wrap(np.ones((1, 4))), reduce=r)
@@ -380,6 +394,7 @@ def _along_rows(
 
 
 @composite(
+    fresh=True,
     inplace=True,
     examples=[case((3, 4), dim=1, index=wrap(np.array([3, 0, 3])), source=wrap(np.ones((3, 3))))],
 )
@@ -391,6 +406,7 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
 
 
 @composite(
+    fresh=True,
     inplace=True, examples=[case((3, 4), dim=1, index=wrap(np.array([3, 0])), source=wrap(np.ones((3, 2))))]
 )
 def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
@@ -399,7 +415,7 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor
     return reshape(replace_items(_rows(input), _rows(source), (ALL,) * d + (at,)), input.array.shape)
 
 
-@composite(inplace=True, examples=[case((3, 4), dim=1, index=wrap(np.array([3, 0])), value=2.0)])
+@composite(fresh=True, inplace=True, examples=[case((3, 4), dim=1, index=wrap(np.array([3, 0])), value=2.0)])
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     """x with a number, or a 0-d tensor, in the slices along `dim` that the 1-d index names."""
     d, at = _vector("index_fill", input, dim, index)
@@ -461,7 +477,7 @@ def embedding(w, indices, padding_idx=-1, scale_grad_by_freq=False, sparse=False
 )
 def embedding_slope(x, indices, count, padding_idx=-1, scale_grad_by_freq=False):
     """The gradient of an embedding of `count` rows: the rows of x added up by their index."""
-    rows, x = indices.reshape(-1), x.reshape(-1, x.shape[-1])
+    rows, x = indices.reshape(-1), x.reshape(indices.size, x.shape[-1])
     if padding_idx is not None and padding_idx >= 0:
         kept = rows != padding_idx
         rows, x = rows[kept], x[kept]
@@ -531,7 +547,7 @@ def _flat(index: Tensor, x: Tensor, name: str) -> np.ndarray:
     return np.array(at)
 
 
-@composite(inplace=True, examples=[case((3, 4), index=wrap(np.array([0, 5])), source=wrap(np.ones(2)))])
+@composite(fresh=True, inplace=True, examples=[case((3, 4), index=wrap(np.array([0, 5])), source=wrap(np.ones(2)))])
 def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
     """x with the elements of source at the flat positions index, added to what is there if accumulate."""
     if source.array.dtype != input.array.dtype:
@@ -550,6 +566,7 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
 
 
 @composite(
+    fresh=True,
     examples=[
         case((2, 3), repeats=2, dim=1),
         case((2, 3), repeats=wrap(np.array([2, 1])), dim=0),

@@ -82,7 +82,8 @@ def items(x, index):
     if type(index[-1]) is np.ndarray and index[-1].dtype.kind == "i" and x.flags.c_contiguous:
         if not any(type(i) is np.ndarray for i in index[:-1]):
             return x.take(index[-1], len(index) - 1)
-    return x[index]
+    out = x[index]
+    return out if out.flags.c_contiguous else np.ascontiguousarray(out)  # NumPy may lay it out in another order
 
 
 @op(
@@ -226,9 +227,21 @@ def add_rows(out: np.ndarray, rows: np.ndarray, x: np.ndarray) -> None:
         out[ordered[start]] += np.add.reduce(x[order[start + 1 : end]], 0)
 
 
+def _lasting(g: Any, index: tuple) -> Any:
+    """g[index], but 0 for a value that another one, for the same place, has replaced."""
+    from tinygrad6.ops.pointwise import where
+
+    got = items(g, index)
+    order = np.arange(math.prod(got.shape)).reshape(got.shape)
+    last = np.zeros(g.shape, np.int64)
+    last[index] = order
+    lasts = last[index] == order
+    return got if lasts.all() else where(lasts, got, 0.0)
+
+
 @op(
     lambda g, index: replace_items(g, 0.0, index),
-    lambda g, index: items(g, index),
+    lambda g, index: _lasting(g, index),
     method=False,
     public=False,
     node_name="IndexPut",
@@ -236,10 +249,14 @@ def add_rows(out: np.ndarray, rows: np.ndarray, x: np.ndarray) -> None:
         case((3, 4), (4,), index=(np.array([2, 0]),)),
         case((3, 4), (3, 3), index=_MASK),
         case((3, 4, 2), (), index=(np.array([1, 0]), slice(None), np.array([1, 1]))),
+        case((3, 4), (3, 4), index=(np.array([1, 0, 1]),)),
     ],
 )
 def replace_items(x, y, index):
-    """x with the elements at [index] replaced by y, which is broadcast; of several for one place the last stays."""
+    """x with the elements at [index] replaced by y, which is broadcast; of several for one place the last stays.
+
+    Only the one that stays gets a gradient; PyTorch gives it to all of them.
+    """
     out = np.array(x)
     out[index] = y
     return out
@@ -437,7 +454,7 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
             raise TypeError(f"can't assign a {type(value).__name__} to a torch.{input.dtype} tensor")
         value = number(value, input)
     elif advanced is not None and value.array.dtype != input.array.dtype:
-        if value.array.ndim and not (value.array.size == 1 and advanced[-1].dtype == bool):
+        if not (value.array.size == 1 and advanced[-1].dtype == bool):
             raise RuntimeError(
                 "Index put requires the source and destination dtypes match, got "
                 f"{input.dtype} for the destination and {value.dtype} for the source."

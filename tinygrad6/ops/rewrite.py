@@ -76,6 +76,7 @@ def as_strided_scatter(
 
 
 @composite(
+    fresh=True,
     inplace=True,
     examples=[
         case((3, 4), dim=1, index=wrap(np.array([3, 0, 3])), source=wrap(np.full((3, 3), 1.5)), reduce="prod")

@@ -34,6 +34,7 @@ def _aligned(name: str, align_corners: bool | None) -> bool:
 
 
 @composite(
+    fresh=True,
     method=False,
     public=False,
     examples=[
@@ -111,6 +112,7 @@ def _integers(a: np.ndarray, n: int) -> np.ndarray:
 
 
 @composite(
+    fresh=True,
     method=False,
     public=False,
     examples=[
@@ -176,10 +178,13 @@ def grid_sample(
         raise NotImplementedError(f"grid_sample: floating types only, got {input.dtype}")
     if x.dtype.char == "e":
         return grid_sample(input.float(), grid.float(), mode, padding_mode, align).half()
-    choices = []  # for each dimension: its possible (integer positions, weights or None)
+    choices = []  # for each dimension: its possible (integer positions, weights)
     for i, n in enumerate(size):
         c = grid[..., d - 1 - i]
-        c = (c + 1) * ((n - 1) / 2) if align else ((c + 1) * n - 1) / 2
+        if align:
+            c = (c + 1) * ((n - 1) / 2)
+        else:  # rounded as in PyTorch, for what falls half way between pixels
+            c = (c + 1) * (n / 2) - 0.5 if d == 2 else ((c + 1) * n - 1) / 2
         if mode == "bicubic":
             low = wrap(np.floor(c.array))
             taps = [
@@ -189,11 +194,10 @@ def grid_sample(
         else:
             c = _inside(c, n, padding_mode, align)
             low = wrap(np.floor(c.array))
-            taps = (
-                [(low.array, low + 1 - c), (low.array + 1, c - low)]
-                if mode == "bilinear"
-                else [(np.rint(c.array), None)]
-            )
+            if mode == "bilinear":
+                taps = [(low.array, low + 1 - c), (low.array + 1, c - low)]
+            else:  # weight 1, whose gradient is 0 and not missing
+                taps = [(np.rint(c.array), where(wrap(np.zeros(c.array.shape, bool)), c, 1.0))]
         choices.append([(_integers(at, n), w) for at, w in taps])
     return _mixed(input, made, choices)
 
@@ -204,15 +208,13 @@ def _mixed(input: Tensor, made: tuple, choices: list) -> Tensor:
     rows = n * math.prod(size)
     table = reshape(permute_to(input, (0, *range(2, input.array.ndim), 1)), (rows, channels))
     table = pad_constant(table, ((0, 1), (0, 0)))
-    image = np.arange(n).reshape(-1, *(1,) * len(made))
+    image = np.arange(n).reshape(n, *(1,) * len(made))
     out: Any = None
     for taps in itertools.product(*choices):
         index, valid, weight = image, np.ones((n, *made), bool), None
         for (at, w), length in zip(taps, size, strict=True):
             index, valid = index * length + at, valid & (at >= 0) & (at < length)
             weight = w if weight is None else weight * w
-        part = embedding(table, from_numpy(np.where(valid, index, rows)))
-        if weight is not None:
-            part = part * weight.unsqueeze(-1)
+        part = embedding(table, from_numpy(np.where(valid, index, rows))) * weight.unsqueeze(-1)
         out = part if out is None else out + part
     return permute_to(out, (0, len(made) + 1, *range(1, len(made) + 1))).contiguous()

@@ -22,7 +22,7 @@ def normal_dim(dim: Any, ndim: int) -> int:
     try:
         d = operator.index(dim)
     except TypeError:
-        raise TypeError(f"a dimension must be an int, not {type(dim).__name__}") from None
+        raise TypeError(f"a dimension must be an int, not {builtins.type(dim).__name__}") from None
     n = max(ndim, 1)
     if not -n <= d < n:
         raise dim_error(d, ndim)
@@ -96,6 +96,8 @@ def to(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
             dtype = a
         elif isinstance(a, bool):
             continue  # non_blocking, copy
+        elif isinstance(a, int):
+            raise RuntimeError(f"to(): device {a} is not available: tinygrad6 computes on the CPU only")
         elif a is not None:
             to_device(a)
     to_device(place)
@@ -158,7 +160,7 @@ def type_as(input: Tensor, other: Tensor) -> Tensor:
     return to(input, other)
 
 
-@composite()
+@composite(public=False)
 def cpu(input: Tensor, memory_format: Any = None) -> Tensor:
     """x, which is on the CPU."""
     return input
@@ -196,6 +198,8 @@ _RESHAPES = [case((2, 3), shape=(3, 2)), case((2, 3), shape=(6,)), case((2, 3), 
 def reshape_to(x, shape):
     """x with its elements in row-major order laid out as `shape`; a view where memory allows."""
     try:
+        if shape and builtins.min(shape) < -1:  # NumPy takes any negative number for -1
+            raise ValueError
         return x.reshape(shape)
     except ValueError:
         raise _misfit(x, shape) from None
@@ -502,14 +506,14 @@ def broadcast_shapes(*shapes: Any) -> Size:
         ) from None
 
 
-@composite(examples=[case((2, 3), dims=(2, 2)), case((3,), dims=(2, 1))])
+@composite(fresh=True, examples=[case((2, 3), dims=(2, 2)), case((3,), dims=(2, 1))])
 def tile(input: Tensor, *reps: Any, dims: Any = None) -> Tensor:
     """x repeated dims[i] times along dimension i, as np.tile does."""
     reps = flatten_sequence(reps if dims is None else (dims,))
     return repeat(input, *((1,) * (input.array.ndim - len(reps)) + tuple(reps)))
 
 
-@composite(examples=[])
+@composite(fresh=True, examples=[])
 def repeat(input: Tensor, *repeats: Any) -> Tensor:
     """x repeated repeats[i] times along dimension i; more repeats than dimensions add leading ones. A copy."""
     reps, shape = [operator.index(r) for r in flatten_sequence(repeats)], input.array.shape
@@ -524,7 +528,7 @@ def repeat(input: Tensor, *repeats: Any) -> Tensor:
     split = [n for pair in zip([1] * len(full), full, strict=True) for n in pair]
     wide = [n for pair in zip(reps, full, strict=True) for n in pair]
     out = expand_to(reshape(input, split), tuple(wide))
-    return reshape(clone(out), [r * n for r, n in zip(reps, full, strict=True)])
+    return reshape(_row_major(out), [r * n for r, n in zip(reps, full, strict=True)])
 
 
 # ---- flipping, rolling, padding
@@ -556,16 +560,20 @@ def flip(input: Tensor, *dims: Any, **named: Any) -> Tensor:
 @composite(examples=[case((2, 3))])
 def fliplr(input: Tensor) -> Tensor:
     """x with its columns in reverse order."""
+    if input.array.ndim < 2:
+        raise RuntimeError("Input must be >= 2-d.")
     return flip_over(input, (1,))
 
 
 @composite(examples=[case((2, 3))])
 def flipud(input: Tensor) -> Tensor:
     """x with its rows in reverse order."""
+    if not input.array.ndim:
+        raise RuntimeError("Input must be >= 1-d.")
     return flip_over(input, (0,))
 
 
-@composite(examples=[case((2, 3), k=1), case((2, 3, 2), k=-1, dims=(1, 2))])
+@composite(fresh=True, examples=[case((2, 3), k=1), case((2, 3, 2), k=-1, dims=(1, 2))])
 def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     """x turned k times by 90 degrees in the plane of two dimensions, from the first towards the second; a copy."""
     n = input.array.ndim

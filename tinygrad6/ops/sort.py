@@ -256,6 +256,7 @@ def _quantile(
 
 
 @composite(
+    fresh=True,
     examples=[
         case((2, 4), q=0.3),
         case((2, 4), q=0.6, dim=1, interpolation="midpoint"),
@@ -273,7 +274,7 @@ def quantile(
     return _quantile("quantile", input, q, dim, keepdim, interpolation, False)
 
 
-@composite(examples=[case((2, 4), q=0.3)])
+@composite(fresh=True, examples=[case((2, 4), q=0.3)])
 def nanquantile(
     input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear"
 ) -> Tensor:

@@ -83,7 +83,7 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
 # ---- covariances
 
 
-@composite(examples=[case((2, 4)), case((4,)), case((2, 4), correction=0)])
+@composite(fresh=True, examples=[case((2, 4)), case((4,)), case((2, 4), correction=0)])
 def cov(
     input: Tensor, *, correction: int = 1, fweights: Tensor | None = None, aweights: Tensor | None = None
 ) -> Tensor:
