@@ -10,7 +10,12 @@ from typing import Any
 import numpy as np
 
 from tinygrad6.op import NAMES, OPS
+from tinygrad6.ops import create
+from tinygrad6.ops.loss import _check_targets
 from tinygrad6.tensor import Tensor, wrap
+
+_entropy_rows = OPS["cross_entropy_rows"].call
+INT64 = np.dtype(np.int64)
 
 
 def check_reduction(reduction: str, size_average: Any = None, reduce: Any = None) -> str:
@@ -48,6 +53,19 @@ def _same(input: Tensor, target: Tensor, name: str) -> tuple[Tensor, Tensor]:
     return input, target
 
 
+def _check_weight(weight: Tensor | None, input: Tensor) -> None:
+    if weight is not None and weight.array.shape != input.array.shape:
+        raise ValueError(
+            f"Weights and input must have the same size, got {list(weight.shape)} and {list(input.shape)}."
+        )
+
+
+def _weighted(loss: Tensor, weight: Tensor, reduction: str) -> Tensor:
+    """Weighted losses; their mean is over the weights."""
+    loss = loss * weight
+    return loss.sum() / weight.sum() if reduction == "mean" else reduced(loss, reduction)
+
+
 def mse_loss(
     input: Tensor,
     target: Tensor,
@@ -58,10 +76,10 @@ def mse_loss(
 ) -> Tensor:
     """(x - y)^2, reduced."""
     reduction = check_reduction(reduction, size_average, reduce)
+    _check_weight(weight, input)
     input, target = _same(input, target, "mse_loss")
     if weight is not None:
-        loss = (input - target) ** 2 * weight
-        return loss.sum() / weight.expand_as(loss).sum() if reduction == "mean" else reduced(loss, reduction)
+        return _weighted((input - target) ** 2, weight, reduction)
     return OPS["squared_error"].call(input, target, reduction)
 
 
@@ -75,12 +93,10 @@ def l1_loss(
 ) -> Tensor:
     """|x - y|, reduced."""
     reduction = check_reduction(reduction, size_average, reduce)
+    _check_weight(weight, input)
     input, target = _same(input, target, "l1_loss")
     loss = (input - target).abs()
-    if weight is not None:
-        loss = loss * weight
-        return loss.sum() / weight.expand_as(loss).sum() if reduction == "mean" else reduced(loss, reduction)
-    return reduced(loss, reduction)
+    return reduced(loss, reduction) if weight is None else _weighted(loss, weight, reduction)
 
 
 def smooth_l1_loss(
@@ -106,16 +122,16 @@ def huber_loss(
     input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
 ) -> Tensor:
     """d^2 / 2 where d = |x - y| <= delta, else delta (d - delta / 2), reduced: Huber 1964."""
+    kind = input.dtype
+    check_reduction(reduction)
+    _check_weight(weight, input)
     input, target = _same(input, target, "huber_loss")
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
-    d = input - target
+    d = (input - target).to(kind)
     size = d.abs()
     loss = NAMES["where"](size <= delta, d * d * 0.5, (size - 0.5 * delta) * delta)
-    if weight is not None:
-        loss = loss * weight
-        return loss.sum() / weight.expand_as(loss).sum() if reduction == "mean" else reduced(loss, reduction)
-    return reduced(loss, reduction)
+    return reduced(loss if weight is None else loss * weight, reduction)
 
 
 # ---- classification
@@ -130,33 +146,41 @@ def _rows(input: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     return NAMES["movedim"](input, 1, -1).reshape(-1, input.shape[1]), target.reshape(-1)
 
 
-def _check_classes(input: Tensor, target: Tensor, name: str) -> None:
+def _check_classes(input: Tensor, target: Tensor, weight: Tensor | None, name: str) -> None:
     if not isinstance(input, Tensor) or not isinstance(target, Tensor):
         raise TypeError(
             f"{name}(): input and target must be Tensors, got {type(input).__name__} and {type(target).__name__}"
         )
-    if target.array.dtype not in (np.int64, np.uint8):
-        names = {
-            "float32": "Float",
-            "float64": "Double",
-            "int32": "Int",
-            "int16": "Short",
-            "int8": "Char",
-            "bool": "Bool",
-            "float16": "Half",
-        }
-        raise RuntimeError(
-            f"expected target dtype to be Long or Byte, but got {names.get(target.array.dtype.name, target.array.dtype)}"
+    x, t = input.array.shape, target.array.shape
+    if not x:
+        raise ValueError(f"{name}: Expected 1 or more dimensions (got 0)")
+    if len(x) == 1 and len(t) == 1 and t[0] != 1:
+        raise ValueError(f"For 1D input, 1D target must have size 1, but got target size: {t[0]}")
+    if len(x) > 1 and (not t or t[0] != x[0]):
+        raise ValueError(
+            f"Expected input batch_size ({x[0]}) to match target batch_size ({t[0] if t else 0})."
         )
-    if input.ndim == 0:
-        raise RuntimeError(f"{name}: input tensor should be at least 1D, got a 0-d tensor")
-    expected = (*input.array.shape[:1], *input.array.shape[2:]) if input.ndim > 1 else ()
-    if target.array.shape != expected:
-        if input.ndim == 2 and target.ndim >= 1 and target.shape[0] != input.shape[0]:
-            raise ValueError(
-                f"Expected input batch_size ({input.shape[0]}) to match target batch_size ({target.shape[0]})."
-            )
-        raise RuntimeError(f"{name}: Expected target size {list(expected)}, got {list(target.shape)}")
+    if target.array.dtype not in (np.int64, np.uint8):
+        raise RuntimeError(f"expected target dtype to be Long or Byte, but got {target.dtype}")
+    if len(x) <= 2 and len(t) > 1:
+        raise RuntimeError(
+            f"{name}: 0D or 1D target tensor expected, multi-target not supported, got {list(t)}"
+        )
+    if len(x) > 2 and t != (x[0], *x[2:]):
+        raise RuntimeError(f"{name}: Expected target size {[x[0], *x[2:]]}, got {list(t)}")
+    if weight is not None:
+        _check_class_weights(weight, input, name)
+
+
+def _check_class_weights(weight: Tensor, input: Tensor, name: str) -> None:
+    classes = input.array.shape[0 if input.ndim == 1 else 1]
+    if weight.array.shape != (classes,):
+        raise RuntimeError(
+            f"{name}: weight tensor should be defined either for all {classes} classes or no classes but got weight "
+            f"tensor of shape: {list(weight.shape)}"
+        )
+    if weight.array.dtype != input.array.dtype:
+        raise RuntimeError(f"{name}: expected weight of type {input.dtype} but found {weight.dtype}")
 
 
 def nll_loss(
@@ -170,29 +194,26 @@ def nll_loss(
 ) -> Tensor:
     """-weight[t] x[t] for log-probabilities x (N, C, *) and classes t (N, *); the mean is over the weights counted."""
     reduction = check_reduction(reduction, size_average, reduce)
-    _check_classes(input, target, "nll_loss")
+    _check_classes(input, target, weight, "nll_loss")
     rows, t = _rows(input, target)
-    from tinygrad6.ops.loss import _check_targets
-
     classes = t.array.astype(np.int64, copy=False)
     _check_targets(classes, rows.shape[1], ignore_index)
     kept = classes != ignore_index
-    if weight is not None and weight.array.shape != (rows.shape[1],):
-        raise RuntimeError(
-            f"weight tensor should be defined either for all {rows.shape[1]} classes or no classes but got weight tensor of shape: {list(weight.shape)}"
-        )
     safe = np.where(kept, classes, 0)
-    w = (
-        kept.astype(rows.array.dtype)
-        if weight is None
-        else np.where(kept, weight.array[safe], 0).astype(rows.array.dtype)
-    )
+    picked = np.ones(len(safe)) if weight is None else weight.array[safe]
+    w = np.where(kept, picked, 0).astype(rows.array.dtype)
     losses = -NAMES["gather"](rows, 1, wrap(safe[:, None])).squeeze(1)
     losses = NAMES["where"](wrap(kept), losses * wrap(w), 0.0)
     if reduction == "none":
-        return losses.reshape(target.array.shape)
-    total = losses.sum()
-    return total if reduction == "sum" else total / wrap(np.asarray(w.sum(dtype=w.dtype)))
+        return losses.reshape(target.array.shape if input.ndim > 1 else ())
+    return _averaged(losses.sum(), w.sum(dtype=w.dtype), reduction)
+
+
+def _averaged(total: Tensor, count: Any, reduction: str) -> Tensor:
+    """The sum, or the sum divided by a count; nan, without gradient, if nothing was counted."""
+    if reduction == "sum":
+        return total
+    return total / wrap(np.asarray(count)) if count else total * math.nan
 
 
 def cross_entropy(
@@ -212,6 +233,10 @@ def cross_entropy(
     RuntimeError for the wrong shape or type.
     """
     reduction = check_reduction(reduction, size_average, reduce)
+    if isinstance(input, Tensor) and isinstance(target, Tensor) and weight is None and label_smoothing == 0.0:
+        x, t = input.array, target.array
+        if x.ndim == 2 and t.ndim == 1 and len(x) == len(t) and t.dtype is INT64:  # the everyday case
+            return _entropy_rows(input, target, ignore_index, reduction)
     if not isinstance(input, Tensor) or not isinstance(target, Tensor):
         raise TypeError(
             f"cross_entropy_loss(): argument '{'target' if isinstance(input, Tensor) else 'input'}' must be Tensor, "
@@ -220,19 +245,24 @@ def cross_entropy(
     if not 0.0 <= label_smoothing <= 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
     dim = 0 if input.ndim == 1 else 1
-    if target.array.dtype.kind == "f" and target.array.shape == input.array.shape and target.ndim:
+    if target.array.shape == input.array.shape:
+        if target.array.dtype.kind != "f":
+            raise RuntimeError(
+                f"Expected floating point type for target with class probabilities, got {target.dtype}"
+            )
+        if ignore_index >= 0:
+            raise RuntimeError("ignore_index is not supported for floating point target")
+        if weight is not None:
+            _check_class_weights(weight, input, "cross_entropy")
         return _soft_entropy(input, target, weight, reduction, label_smoothing, dim)
-    _check_classes(input, target, "cross_entropy")
+    _check_classes(input, target, weight, "cross_entropy")
     if weight is None and not label_smoothing:
         rows, t = _rows(input, target)
         if t.array.dtype != np.int64:
             t = t.long()
         out = OPS["cross_entropy_rows"].call(rows, t, ignore_index, reduction)
-        return (
-            out.reshape(target.array.shape)
-            if reduction == "none" and out.array.shape != target.array.shape
-            else out
-        )
+        shape = target.array.shape if input.ndim > 1 else ()
+        return out.reshape(shape) if reduction == "none" and out.array.shape != shape else out
     logp = OPS["log_softmax"].call(input, dim)
     loss = nll_loss(logp, target, weight, None, ignore_index, None, reduction)
     if not label_smoothing:
@@ -242,12 +272,10 @@ def cross_entropy(
     w = np.ones(rows.shape[1], rows.array.dtype) if weight is None else weight.array
     smooth = NAMES["where"](wrap(kept), -(rows * wrap(w)).sum(1), 0.0)
     if reduction == "none":
-        smooth = smooth.reshape(target.array.shape)
+        smooth = smooth.reshape(loss.array.shape)
     else:
-        smooth = smooth.sum()
-        if reduction == "mean":
-            count = kept.sum() if weight is None else w[np.where(kept, t.array, 0)][kept].sum()
-            smooth = smooth / float(count) if count else smooth * math.nan
+        count = w[np.where(kept, t.array, 0)][kept].sum(dtype=w.dtype)
+        smooth = _averaged(smooth.sum(), count, reduction)
     return loss * (1 - label_smoothing) + smooth * (label_smoothing / rows.shape[1])
 
 
@@ -262,7 +290,7 @@ def _soft_entropy(
         terms = terms * (weight if dim == 0 else weight.reshape(1, -1, *(1,) * (input.ndim - 2)))
     if reduction == "none":
         return -terms.sum(dim)
-    return -terms.sum() if reduction == "sum" else -terms.sum() / max(input.array.size // max(classes, 1), 1)
+    return _averaged(-terms.sum(), terms.array.dtype.type(input.array.size // max(classes, 1)), reduction)
 
 
 def binary_cross_entropy(
@@ -277,13 +305,28 @@ def binary_cross_entropy(
     reduction = check_reduction(reduction, size_average, reduce)
     if input.array.shape != target.array.shape:
         raise ValueError(
-            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is deprecated. Please ensure they have the same size."
+            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is deprecated. "
+            "Please ensure they have the same size."
         )
     p = input.array
-    if ((p < 0) | (p > 1)).any():
+    if target.array.dtype != p.dtype:
+        raise RuntimeError(f"binary_cross_entropy: Found dtype {target.dtype} but expected {input.dtype}")
+    if not ((p >= 0) & (p <= 1)).all():
         raise RuntimeError("all elements of input should be between 0 and 1")
     loss = OPS["binary_entropy"].call(input, target)
-    return reduced(loss if weight is None else loss * weight, reduction)
+    return _scaled(loss, weight, reduction)
+
+
+def _scaled(loss: Tensor, weight: Tensor | None, reduction: str) -> Tensor:
+    """Losses times weights that broadcast to their shape, reduced."""
+    if weight is not None:
+        kind, shape = loss.dtype, loss.array.shape
+        loss = (loss * weight).to(kind)
+        if loss.array.shape != shape:
+            raise RuntimeError(
+                f"output with shape {list(shape)} doesn't match the broadcast shape {list(loss.shape)}"
+            )
+    return reduced(loss, reduction)
 
 
 def binary_cross_entropy_with_logits(
@@ -317,6 +360,12 @@ def kl_div(
 ) -> Tensor:
     """y (log y - x) for log-probabilities x, 0 where y is 0; reduction "batchmean" divides the sum by the batch size."""
     batchmean = reduction == "batchmean"
+    if reduction == "mean" and size_average is None and reduce is None:
+        warnings.warn(
+            "reduction: 'mean' divides the total loss by both the batch size and the support size. 'batchmean' divides "
+            "only by the batch size, and aligns with the KL div math definition.",
+            stacklevel=2,
+        )
     reduction = check_reduction("sum" if batchmean else reduction, size_average, reduce)
     if log_target:
         loss = target.exp() * (target - input)
@@ -359,18 +408,21 @@ def gaussian_nll_loss(
     input: Tensor, target: Tensor, var: Any, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
 ) -> Tensor:
     """(log var + (x - y)^2 / var) / 2 with var at least eps; full adds log(2 pi) / 2."""
+    check_reduction(reduction)
     if not isinstance(var, Tensor):
-        var = NAMES["mul"](input.detach() * 0 + 1, float(var))
+        var = create.full(input.shape, float(var), dtype=input.dtype)
     if (var.array < 0).any():
         raise ValueError("var has negative entry/entries")
     if var.array.shape != input.array.shape:
         if input.array.shape[:-1] == var.array.shape:
             var = var.unsqueeze(-1)
-        elif input.array.shape[:-1] != var.array.shape[:-1] or var.shape[-1] != 1:
-            raise ValueError("var is of incorrect size")
-    with_floor = var + wrap(
-        np.maximum(eps - var.array, 0).astype(var.array.dtype)
-    )  # the gradient passes as if it were var
+        elif input.ndim != var.ndim or [v for x, v in zip(input.shape, var.shape) if x != v] != [1]:
+            raise ValueError(
+                f"var is of incorrect size: expected {list(input.shape)}, one dimension of it 1, or the last one left "
+                f"out; got {list(var.shape)}"
+            )
+    # the gradient passes as if it were var
+    with_floor = var + wrap(np.maximum(eps - var.array, 0).astype(var.array.dtype))
     loss = 0.5 * (with_floor.log() + (input - target) ** 2 / with_floor)
     return reduced(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)
 
@@ -406,6 +458,11 @@ def margin_ranking_loss(
 ) -> Tensor:
     """max(0, -y (x1 - x2) + margin), reduced."""
     reduction = check_reduction(reduction, size_average, reduce)
+    if not input1.ndim == input2.ndim == target.ndim:
+        raise RuntimeError(
+            "margin_ranking_loss : All input tensors should have same dimension but got sizes: "
+            f"input1: {input1.shape}, input2: {input2.shape}, target: {target.shape}"
+        )
     return reduced((-target * (input1 - input2) + margin).clamp(min=0), reduction)
 
 
@@ -420,6 +477,13 @@ def cosine_embedding_loss(
 ) -> Tensor:
     """1 - cos(x1, x2) where y = 1, max(0, cos - margin) where y = -1, reduced."""
     reduction = check_reduction(reduction, size_average, reduce)
+    if target.ndim > 1:
+        raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
+    if input1.ndim != target.ndim + 1 or input2.ndim != target.ndim + 1:
+        raise RuntimeError(
+            f"{target.ndim}D target tensor expects {target.ndim + 1}D input tensors, but found inputs with sizes "
+            f"{list(input1.shape)} and {list(input2.shape)}."
+        )
     dots = (input1 * input2).sum(-1)
     sizes = [(x * x).sum(-1) + 1e-12 for x in (input1, input2)]
     cosine = dots / (sizes[0] * sizes[1]).sqrt()
@@ -468,9 +532,20 @@ def multi_margin_loss(
     reduction = check_reduction(reduction, size_average, reduce)
     if p not in (1, 2):
         raise ValueError("only p == 1 and p == 2 supported")
-    rows = input if input.ndim == 2 else input.unsqueeze(0)
+    rows = _matrix(input, "multi_margin_loss")
+    n, classes = rows.array.shape
+    if target.array.size != n or target.ndim > 1:
+        raise RuntimeError(
+            f"multi_margin_loss: target tensor should be 1-D with size equal to the batch size. Expected target size "
+            f"[{n}], but got {list(target.shape)}. Input has shape {list(input.shape)}."
+        )
+    if target.array.dtype != np.int64:
+        raise RuntimeError(f"multi_margin_loss: expected target of type int64 but found {target.dtype}")
+    if ((target.array < 0) | (target.array >= classes)).any():
+        raise RuntimeError(f"multi_margin_loss: target out of range: expected classes in [0, {classes})")
+    if weight is not None and weight.array.shape != (classes,):
+        raise RuntimeError(f"inconsistent weight size, expected {classes} but got {list(weight.shape)}")
     t = target.reshape(-1, 1)
-    classes = rows.shape[1]
     terms = (margin - NAMES["gather"](rows, 1, t) + rows).clamp(min=0)
     if p == 2:
         terms = terms * terms
@@ -478,7 +553,16 @@ def multi_margin_loss(
         terms = terms * weight[t]
     others = wrap((np.arange(classes)[None, :] != t.array).astype(rows.array.dtype))
     loss = (terms * others).sum(1) / classes
-    return reduced(loss if input.ndim == 2 else loss.squeeze(0), reduction)
+    return reduced(loss.reshape(() if input.ndim < 2 and not target.ndim else (n,)), reduction)
+
+
+def _matrix(input: Tensor, name: str) -> Tensor:
+    """input (N, C) or (C) as a matrix."""
+    if input.ndim > 2 or input.ndim and not input.shape[-1]:
+        raise RuntimeError(
+            f"{name}: Expected non-empty vector or matrix with optional 0-dim batch size, but got: {list(input.shape)}"
+        )
+    return input if input.ndim == 2 else input.reshape(1, -1)
 
 
 def multilabel_margin_loss(
@@ -486,20 +570,26 @@ def multilabel_margin_loss(
 ) -> Tensor:
     """sum over labels y and non-labels i of max(0, 1 - x[y] + x[i]) / C, reduced; labels end at the first -1."""
     reduction = check_reduction(reduction, size_average, reduce)
-    rows, labels = (input, target) if input.ndim == 2 else (input.unsqueeze(0), target.unsqueeze(0))
-    losses = []
-    for x, t in zip(rows, labels.array):
-        end = np.flatnonzero(t == -1)
-        own = t[: end[0]] if end.size else t
-        others = np.setdiff1d(np.arange(len(t)), own)
-        if not own.size or not others.size:
-            losses.append(x.sum() * 0.0)
-            continue
-        losses.append(
-            (1 - x[wrap(own)].unsqueeze(1) + x[wrap(others)].unsqueeze(0)).clamp(min=0).sum() / len(t)
+    rows = _matrix(input, "multilabel_margin_loss")
+    if target.array.shape != input.array.shape:
+        raise RuntimeError(
+            f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}"
         )
-    loss = NAMES["stack"](losses)
-    return reduced(loss if input.ndim == 2 else loss.squeeze(0), reduction)
+    n, classes = rows.array.shape
+    t = target.array.reshape(n, classes)
+    if ((t < -1) | (t >= classes)).any():
+        raise RuntimeError(
+            f"multilabel_margin_loss: target is out of range: expected classes in [-1, {classes})"
+        )
+    listed = np.logical_and.accumulate(t >= 0, 1)  # labels before the first -1
+    own = np.zeros((n, classes), bool)
+    np.put_along_axis(own, np.where(listed, t, t[:, :1]), True, 1)
+    own &= listed[:, :1]
+    at = NAMES["gather"](rows, 1, wrap(np.where(listed, t, 0)))
+    gaps = (1 - at.unsqueeze(2) + rows.unsqueeze(1)).clamp(min=0)  # (N, labels, classes)
+    counted = wrap((listed[:, :, None] & ~own[:, None, :]).astype(rows.array.dtype))
+    loss = (gaps * counted).sum((1, 2)) / classes
+    return reduced(loss.reshape(() if input.ndim < 2 else (n,)), reduction)
 
 
 def triplet_margin_loss(
@@ -541,6 +631,12 @@ def triplet_margin_with_distance_loss(
 
     if margin <= 0:
         raise ValueError(f"margin must be greater than 0, got {margin}")
+    if not anchor.ndim == positive.ndim == negative.ndim:
+        raise RuntimeError(
+            "The anchor, positive, and negative tensors are expected to have the same number of dimensions, but got: "
+            f"anchor {anchor.ndim}D, positive {positive.ndim}D, and negative {negative.ndim}D inputs"
+        )
+    check_reduction(reduction)
     distance = pairwise_distance if distance_function is None else distance_function
     near, far = distance(anchor, positive), distance(anchor, negative)
     if swap:

@@ -15,8 +15,6 @@ import heapq
 import itertools
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from itertools import repeat
-from operator import is_
 from typing import Any
 
 import numpy as np
@@ -224,8 +222,12 @@ def backprop(
                     if new is g:
                         if mine and len(node.parents) == 1:
                             owned.add(parent)
-                    elif new.base is None and not any(map(is_, node.saved, repeat(new))):  # type: ignore[arg-type]
-                        owned.add(parent)
+                    elif new.base is None:
+                        for saved in node.saved:  # type: ignore[union-attr]
+                            if saved is new:
+                                break
+                        else:
+                            owned.add(parent)
             elif parent in owned:
                 total = waiting[parent]
                 np.add(total, new, out=total)

@@ -8,17 +8,21 @@ import numpy as np
 
 from tinygrad6.op import case, derived, op
 from tinygrad6.ops.gather import gather_along
+from tinygrad6.ops.linalg import ones
 from tinygrad6.ops.pointwise import where
 from tinygrad6.ops.reduce import log_softmax
 from tinygrad6.ops.reduce import mean as average
 from tinygrad6.ops.reduce import sum as total
 
 
+TURNED = 128  # classes
+
+
 def _check_targets(t: np.ndarray, classes: int, ignore_index: int) -> bool:
     """Whether some target is to be ignored; IndexError for one that is no class."""
     if not t.size:
         return False
-    low, high = int(t.min()), int(t.max())
+    low, high = int(np.minimum.reduce(t)), int(np.maximum.reduce(t))
     if 0 <= low and high < classes and not (low <= ignore_index <= high):
         return False
     ignored = t == ignore_index
@@ -50,15 +54,14 @@ def _entropy_reference(x: Any, t: Any, ignore_index: int, reduction: str, cache:
 
 def _entropy_kernel(g, needs, x, t, ignore_index, reduction, cache):
     p, kept, count = cache
-    scale = g[:, None] if reduction == "none" else g / x.dtype.type(count) if reduction == "mean" else g
+    scale = g / x.dtype.type(count) if reduction == "mean" else g  # 0-d, or one per row
     dx = p * scale
-    rows = np.arange(len(t))
     if kept is None:
-        dx[rows, t] -= scale[:, 0] if reduction == "none" else scale
+        dx[t, np.arange(len(t))] -= scale
     else:
-        dx[~kept] = 0
-        dx[rows[kept], t[kept]] -= scale[kept, 0] if reduction == "none" else scale
-    return dx, None
+        dx[:, ~kept] = 0
+        dx[t[kept], np.flatnonzero(kept)] -= scale[kept] if reduction == "none" else scale
+    return dx.T, None
 
 
 def _room(arrays: list, params: dict) -> None:
@@ -87,18 +90,19 @@ _TARGETS = lambda rng: rng.integers(0, 4, 3)  # noqa: E731
 def cross_entropy_rows(x, t, ignore_index, reduction, cache=None):
     """-log softmax(x)[t] of each row of x (N, C), t (N) int64; their mean over the rows that are not ignored, sum, or none.
 
-    `cache` receives softmax(x), which is all that the gradient (softmax(x) - onehot(t)) g / n needs.
+    `cache` receives softmax(x)^T, which is all that the gradient (softmax(x) - onehot(t)) g / n needs.
     """
     ignoring = _check_targets(t, x.shape[1], ignore_index)
-    z = x - np.maximum.reduce(x, 1, keepdims=True)
-    rows = np.arange(len(t))
+    # Classes first. A reduction over a short last axis is slow: up to some width the copy is turned, beyond it only seen so.
+    z = np.array(x.T, order="C" if x.shape[1] <= TURNED else "K")
+    z -= np.maximum.reduce(z, 0)
     kept = t != ignore_index if ignoring else None
-    chosen = z[rows, t if kept is None else np.where(kept, t, 0)]
+    chosen = z[t if kept is None else np.where(kept, t, 0), np.arange(len(t))]
     np.exp(z, out=z)
-    sums = z @ np.ones(z.shape[1], z.dtype)
+    sums = ones(len(z), z.dtype).dot(z)
     losses = np.log(sums)
     losses -= chosen
-    z /= sums[:, None]
+    z /= sums
     if kept is not None:
         losses[~kept] = 0
     count = len(t) if kept is None else int(np.count_nonzero(kept))

@@ -60,7 +60,7 @@ def mul(x, y):
 
 @op(
     lambda g, y: g / y,
-    lambda g, y, out: -g * out / y,
+    lambda g, x, y: -g * (x / y) / y,  # not by `out`, which may be changed in place, as in PyTorch
     infix="truediv",
     promote=True,
     floating=True,
@@ -72,7 +72,7 @@ def div(x, y):
     """x / y, elementwise; integers become the default float. x / 0 is inf or nan, as IEEE 754 has it."""
 
 
-@op(lambda g: -g, infix="neg", domain=REAL, ufunc=np.negative, inplace=True)
+@op(lambda g: -g, infix="neg", domain=REAL, ufunc=np.negative, inplace=True, refuse="b")
 def neg(x):
     """-x, elementwise."""
 
@@ -80,9 +80,13 @@ def neg(x):
 @op(no_derivative, no_derivative, promote=True, domain=POSITIVE, inplace=True, infix="floordiv")
 def floor_divide(x, y):
     """The floor of x / y, elementwise. Its gradient is not defined: RuntimeError."""
-    if x.dtype.kind in "iu" and not np.all(y):
+    if _whole(x, y) and not np.all(y):
         raise ValueError("ZeroDivisionError")
     return _floor_quotient(x, y)
+
+
+def _whole(x: Any, y: Any) -> bool:
+    return (x if isinstance(x, np.ndarray) else np.asarray(y)).dtype.kind in "iu"
 
 
 def _floor_quotient(x: Any, y: Any) -> Any:
@@ -93,8 +97,8 @@ def _floor_quotient(x: Any, y: Any) -> Any:
 
 
 @op(
-    lambda g: g * 0.0,
-    lambda g: g * 0.0,
+    lambda g: nothing(g),
+    lambda g: nothing(g),
     promote=True,
     method=False,
     public=False,
@@ -104,9 +108,8 @@ def _floor_quotient(x: Any, y: Any) -> Any:
 )
 def quotient(x, y, rounding_mode):
     """x / y rounded down ("floor") or towards zero ("trunc"), in the common type; its gradient is 0."""
-    if not isinstance(x, np.ndarray) or x.dtype.kind in "iu":
-        if np.asarray(x).dtype.kind in "iu" and np.asarray(y).dtype.kind in "iu" and not np.all(y):
-            raise ValueError("ZeroDivisionError")
+    if _whole(x, y) and not np.all(y):
+        raise ValueError("ZeroDivisionError")
     down = _floor_quotient(x, y)
     if rounding_mode == "floor":
         return down
@@ -126,15 +129,15 @@ def quotient(x, y, rounding_mode):
 )
 def remainder(x, y):
     """x - y * floor(x / y), elementwise: the sign is y's. The gradient jumps are ignored, as in PyTorch."""
-    if x.dtype.kind in "iu" and not np.all(y):
+    if _whole(x, y) and not np.all(y):
         raise ValueError("ZeroDivisionError")
     return np.remainder(x, y)
 
 
-@op(lambda g: g, lambda g, x, y: -g * trunc(x / y), promote=True, domain=POSITIVE, inplace=True)
+@op(lambda g: g, lambda g, x, y: -g * quotient(x, y, "trunc"), promote=True, domain=POSITIVE, inplace=True)
 def fmod(x, y):
     """x - y * trunc(x / y), elementwise: the sign is x's."""
-    if x.dtype.kind in "iu" and not np.all(y):
+    if _whole(x, y) and not np.all(y):
         raise ValueError("ZeroDivisionError")
     return np.fmod(x, y)
 
@@ -145,45 +148,53 @@ def identity(x):
     return x
 
 
+@op(lambda g: nothing(g), domain=REAL, method=False, public=False)
+def nothing(x):
+    """Zeros like x: the gradient of what is constant almost everywhere, whatever comes in."""
+    return np.zeros(x.shape, x.dtype)
+
+
 # ---- signs and rounding; the gradients of rounding are zero, as in PyTorch
 
 
-@op(lambda g, x: g * sign(x), domain=REAL, avoid=(0.0,), ufunc=np.absolute, inplace=True)
+@op(lambda g, x: g * sign(x), domain=REAL, avoid=(0.0,), ufunc=np.absolute, inplace=True, refuse="b")
 def abs(x):
     """|x|, elementwise. The gradient at 0 is 0."""
 
 
-@op(lambda g: g * 0.0, domain=REAL, avoid=(0.0,), inplace=True)
+@op(lambda g: nothing(g), domain=REAL, avoid=(0.0,), inplace=True)
 def sign(x):
     """-1, 0 or 1, elementwise. Its gradient is 0."""
-    return np.sign(x)
+    return np.sign(x) if x.dtype.kind != "b" else x.copy()
 
 
-@op(lambda g: g * 0.0, domain=REAL, avoid=(-2.0, -1.0, 0.0, 1.0, 2.0), inplace=True)
+@op(lambda g: nothing(g), domain=REAL, avoid=(-2.0, -1.0, 0.0, 1.0, 2.0), inplace=True, refuse="b")
 def floor(x):
     """The largest integer not above x, elementwise. Its gradient is 0."""
     return np.floor(x)
 
 
-@op(lambda g: g * 0.0, domain=REAL, avoid=(-2.0, -1.0, 0.0, 1.0, 2.0), inplace=True)
+@op(lambda g: nothing(g), domain=REAL, avoid=(-2.0, -1.0, 0.0, 1.0, 2.0), inplace=True, refuse="b")
 def ceil(x):
     """The smallest integer not below x, elementwise. Its gradient is 0."""
     return np.ceil(x)
 
 
-@op(lambda g: g * 0.0, domain=REAL, avoid=(-2.0, -1.0, 0.0, 1.0, 2.0), inplace=True)
+@op(lambda g: nothing(g), domain=REAL, avoid=(-2.0, -1.0, 0.0, 1.0, 2.0), inplace=True, refuse="b")
 def trunc(x):
     """x without its fraction, elementwise. Its gradient is 0."""
     return np.trunc(x)
 
 
-@op(lambda g: g * 0.0, domain=REAL, avoid=(-1.5, -0.5, 0.5, 1.5), inplace=True)
+@op(lambda g: nothing(g), domain=REAL, avoid=(-1.5, -0.5, 0.5, 1.5), inplace=True)
 def round(x, *, decimals=0):
     """x rounded to `decimals` places, halves to even, elementwise. Its gradient is 0."""
+    if x.dtype.kind == "b" or decimals and x.dtype.kind != "f":
+        raise NotImplementedError(f'"round_cpu" not implemented for {x.dtype}')
     return np.round(x, decimals)
 
 
-@op(lambda g: g, domain=REAL, avoid=(-2.0, -1.0, 0.0, 1.0, 2.0), inplace=True)
+@op(lambda g: g, domain=REAL, avoid=(-2.0, -1.0, 0.0, 1.0, 2.0), inplace=True, refuse="biu")
 def frac(x):
     """x - trunc(x), elementwise."""
     return x - np.trunc(x)
@@ -251,7 +262,7 @@ def log1p(x):
 
 @op(
     lambda g, x, y: pow_slope(g, x, y),
-    lambda g, x, y, out: where((x == 0) * (y >= 0), g * 0.0, g * out * log(where(x == 0, x + 1, x))),
+    lambda g, x, y, out: pow_slope_in_y(g, x, y, out),
     infix="pow",
     promote=True,
     domain=POSITIVE,
@@ -260,8 +271,8 @@ def log1p(x):
 def pow(x, y):
     """x to the y, elementwise; 0 to the 0 is 1. The gradient in y at x = 0 is 0 for y >= 0, as in PyTorch."""
     if x.dtype.kind in "iu" if isinstance(x, np.ndarray) else isinstance(x, int):
-        if np.any(np.less(y, 0)):
-            raise ValueError("Integers to negative integer powers are not allowed.")
+        if np.any(np.less(y, 0)) and np.asarray(y).dtype.kind in "iub":
+            return _negative_powers(np.asarray(x), y)
     elif type(y) is float or type(y) is int:
         if y == 2:
             return np.square(x)
@@ -273,6 +284,24 @@ def pow(x, y):
     return (
         out.astype(bool) if getattr(x, "dtype", None) == bool and getattr(y, "dtype", None) == bool else out
     )
+
+
+def _negative_powers(x: Any, y: Any) -> Any:
+    """Whole numbers to negative powers, rounded towards 0, as PyTorch has it for tensors; ValueError for a number y."""
+    if not isinstance(y, np.ndarray):
+        raise ValueError("Integers to negative integer powers are not allowed.")
+    one = np.where(x == 1, 1, np.where(x == -1, np.where(y % 2, -1, 1), 0))
+    return np.where(y < 0, one, np.power(x, np.maximum(y, 0))).astype(np.result_type(x, y))
+
+
+def pow_slope_in_y(g: Any, x: Any, y: Any, out: Any) -> Any:
+    """g x^y log(x), and 0 at x = 0 for y >= 0."""
+    if isinstance(x, (int, float)):
+        if x:
+            return g * (out * (math.log(x) if x > 0 else math.nan))
+        return where(y >= 0, nothing(g), g * (out * -math.inf))
+    zero = (x == 0) * (y >= 0)
+    return where(zero, nothing(g), g * (out * log(where(zero, 1.0, x))))
 
 
 def pow_slope(g: Any, x: Any, y: Any) -> Any:
@@ -341,7 +370,7 @@ def cosh(x):
 
 
 def _tanh_kernel(g, out):
-    slope = np.square(out)
+    slope = np.asarray(np.square(out))  # of 0-d arrays NumPy makes scalars, which nothing can be written to
     np.subtract(1, slope, out=slope)
     slope *= g
     return (slope,)
@@ -464,7 +493,7 @@ def _relu_kernel(g, out):
 def relu(x):
     """max(x, 0), elementwise. The gradient at 0 is 0."""
     if x.dtype.kind == "b":
-        raise TypeError("Boolean inputs not supported for relu")
+        raise NotImplementedError("Boolean inputs not supported for relu")
     # An array of zeros: NumPy's loop for a scalar operand is not vectorized and takes three times as long.
     return np.maximum(x, np.zeros(x.shape, x.dtype)) if x.size > 64 else np.maximum(x, x.dtype.type(0))
 
@@ -478,14 +507,14 @@ def _sigmoid_kernel(g, out):
 
 @op(lambda g, out: g * (out * (1 - out)), kernel=_sigmoid_kernel, domain=REAL, floating=True, inplace=True)
 def sigmoid(x):
-    """1 / (1 + exp(-x)), elementwise, without overflow: exp is only taken of -|x|."""
+    """1 / (1 + exp(-x)), elementwise: as exact as exp itself in both tails; 0 where exp(-x) is beyond the type's range."""
     if x.dtype.char == "e":
         return sigmoid(x.astype(np.float32)).astype(x.dtype)
-    z = np.asarray(np.abs(x))  # of 0-d arrays NumPy makes scalars, which nothing can be written to
-    np.negative(z, out=z)
-    np.exp(z, out=z)
-    tail = z / (1 + z)  # sigmoid of -|x|, exact to the smallest numbers
-    return np.where(x >= 0, 1 - tail, tail) if np.ndim(x) else (1 - tail if x >= 0 else tail)
+    z = np.atleast_1d(np.negative(x))  # of 0-d arrays NumPy makes scalars, which nothing can be written to
+    with np.errstate(over="ignore"):
+        np.exp(z, out=z)
+    z += 1
+    return np.divide(1, z, out=z).reshape(x.shape)
 
 
 @op(lambda g, x: g * sigmoid(-x), method=False, public=False, domain=REAL, floating=True)
@@ -536,6 +565,8 @@ def leaky_relu(x, negative_slope=0.01):
 )
 def elu(x, alpha=1.0, scale=1.0, input_scale=1.0):
     """scale x where x > 0, else scale alpha (exp(input_scale x) - 1), elementwise (Clevert et al. 2016)."""
+    if x.dtype.kind != "f":
+        raise NotImplementedError(f'"elu_cpu" not implemented for {x.dtype}')
     kind = x.dtype.type
     low = np.expm1(np.minimum(x, kind(0)) * kind(input_scale)) * kind(scale * alpha)
     return np.where(x > 0, x * kind(scale), low)
@@ -623,8 +654,10 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     if min is None and max is None:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
     if isinstance(min, Tensor) or isinstance(max, Tensor):
-        out = input if min is None else where(input >= min, input, min)
-        return out if max is None else where(out <= max, out, max)
+        if not builtins.all(v is None or isinstance(v, Tensor) for v in (min, max)):
+            raise TypeError("clamp(): min and max must both be numbers or both be tensors")
+        out = input if min is None else where((input >= min) + (input != input), input, min)
+        return out if max is None else where((out <= max) + (out != out), out, max)
     from tinygrad6.dtypes import result_type
 
     common = result_type(input.array, *[v for v in (min, max) if v is not None])
