@@ -37,10 +37,15 @@ def constant_pad_nd(input: Tensor, pad: Any, value: float = 0) -> Tensor:
             f"The input size {list(shape)}, plus negative padding {pad} resulted in a negative output size, which is "
             f"invalid: {made}."
         )
+    return pad_constant(_cut(input, width), tuple((max(a, 0), max(b, 0)) for a, b in width), value)
+
+
+def _cut(x: Tensor, width: list[tuple[int, int]]) -> Tensor:
+    """x without what the negative paddings among width, one pair for each dimension, cut off."""
     cut = tuple((max(-a, 0), max(-b, 0)) for a, b in width)
-    add = tuple((max(a, 0), max(b, 0)) for a, b in width)
-    out = crop(input, cut) if any(map(any, cut)) else input
-    return pad_constant(out, add, value)
+    if any(a + b > n for n, (a, b) in zip(x.array.shape, cut, strict=True)):
+        raise RuntimeError(f"pad: cannot cut {cut} off the dimensions of {list(x.array.shape)}")
+    return crop(x, cut) if any(map(any, cut)) else x
 
 
 def _pairs(pad: list[int]) -> list[tuple[int, int]]:
@@ -103,10 +108,20 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = N
         )
     if input.array.dtype.kind == "b" and mode != "circular":
         raise NotImplementedError(f"pad: mode={mode!r} not implemented for 'Bool'; pad it as uint8")
-    for n, (a, b) in zip(shape[-d:], _pairs(pad), strict=True):
+    width = _pairs(pad)
+    for n, (a, b) in zip(shape[-d:], width, strict=True):
         _fits(mode, n, a, b, shape)
+    if mode != "circular" and all(n + a + b < 1 for n, (a, b) in zip(shape[-d:], width, strict=True)):
+        raise RuntimeError(
+            f"pad: input {list(shape)} is too small for {pad} with mode={mode!r}: nothing is left"
+        )
+    if mode == "circular":  # goes on at the other side of what is left
+        input = _cut(input, [(0, 0)] * (len(shape) - d) + width)
+        shape, width = input.array.shape, [(max(a, 0), max(b, 0)) for a, b in width]
+        for n, (a, b) in zip(shape[-d:], width, strict=True):
+            _fits(mode, n, a, b, shape)
     return gather_taps(
-        input, tuple(_border(mode, n, a, b) for n, (a, b) in zip(shape[-d:], _pairs(pad), strict=True))
+        input, tuple(_border(mode, n, a, b) for n, (a, b) in zip(shape[-d:], width, strict=True))
     )
 
 
@@ -121,7 +136,7 @@ def _fits(mode: str, n: int, a: int, b: int, shape: tuple) -> None:
         )
     if mode == "circular" and max(a, b) > n:
         raise RuntimeError("Padding value causes wrapping around more than once.")
-    if n + a + b < (0 if mode == "circular" else 1):
+    if n + a + b < 0:
         raise RuntimeError(
             f"pad: a dimension of {n} padded by ({a}, {b}) has no elements left, with mode={mode!r}, input {list(shape)}"
         )

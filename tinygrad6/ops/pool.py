@@ -13,6 +13,7 @@ from tinygrad6.op import COMPOSITES, NAMES, POSITIVE, case, composite
 from tinygrad6.ops.conv import per_dimension
 from tinygrad6.ops.create import rand
 from tinygrad6.ops.pad import constant_pad_nd
+from tinygrad6.ops.pointwise import where
 from tinygrad6.ops.reduce import mean
 from tinygrad6.ops.shape import reshape
 from tinygrad6.ops.taps import Map, from_table, gather_taps
@@ -277,7 +278,8 @@ def _lp(d: int, x: Tensor, p: float, kernel_size: Any, stride: Any, ceil_mode: b
         return -largest(-x.abs(), kernel_size, stride, 0, 1, ceil_mode)
     y = mean(x.pow(p), kernel_size, stride, 0, ceil_mode)
     count = math.prod(per_dimension("kernel_size", kernel_size, d))
-    return (y.sign() * y.abs().relu()).mul(count).pow(1.0 / p)
+    y = where(y == 0, y.detach(), y)  # gradient 0 there, instead of that of the root
+    return y.mul(count).pow(1.0 / p)
 
 
 @composite(
@@ -299,7 +301,7 @@ def lp_pool2d(
     """(sum of x^p over every window)^(1/p) for p = norm_type: input and result as in avg_pool2d. p = inf: max |x|.
 
     As in PyTorch, x^p is not made positive first (nan for a negative sum and a root that has none), the gradient at a sum of
-    zero is nan, and with ceil_mode the windows that end outside are scaled up to whole ones.
+    zero is zero, and with ceil_mode the windows that end outside are scaled up to whole ones.
     """
     return _lp(2, input, norm_type, kernel_size, stride, ceil_mode)
 

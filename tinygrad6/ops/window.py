@@ -93,7 +93,7 @@ def window_table(size: tuple, ranges: tuple) -> np.ndarray:
             len(along), longest
         )
         table = table[:, None, :, None] * n + along[None, :, None, :]
-        table = table.reshape(table.shape[0] * table.shape[1], -1)
+        table = table.reshape(table.shape[0] * table.shape[1], table.shape[2] * table.shape[3])
     return table
 
 
