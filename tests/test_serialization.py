@@ -490,6 +490,17 @@ SAMPLE = {
 }
 
 
+def measured(read, bad, errors):
+    """What was read, in a list, or None for one of `errors`; the most memory in use meanwhile."""
+    tracemalloc.start()
+    try:
+        return [read(bad)], tracemalloc.get_traced_memory()[1]
+    except (*errors, UserWarning):  # the warning: a type changed to bfloat16
+        return None, tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
 def fuzz(data, read, whole, errors=ERRORS, tries=400):
     """Mutated files are refused by one of `errors`, or read as what `whole` accepts, in little time and memory."""
     rng = random.Random(1)
@@ -498,19 +509,12 @@ def fuzz(data, read, whole, errors=ERRORS, tries=400):
         bad = mutated(data, rng)
         if bad == data:
             continue
-        tracemalloc.start()
         start = time.monotonic()
-        try:
-            got = read(bad)
-        except errors:
-            got = None
-        except UserWarning:
-            got = None  # a type changed to bfloat16
-        else:
-            assert whole(got, bad), f"read as {got!r}"
-        peak = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
+        got, peak = measured(read, bad, errors)
+        if peak > 2 * len(bad) + 300_000:  # the first time a module is imported, say
+            got, peak = measured(read, bad, errors)
         assert peak < 2 * len(bad) + 300_000, f"{peak} bytes for a file of {len(bad)}"
+        assert got is None or whole(got[0], bad), f"read as {got!r}"
         assert time.monotonic() - start < 5
 
 
@@ -521,7 +525,7 @@ def test_any_change_to_our_files_is_noticed():
 
 def test_each_bit_of_a_file_counts():
     data = packed([torch.ones(1), 1])
-    for i in range(8 * len(data) if INTENSE else 0) or random.Random(0).sample(range(8 * len(data)), 1000):
+    for i in range(8 * len(data)) if INTENSE else random.Random(0).sample(range(8 * len(data)), 1000):
         bad = bytearray(data)
         bad[i // 8] ^= 1 << i % 8
         with pytest.raises(ERRORS):

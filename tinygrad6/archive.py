@@ -20,7 +20,7 @@ import numpy as np
 ALIGNMENT = 64  # of the data in a record, as PyTorch has it: so they can be mapped into memory
 FORMAT = 1  # raised when old readers could misread new files
 MARKER = ".tinygrad6"
-_SEAL = re.compile(rb"tinygrad6 format (\d+), crc32 ([0-9a-f]{8})")
+_SEAL = re.compile(rb"(tinygrad6 format (\d+), crc32 )([0-9a-f]{8})")
 _BIG, _MANY = 0xFFFFFFFF, 0xFFFF
 
 
@@ -68,7 +68,9 @@ class Writer:
 
 
 def _seal(crc: int) -> bytes:
-    return b"tinygrad6 format %d, crc32 %08x" % (FORMAT, crc)
+    """The comment for content of checksum `crc`; the number of the format is sealed with it."""
+    start = b"tinygrad6 format %d, crc32 " % FORMAT
+    return start + b"%08x" % zlib.crc32(start, crc)
 
 
 def _header(crc: int, n: int, name: bytes, extra: bytes) -> bytes:
@@ -120,15 +122,15 @@ class Reader:
         seal = _SEAL.fullmatch(self.zip.comment)
         if seal is None:
             raise RuntimeError(f"{self.name} is damaged: its checksum is missing")
-        if int(seal[1]) > FORMAT:
+        if int(seal[2]) > FORMAT:
             raise RuntimeError(
-                f"{self.name} has format {int(seal[1])}, this version of tinygrad6 reads up to {FORMAT}"
+                f"{self.name} has format {int(seal[2])}, this version of tinygrad6 reads up to {FORMAT}"
             )
         file.seek(0)
         crc, left = 0, self.file_size - len(self.zip.comment)
         while left and (part := file.read(min(left, 1 << 20))):
             crc, left = zlib.crc32(part, crc), left - len(part)
-        if left or crc != int(seal[2], 16):
+        if left or zlib.crc32(seal[1], crc) != int(seal[3], 16):
             raise RuntimeError(f"{self.name} is damaged: its checksum is not that of its content")
 
     def __contains__(self, name: str) -> bool:
