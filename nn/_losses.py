@@ -342,12 +342,21 @@ def binary_cross_entropy_with_logits(
     reduction = check_reduction(reduction, size_average, reduce)
     if input.array.shape != target.array.shape:
         raise ValueError(f"Target size ({target.shape}) must be the same as input size ({input.shape})")
+    if target.array.dtype.kind != "f":
+        raise RuntimeError(
+            f"binary_cross_entropy_with_logits: result type Float can't be cast to the target's type {target.dtype}: "
+            "use target.float()"
+        )
     if pos_weight is None:
         loss = OPS["logits_entropy"].call(input, target)
     else:
         scale = (pos_weight - 1) * target + 1
         loss = (1 - target) * input + scale * OPS["softplus"].call(-input, 1.0, math.inf)
-    return reduced(loss if weight is None else loss * weight, reduction)
+        if loss.array.shape != input.array.shape:
+            raise RuntimeError(
+                f"output with shape {list(input.shape)} doesn't match the broadcast shape {list(loss.shape)}"
+            )
+    return _scaled(loss.to(target.dtype), weight, reduction)
 
 
 def kl_div(

@@ -18,12 +18,15 @@ class _Loss(_Tabled):
     """A loss; `size_average` and `reduce`, which came before `reduction`, are translated to it."""
 
     reduction: str
+    check: Callable[[dict[str, Any]], None] | None = None  # of the settings, for what PyTorch refuses early
 
     def _set(self, given: dict[str, Any]) -> None:
         old = given.pop("size_average", None), given.pop("reduce", None)
         if old != (None, None):
             given["reduction"] = check_reduction("mean", *old)
         super()._set(given)
+        if self.check is not None:
+            self.check(given)
 
 
 class _WeightedLoss(_Loss):
@@ -31,12 +34,33 @@ class _WeightedLoss(_Loss):
 
 
 def _loss(
-    name: str, function: Callable[..., Tensor], positional: str, buffers: str = "", **defaults: Any
+    name: str,
+    function: Callable[..., Tensor],
+    positional: str,
+    buffers: str = "",
+    check: Callable[[dict[str, Any]], None] | None = None,
+    **defaults: Any,
 ) -> Any:
     """A loss class; `positional`: its arguments in PyTorch's order, None or "mean" if `defaults` has nothing else."""
     settings = {n: defaults.get(n, "mean" if n == "reduction" else None) for n in positional.split()}
     base = _WeightedLoss if "weight" in buffers.split() else _Loss
-    return module(name, function, settings, "", buffers, base)
+    made = module(name, function, settings, "", buffers, base)
+    made.check = None if check is None else staticmethod(check)
+    return made
+
+
+def _one_or_two(given: dict[str, Any]) -> None:
+    if given["p"] not in (1, 2):
+        raise ValueError(f"only p == 1 and p == 2 supported, got p={given['p']}")
+    if given["weight"] is not None and given["weight"].dim() != 1:
+        raise ValueError(f"weight must be one-dimensional, got {given['weight'].dim()} dimensions")
+
+
+def _positive_margin(given: dict[str, Any]) -> None:
+    if given["margin"] <= 0:
+        raise ValueError(
+            f"TripletMarginLoss: expected margin to be greater than 0, got {given['margin']} instead"
+        )
 
 
 OLD = "size_average reduce reduction"
@@ -77,13 +101,14 @@ MultiLabelSoftMarginLoss = _loss(
     "MultiLabelSoftMarginLoss", F.multilabel_soft_margin_loss, "weight " + OLD, "weight"
 )
 MultiMarginLoss = _loss(
-    "MultiMarginLoss", F.multi_margin_loss, "p margin weight " + OLD, "weight", p=1, margin=1.0
+    "MultiMarginLoss", F.multi_margin_loss, "p margin weight " + OLD, "weight", _one_or_two, p=1, margin=1.0
 )
 MultiLabelMarginLoss = _loss("MultiLabelMarginLoss", F.multilabel_margin_loss, OLD)
 TripletMarginLoss = _loss(
     "TripletMarginLoss",
     F.triplet_margin_loss,
     "margin p eps swap " + OLD,
+    check=_positive_margin,
     margin=1.0,
     p=2.0,
     eps=1e-6,

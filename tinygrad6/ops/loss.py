@@ -44,7 +44,7 @@ def _reduced(losses: Any, count: Any, reduction: str) -> Any:
     if reduction == "none":
         return losses
     summed = total(losses, (0,))
-    return summed if reduction == "sum" else summed / count
+    return summed if reduction == "sum" else summed / count if count else summed * float("nan")
 
 
 def _entropy_reference(x: Any, t: Any, ignore_index: int, reduction: str, cache: Any) -> Any:
@@ -54,7 +54,7 @@ def _entropy_reference(x: Any, t: Any, ignore_index: int, reduction: str, cache:
 
 def _entropy_kernel(g, needs, x, t, ignore_index, reduction, cache):
     p, kept, count = cache
-    scale = g / x.dtype.type(count) if reduction == "mean" else g  # 0-d, or one per row
+    scale = g / x.dtype.type(count or 1) if reduction == "mean" else g  # 0-d, or one per row
     dx = p * scale
     if kept is None:
         dx[t, np.arange(len(t))] -= scale
