@@ -39,7 +39,9 @@ def assert_same(ours: Any, theirs: Any, rtol: float | None = None, atol: float |
     torch = pytorch()
     if isinstance(theirs, torch.Tensor):
         assert isinstance(ours, tinygrad6.Tensor), f"got {type(ours).__name__} where PyTorch gives a Tensor"
-        assert tuple(ours.shape) == tuple(theirs.shape), f"shape {tuple(ours.shape)}, PyTorch {tuple(theirs.shape)}"
+        assert tuple(ours.shape) == tuple(theirs.shape), (
+            f"shape {tuple(ours.shape)}, PyTorch {tuple(theirs.shape)}"
+        )
         assert repr(ours.dtype) == repr(theirs.dtype), f"dtype {ours.dtype}, PyTorch {theirs.dtype}"
         assert ours.requires_grad == theirs.requires_grad, (
             f"requires_grad {ours.requires_grad}, PyTorch {theirs.requires_grad}"
@@ -47,7 +49,9 @@ def assert_same(ours: Any, theirs: Any, rtol: float | None = None, atol: float |
         a, b = ours.detach().numpy(), theirs.detach().numpy(force=True)
         if a.dtype.kind == "f":
             t = TOLERANCE[a.dtype.name]
-            np.testing.assert_allclose(a, b, rtol=t if rtol is None else rtol, atol=t if atol is None else atol)
+            np.testing.assert_allclose(
+                a, b, rtol=t if rtol is None else rtol, atol=t if atol is None else atol
+            )
         else:
             np.testing.assert_array_equal(a, b)
     elif isinstance(theirs, (list, tuple)):
@@ -76,7 +80,12 @@ def leaves(value: Any) -> list:
 
 
 def same(
-    function: Any, *args: Any, second: bool = True, rtol: float | None = None, atol: float | None = None, **kwargs: Any
+    function: Any,
+    *args: Any,
+    second: bool = True,
+    rtol: float | None = None,
+    atol: float | None = None,
+    **kwargs: Any,
 ) -> None:
     """Call function(lib, *args, **kwargs) with our library and with PyTorch, and compare all there is to compare.
 
@@ -104,7 +113,10 @@ def same(
     if len(kinds) > 1:  # of mixed types: gradients pass through the coarsest
         coarsest = max(TOLERANCE[k] for k in kinds)
         rtol, atol = rtol or coarsest, atol or coarsest
-    ins, outs = [t for t in leaves([args, kwargs]) if t.requires_grad], [t for t in leaves(ours) if t.requires_grad]
+    ins, outs = (
+        [t for t in leaves([args, kwargs]) if t.requires_grad],
+        [t for t in leaves(ours) if t.requires_grad],
+    )
     their_ins = [t for t in leaves([theirs_args, theirs_kwargs]) if t.requires_grad]
     their_outs = [t for t in leaves(theirs) if t.requires_grad]
     if not ins or not outs:
@@ -113,7 +125,11 @@ def same(
     weights = [rng.uniform(-1, 1, tuple(t.shape)).astype(t.detach().numpy().dtype) for t in outs]
     try:
         want = torch.autograd.grad(
-            their_outs, their_ins, [torch.from_numpy(w) for w in weights], create_graph=second, allow_unused=True
+            their_outs,
+            their_ins,
+            [torch.from_numpy(w) for w in weights],
+            create_graph=second,
+            allow_unused=True,
         )
     except (RuntimeError, NotImplementedError) as e:
         if "not implemented" in str(e) or "not supported" in str(e):
@@ -133,7 +149,9 @@ def same(
         return
     ours_loss = sum((a.sin().sum() for a, b in twice), tinygrad6.zeros(()))
     their_loss = sum((b.sin().sum() for a, b in twice), torch.zeros(()))
-    got = [tinygrad6.zeros_like(t) for t in ins]  # where PyTorch's gradient only seems to depend on the inputs
+    got = [
+        tinygrad6.zeros_like(t) for t in ins
+    ]  # where PyTorch's gradient only seems to depend on the inputs
     if ours_loss.requires_grad:
         got = tinygrad6.autograd.grad(ours_loss, ins, allow_unused=True, materialize_grads=True)
     want = torch.autograd.grad(their_loss, their_ins, allow_unused=True, materialize_grads=True)

@@ -30,6 +30,9 @@ def unary(op: Any) -> Callable[..., Any]:
     keep_x, keep_out = op.keep[1] or (False, False)
     keeps = keep_x or keep_out
     differentiable = op.rules[0] is not None
+    # NumPy's ufuncs make floats of integers themselves; other forwards must not see them, or some types at all
+    guarded = "biu" if op.floating and op.ufunc is None else op.refuse
+    limit, large = op.limit, op.large
     params: dict = {}
 
     def call(input: Any) -> Any:
@@ -38,7 +41,9 @@ def unary(op: Any) -> Callable[..., Any]:
         if type(input) not in TENSORS:
             return run((input,), {})
         x = input.array
-        out = forward(x)
+        if guarded and x.dtype.kind in guarded:
+            return run((input,), {})
+        out = forward(x) if x.size < limit else large((x,), params)
         if out.dtype is not x.dtype:
             return run((input,), {})
         if type(out) is not ndarray:
@@ -66,6 +71,7 @@ def binary(op: Any) -> Callable[..., Any]:
     """The call of an op of two arrays without settings, whose types are promoted."""
     forward, run, keep = op.forward, op.run, op.keep
     x_has_rule, y_has_rule = op.rules[0] is not None, op.rules[1] is not None
+    limit, large = op.limit, op.large
     params: dict = {}
 
     def call(input: Any, other: Any) -> Any:
@@ -81,7 +87,7 @@ def binary(op: Any) -> Callable[..., Any]:
         else:
             return run((input, other), {})
         try:
-            out = forward(x, y)
+            out = forward(x, y) if x.size < limit else large((x, y), params)
         except (ValueError, OverflowError):
             return run((input, other), {})  # the long way, which explains what is wrong
         if out.dtype is not x.dtype and out.dtype is not BOOL:
@@ -145,6 +151,7 @@ def _unrolled(optional: tuple[bool, ...], promote: tuple[int, ...]) -> Callable[
     source = f"""
 def make(op):
     forward, run, prepare, view, check, floating = op.forward, op.run, op.prepare, op.view, op.check, op.floating
+    limit, large = op.limit, op.large
     {each("r{i}")}, = [rule is not None for rule in op.rules]
     keep = op.keep
     def call({each("p{i}")}, params):
@@ -156,7 +163,7 @@ def make(op):
                     prepare(arrays, params)
                     {each("x{i}")}, = arrays
                 try:
-                    y = forward({each("x{i}")}, **params)
+                    y = forward({each("x{i}")}, **params) if x0.size < limit else large([{each("x{i}")}], params)
                 except ERRORS as e:
                     raise op.explained(e, [{each("x{i}")}], params) from e
                 if type(y) is not ndarray:

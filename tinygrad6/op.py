@@ -22,12 +22,13 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad6 import dispatch, dtypes
+from tinygrad6 import blocks, dispatch, dtypes
 from tinygrad6.engine import Node, backprop
 from tinygrad6.modes import state
 from tinygrad6.tensor import TENSORS, UFUNCS, Tensor, as_array, wrap
@@ -92,6 +93,7 @@ class Op:
         torch: str | None = None,
         node_name: str | None = None,
         ufunc: Any = None,
+        elementwise: bool | None = None,
         refuse: str = "",
     ) -> None:
         self.name = forward.__name__
@@ -114,6 +116,8 @@ class Op:
         self.torch = torch
         self.node_name = (node_name or self.name.replace("_", " ").title().replace(" ", "")) + "Backward0"
         self.ufunc, self.refuse = ufunc, refuse
+        self.elementwise = ufunc is not None if elementwise is None else elementwise
+        self.limit = blocks.LARGE if self.elementwise else math.inf  # elements from which it works in blocks
         self.doc = inspect.getdoc(forward) or ""
         if (derived in rules) != (reference is not None):
             raise TypeError(f"@op {self.name}: `derived` rules and a `reference` come together")
@@ -165,7 +169,9 @@ class Op:
         if self.check is not None:
             self.check(arrays)
         if self.refuse and arrays[0].dtype.kind in self.refuse:
-            raise NotImplementedError(f'"{self.name}_cpu" not implemented for {dtypes.from_numpy(arrays[0].dtype)}')
+            raise NotImplementedError(
+                f'"{self.name}_cpu" not implemented for {dtypes.from_numpy(arrays[0].dtype)}'
+            )
         if self.promote:
             self.to_common_type(arrays)
         elif self.floating and arrays[0].dtype.kind != "f":
@@ -173,7 +179,8 @@ class Op:
         if self.prepare is not None:
             self.prepare(arrays, params)
         try:
-            out = self.forward(*arrays, **params)
+            large = self.elementwise and max(getattr(a, "size", 0) for a in arrays) >= self.limit
+            out = self.large(arrays, params) if large else self.forward(*arrays, **params)
         except (ValueError, IndexError, TypeError, np.exceptions.AxisError) as e:
             raise self.explained(e, arrays, params) from e
         if type(out) is not ndarray:
@@ -190,6 +197,20 @@ class Op:
                 used = tuple([c if k else None for c, k in zip(cells, keep, strict=True)])
                 result.node = Node(self, tuple(parents), saved, used, params, out)
         return result
+
+    def large(self, arrays: Sequence[Any], params: dict) -> Any:
+        """The forward of an elementwise op on large arrays: in blocks, shared among threads."""
+        if blocks.alike(arrays):
+            first = next(a for a in arrays if type(a) is ndarray and a.ndim)
+            if self.ufunc is None:
+                found = blocks.in_blocks(lambda *parts: (self.forward(*parts, **params),), arrays)
+                if found is not None:
+                    return found[0]
+            elif first.size >= blocks.SHARED and all(
+                type(a) is not ndarray or a.dtype.kind == "f" for a in arrays
+            ):
+                return blocks.ufunc_in_parts(self.ufunc, arrays, first.dtype)
+        return self.forward(*arrays, **params)
 
     def operand(self, a: Any, i: int) -> Any:
         """A non-tensor argument: numbers stay weak, NumPy scalars become numbers, sequences are refused."""
@@ -263,7 +284,8 @@ def op(
     share the input's memory. domain, avoid: where tests draw inputs, and the kinks to stay away from. examples: calls
     to test and show. torch: the dotted name to compare with, if it differs. refuse: the kinds of types ("b", "biu")
     that PyTorch has no kernel for. kernel, reference: see above. ufunc:
-    NumPy's ufunc of the same meaning, called directly; the body may then be empty.
+    NumPy's ufunc of the same meaning, called directly; the body may then be empty. elementwise: forward and rules
+    may be computed on parts of the arrays, which they then are where arrays are large; so it is for a ufunc.
     """
 
     def define(forward: Callable[..., Any]) -> Callable[..., Any]:
@@ -336,7 +358,10 @@ def _owned(t: Any, given: tuple) -> Any:
     """t; no view any more if its base is nothing that was given: then nobody else has it."""
     if t.view_of is not None:
         base = t.view_of.base
-        if not any(g is base or type(g) in TENSORS and g.view_of is not None and g.view_of.base is base for g in given):
+        if not any(
+            g is base or type(g) in TENSORS and g.view_of is not None and g.view_of.base is base
+            for g in given
+        ):
             t.view_of = None
     return t
 

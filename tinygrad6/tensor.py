@@ -159,12 +159,12 @@ class Tensor:
         return False
 
     is_sparse = is_quantized = is_meta = is_mps = is_cuda
+
     @property
     def layout(self) -> Any:
         from tinygrad6.settings import strided
 
         return strided
-
 
     def size(self, dim: int | None = None) -> Any:
         """The shape, or the length of dimension `dim`; IndexError out of range."""
@@ -365,7 +365,7 @@ class Tensor:
         node = live_node(self)
         if node is None:
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
-        return node.register_hook(hook)
+        return node.hook_gradient(hook)
 
     def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> Any:
         """Call `hook(tensor)` after `.grad` of this leaf was updated; RuntimeError for other tensors."""

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad6.op import NAMES, attach
+from tinygrad6 import dtypes
+from tinygrad6.op import NAMES, attach, case, composite, lift
 from tinygrad6.ops import compare, pointwise
 from tinygrad6.ops.pointwise import mul, quotient
 from tinygrad6.tensor import Tensor
@@ -20,11 +21,19 @@ for _name in ("eq", "ne", "lt", "le", "gt", "ge", "bitwise_left_shift", "bitwise
 
 # ---- options
 
+_NONE: Any = object()
 
-def _scaled(other: Any, alpha: Any, input: Any) -> Any:
+
+def scaled(other: Any, alpha: Any, input: Any) -> Any:
+    """alpha * other, for a sum with input."""
     alpha = alpha.item() if isinstance(alpha, (Tensor, np.generic)) else alpha
     if not isinstance(alpha, (bool, int, float)):
         raise TypeError(f"argument 'alpha' must be Number, not {type(alpha).__name__}")
+    both = [getattr(t, "dtype", type(t)) for t in (input, other)]
+    if isinstance(alpha, bool) and not all(k in (dtypes.bool_, bool) for k in both):
+        raise RuntimeError("Boolean alpha only supported for Boolean results.")
+    if alpha == 1:
+        return other
     floats = [t.array.dtype.kind == "f" for t in (input, other) if isinstance(t, Tensor)]
     if isinstance(alpha, float) and not any(floats) and not isinstance(other, float):
         raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
@@ -34,11 +43,11 @@ def _scaled(other: Any, alpha: Any, input: Any) -> Any:
 def _with_alpha(name: str, sign: str) -> None:
     plain, in_place = getattr(pointwise, name), getattr(Tensor, f"{name}_")
 
-    def function(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
-        return plain(input, other if alpha == 1 else _scaled(other, alpha, input))
+    def function(input: Any, other: Any, *, alpha: Any = _NONE) -> Tensor:
+        return plain(input, other if alpha is _NONE else scaled(other, alpha, input))
 
-    def method(self: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
-        return in_place(self, other if alpha == 1 else _scaled(other, alpha, self))
+    def method(self: Tensor, other: Any, *, alpha: Any = _NONE) -> Tensor:
+        return in_place(self, other if alpha is _NONE else scaled(other, alpha, self))
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"x {sign} alpha * y, elementwise."
@@ -52,6 +61,17 @@ def _with_alpha(name: str, sign: str) -> None:
 
 _with_alpha("add", "+")
 _with_alpha("sub", "-")
+
+
+@composite(method=False, examples=[case((2, 3), (3,), alpha=2.0)])
+def rsub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
+    """other - alpha * x, elementwise."""
+    if not isinstance(other, (Tensor, np.ndarray, np.generic, bool, int, float)):
+        raise TypeError(f"rsub(): argument 'other' (position 2) must be Tensor, not {type(other).__name__}")
+    x = scaled(input, alpha, other if isinstance(other, Tensor) else input)
+    return pointwise.sub(lift(other, input), x)
+
+
 _div, _div_in_place = pointwise.div, Tensor.div_  # type: ignore[attr-defined]
 
 
@@ -85,6 +105,37 @@ NAMES["div"] = Tensor.div = div  # type: ignore[attr-defined]
 Tensor.div_ = div_  # type: ignore[attr-defined]
 
 
+# ---- tensors only, as in PyTorch, where rules and operators may have numbers
+
+
+def _strict(name: str, both: bool) -> None:
+    def checked(call: Any, shown: str) -> Any:
+        def strict(input: Any, other: Any) -> Any:
+            for i, (what, t) in enumerate((("input", input), ("other", other)), 1):
+                if not isinstance(t, Tensor) and (both or i == 1):
+                    raise TypeError(
+                        f"{shown}(): argument '{what}' (position {i}) must be Tensor, not {type(t).__name__}"
+                    )
+            return call(input, other)
+
+        strict.__name__ = strict.__qualname__ = shown
+        strict.__doc__ = call.__doc__
+        strict.op = getattr(call, "op", None)  # type: ignore[attr-defined]
+        return strict
+
+    NAMES[name] = checked(NAMES[name], name)
+    setattr(Tensor, name, NAMES[name])
+    if hasattr(Tensor, f"{name}_"):
+        setattr(Tensor, f"{name}_", checked(getattr(Tensor, f"{name}_"), f"{name}_"))
+
+
+for _name in """
+    atan2 maximum minimum fmax fmin hypot logaddexp logaddexp2 nextafter gcd lcm heaviside logical_and logical_or logical_xor
+""".split():
+    _strict(_name, True)
+for _name in "eq ne lt le gt ge copysign fmod ldexp".split():
+    _strict(_name, False)
+
 # ---- second names
 
 SECOND = {
@@ -108,3 +159,11 @@ for _name in """
     trunc xlogy zero
 """.split():
     NAMES[f"{_name}_"] = getattr(Tensor, f"{_name}_")
+
+
+def fill(input: Tensor, value: Any) -> Tensor:
+    """A tensor like x with a number, or the element of a 0-d tensor, everywhere."""
+    return input.clone().fill_(value)  # type: ignore[attr-defined]
+
+
+NAMES["fill"] = fill

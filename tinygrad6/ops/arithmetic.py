@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad6 import dtypes
-from tinygrad6.op import POSITIVE, REAL, case, composite, lift, no_derivative, op
+from tinygrad6.op import POSITIVE, REAL, case, composite, no_derivative, op
 from tinygrad6.ops.compare import isfinite, isnan
-from tinygrad6.ops.pointwise import add, clamp, div, exp2, mul, pow, where
+from tinygrad6.ops.pointwise import add, clamp, div, exp2, mul, nothing, pow, signs, where
 from tinygrad6.ops.shape import cast
 from tinygrad6.tensor import Tensor, wrap
 
@@ -106,8 +106,8 @@ def ldexp(input: Tensor, other: Tensor) -> Tensor:
 
 
 @op(
-    lambda g, x, y: g * where((x >= y) | isnan(y), 1.0, 0.0 * g),
-    lambda g, x, y: g * where((x >= y) | isnan(y), 0.0 * g, 1.0),
+    lambda g, x, y: g * where((x >= y) | isnan(y), 1.0, nothing(g)),
+    lambda g, x, y: g * where((x >= y) | isnan(y), nothing(g), 1.0),
     promote=True,
     domain=REAL,
 )
@@ -117,8 +117,8 @@ def fmax(x, y):
 
 
 @op(
-    lambda g, x, y: g * where((x <= y) | isnan(y), 1.0, 0.0 * g),
-    lambda g, x, y: g * where((x <= y) | isnan(y), 0.0 * g, 1.0),
+    lambda g, x, y: g * where((x <= y) | isnan(y), 1.0, nothing(g)),
+    lambda g, x, y: g * where((x <= y) | isnan(y), nothing(g), 1.0),
     promote=True,
     domain=REAL,
 )
@@ -149,8 +149,8 @@ def nan_to_num(x, nan=None, posinf=None, neginf=None):
 
 
 @op(
-    lambda g, x, out: g * where(x == 0, 0.0 * g, out / where(x == 0, 1.0 + 0.0 * x, x)),
-    lambda g: g * 0.0,
+    lambda g, x, out: g * where(x == 0, 0.0, out / where(x == 0, 1.0, x)),
+    lambda g: nothing(g),
     promote=True,
     floating=True,
     domain=REAL,
@@ -162,10 +162,10 @@ def copysign(x, y):
     return np.copysign(x, y)
 
 
-@op(lambda g: g * 0.0, domain=REAL, avoid=(0.0,), inplace=True)
+@op(lambda g: nothing(g), domain=REAL, avoid=(0.0,), inplace=True)
 def sgn(x):
     """-1, 0 or 1, elementwise. Its gradient is 0."""
-    return np.sign(x) if x.dtype.kind != "b" else x.copy()
+    return signs(x)
 
 
 @op(no_derivative, no_derivative, domain=REAL, inplace=True, check=lambda arrays: _one_type(arrays))
@@ -180,8 +180,8 @@ def _one_type(arrays: list) -> None:
 
 
 @op(
-    lambda g, x, y: g * where(x == y, 0.0 * g, 1.0),
-    lambda g, x, y: g * where(x == y, 1.0, 0.0 * g),
+    lambda g, x, y: g * where(x == y, nothing(g), 1.0),
+    lambda g, x, y: g * where(x == y, 1.0, nothing(g)),
     promote=True,
     domain=REAL,
     inplace=True,
@@ -306,13 +306,6 @@ def clamp_min(input: Tensor, min: Any) -> Tensor:
 def clamp_max(input: Tensor, max: Any) -> Tensor:
     """x, at most max, elementwise."""
     return clamp(input, None, max)
-
-
-@composite(method=False, examples=[case((2, 3), (3,), alpha=2.0)])
-def rsub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
-    """other - alpha * x, elementwise."""
-    x = input if alpha == 1 else mul(input, alpha)
-    return lift(other, input) - x
 
 
 @composite()

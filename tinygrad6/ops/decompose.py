@@ -22,7 +22,7 @@ import numpy as np
 from tinygrad6 import dtypes
 from tinygrad6.op import case, composite, op
 from tinygrad6.ops.linalg import TYPE_NAMES, mT
-from tinygrad6.ops.pointwise import where
+from tinygrad6.ops.pointwise import nothing, where
 from tinygrad6.ops.reduce import others_product
 from tinygrad6.ops.reduce import sum as total
 from tinygrad6.ops.shape import crop, reshape
@@ -230,15 +230,15 @@ Slogdet = namedtuple("slogdet", "sign logabsdet")
 def slogdet(input: Tensor) -> Any:
     """(sign, logabsdet): the sign of the determinant, -1, 0 or 1, and the logarithm of its size, for (*, N, N)."""
     check_matrix("linalg.slogdet", input)
-    return Slogdet(wrap(np.asarray(np.linalg.slogdet(input.array)[0])), logabsdet(input))
+    size = logabsdet(input)
+    return Slogdet(nothing(size) + wrap(np.asarray(np.linalg.slogdet(input.array)[0])), size)
 
 
 @composite(examples=[case(_regular(3))])
 def logdet(input: Tensor) -> Tensor:
     """log det(input) of square matrices: -inf if singular, nan if the determinant is negative."""
     sign, size = slogdet(input)
-    with np.errstate(all="ignore"):
-        return size + wrap(np.asarray(np.log(sign.array)))
+    return where(sign < 0, math.nan, size)
 
 
 @composite(examples=[case((2, 2), n=3), case(_regular(2), n=-2), case((2, 2), n=0)])

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad6.op import POSITIVE, REAL, case, composite, op
-from tinygrad6.ops.pointwise import cos, exp, exp2, log, log1p, square, where
+from tinygrad6.ops.pointwise import cos, exp, exp2, log, log1p, nothing, square, where
 from tinygrad6.ops.special import erf as _erf
 from tinygrad6.tensor import Tensor
 
@@ -167,7 +167,7 @@ def logit_slope(x: Any, eps: float | None) -> Any:
     """1 / (x (1 - x)); outside [eps, 1 - eps] 0, outside [0, 1] nan if there is no eps."""
     low, beyond = (0.0, math.nan) if eps is None else (eps, 0.0)
     inside = (x >= low) * (x <= 1 - low)
-    return where(inside, 1.0 / (x * (1 - x)), beyond + 0.0 * x)
+    return where(inside, 1.0 / (x * (1 - x)), beyond + nothing(x))
 
 
 @op(
@@ -453,14 +453,14 @@ def i1e(x):
 
 
 def _sign(x: Any) -> Any:
-    return where(x > 0, 1.0, where(x < 0, -1.0, 0.0 * x))
+    return where(x > 0, 1.0, where(x < 0, -1.0, nothing(x)))
 
 
 # ---- the sine over its argument
 
 
 @op(
-    lambda g, x, out: g * where(x == 0, 0.0 * x, (_cos_pi(x) - out) / where(x == 0, 1.0, x)),
+    lambda g, x, out: g * where(x == 0, nothing(x), (_cos_pi(x) - out) / where(x == 0, 1.0, x)),
     domain=REAL,
     avoid=(0.0,),
     floating=True,

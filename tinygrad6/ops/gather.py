@@ -14,7 +14,7 @@ import numpy as np
 from tinygrad6.modes import state
 from tinygrad6.op import case, composite, op
 from tinygrad6.ops.index import ALL, add_rows, items, plus_items, replace_items
-from tinygrad6.ops.pointwise import mul, where
+from tinygrad6.ops.pointwise import mul, nothing, where
 from tinygrad6.ops.shape import expand_to, normal_dim, repeat, reshape, unsqueeze
 from tinygrad6.ops.writers import number
 from tinygrad6.tensor import Tensor, wrap
@@ -270,8 +270,8 @@ def extreme_along(x, index, y, dim, largest=True):
 
 def _ties(x: Any, out: Any, index: Any, y: Any, dim: int) -> Any:
     """How many elements share each extreme: they share its gradient."""
-    winners = where(y == gather_along(out, index, dim), 1.0, 0.0 * y)
-    return where(x == out, 1.0, 0.0 * x) + add_along(winners, index, x.shape, dim)
+    winners = where(y == gather_along(out, index, dim), 1.0, nothing(y))
+    return where(x == out, 1.0, nothing(x)) + add_along(winners, index, x.shape, dim)
 
 
 @composite(
@@ -407,7 +407,8 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
 
 @composite(
     fresh=True,
-    inplace=True, examples=[case((3, 4), dim=1, index=wrap(np.array([3, 0])), source=wrap(np.ones((3, 2))))]
+    inplace=True,
+    examples=[case((3, 4), dim=1, index=wrap(np.array([3, 0])), source=wrap(np.ones((3, 2))))],
 )
 def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     """x with the slices of source in the places along `dim` that the 1-d index names."""
@@ -547,7 +548,9 @@ def _flat(index: Tensor, x: Tensor, name: str) -> np.ndarray:
     return np.array(at)
 
 
-@composite(fresh=True, inplace=True, examples=[case((3, 4), index=wrap(np.array([0, 5])), source=wrap(np.ones(2)))])
+@composite(
+    fresh=True, inplace=True, examples=[case((3, 4), index=wrap(np.array([0, 5])), source=wrap(np.ones(2)))]
+)
 def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
     """x with the elements of source at the flat positions index, added to what is there if accumulate."""
     if source.array.dtype != input.array.dtype:
@@ -571,7 +574,7 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
         case((2, 3), repeats=2, dim=1),
         case((2, 3), repeats=wrap(np.array([2, 1])), dim=0),
         case((2, 3), repeats=2),
-    ]
+    ],
 )
 def repeat_interleave(
     input: Tensor, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None

@@ -15,7 +15,7 @@ import numpy as np
 
 from tinygrad6.op import _mismatch as broadcast_error
 from tinygrad6.op import case, composite, op
-from tinygrad6.ops.pointwise import relu
+from tinygrad6.ops.pointwise import nothing, relu
 from tinygrad6.ops.reduce import norm, root_or_zero
 from tinygrad6.ops.reduce import sum as total
 from tinygrad6.ops.shape import normal_dim, reshape, roll, transpose
@@ -394,7 +394,7 @@ def _scaled_sum(input: Tensor, product: Tensor, beta: float, alpha: float) -> Te
     _expandable(input.array.shape, product.array.shape)
     scaled = product if alpha == 1 else product * alpha
     if beta == 0:
-        return scaled
+        return scaled + nothing(input)
     return scaled + (input if beta == 1 else input * beta)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad6 import dtypes
 from tinygrad6.op import POSITIVE, REAL, case, composite, no_derivative, op
 from tinygrad6.ops.special import erf as _erf
 from tinygrad6.tensor import Tensor
@@ -93,7 +94,11 @@ def _floor_quotient(x: Any, y: Any) -> Any:
     with np.errstate(invalid="ignore", divide="ignore"):
         out = np.floor_divide(x, y)
         # NumPy says nan for x / 0; PyTorch infinity
-        return np.where(np.equal(y, 0), np.true_divide(x, y), out).astype(out.dtype) if out.dtype.kind == "f" else out
+        return (
+            np.where(np.equal(y, 0), np.true_divide(x, y), out).astype(out.dtype)
+            if out.dtype.kind == "f"
+            else out
+        )
 
 
 @op(
@@ -162,25 +167,53 @@ def abs(x):
     """|x|, elementwise. The gradient at 0 is 0."""
 
 
-@op(lambda g: nothing(g), domain=REAL, avoid=(0.0,), inplace=True)
+@op(lambda g: nothing(g), domain=REAL, avoid=(0.0,), inplace=True, elementwise=True)
 def sign(x):
     """-1, 0 or 1, elementwise. Its gradient is 0."""
-    return np.sign(x) if x.dtype.kind != "b" else x.copy()
+    return signs(x)
 
 
-@op(lambda g: nothing(g), domain=REAL, avoid=(-2.0, -1.0, 0.0, 1.0, 2.0), inplace=True, refuse="b")
+def signs(x: np.ndarray) -> np.ndarray:
+    """np.sign, but 0 for nan, as PyTorch has it."""
+    return (
+        x.copy() if x.dtype.kind == "b" else np.greater(x, 0).astype(x.dtype) - np.less(x, 0).astype(x.dtype)
+    )
+
+
+@op(
+    lambda g: nothing(g),
+    domain=REAL,
+    avoid=(-2.0, -1.0, 0.0, 1.0, 2.0),
+    inplace=True,
+    refuse="b",
+    elementwise=True,
+)
 def floor(x):
     """The largest integer not above x, elementwise. Its gradient is 0."""
     return np.floor(x)
 
 
-@op(lambda g: nothing(g), domain=REAL, avoid=(-2.0, -1.0, 0.0, 1.0, 2.0), inplace=True, refuse="b")
+@op(
+    lambda g: nothing(g),
+    domain=REAL,
+    avoid=(-2.0, -1.0, 0.0, 1.0, 2.0),
+    inplace=True,
+    refuse="b",
+    elementwise=True,
+)
 def ceil(x):
     """The smallest integer not below x, elementwise. Its gradient is 0."""
     return np.ceil(x)
 
 
-@op(lambda g: nothing(g), domain=REAL, avoid=(-2.0, -1.0, 0.0, 1.0, 2.0), inplace=True, refuse="b")
+@op(
+    lambda g: nothing(g),
+    domain=REAL,
+    avoid=(-2.0, -1.0, 0.0, 1.0, 2.0),
+    inplace=True,
+    refuse="b",
+    elementwise=True,
+)
 def trunc(x):
     """x without its fraction, elementwise. Its gradient is 0."""
     return np.trunc(x)
@@ -213,13 +246,13 @@ def sqrt(x):
     """The square root, elementwise. At 0 the gradient is inf; below, the value is nan."""
 
 
-@op(lambda g, out: -0.5 * g * out * out * out, domain=POSITIVE, floating=True, inplace=True)
+@op(lambda g, out: -0.5 * g * out * out * out, domain=POSITIVE, floating=True, inplace=True, elementwise=True)
 def rsqrt(x):
     """1 / sqrt(x), elementwise; inf at 0."""
     return np.reciprocal(np.sqrt(x))
 
 
-@op(lambda g, out: -g * out * out, domain=POSITIVE, floating=True, inplace=True)
+@op(lambda g, out: -g * out * out, domain=POSITIVE, floating=True, inplace=True, elementwise=True)
 def reciprocal(x):
     """1 / x, elementwise; inf at 0."""
     return np.reciprocal(x)
@@ -267,6 +300,7 @@ def log1p(x):
     promote=True,
     domain=POSITIVE,
     inplace=True,
+    elementwise=True,
 )
 def pow(x, y):
     """x to the y, elementwise; 0 to the 0 is 1. The gradient in y at x = 0 is 0 for y >= 0, as in PyTorch."""
@@ -409,6 +443,7 @@ def atanh(x):
     floating=True,
     inplace=True,
     examples=[case((2, 3))],
+    elementwise=True,
 )
 def erf(x):
     """The error function, 2/sqrt(pi) times the integral of exp(-t^2) from 0 to x, elementwise."""
@@ -442,13 +477,14 @@ def minimum(x, y):
 
 @op(None, None, method=False, public=False, domain=REAL)
 def share(x, y):
-    """1 where x > y, 1/2 where they are equal, 0 elsewhere: who won a maximum. No gradient."""
+    """0 where x < y, 1/2 where they are equal, 1 elsewhere: who won a maximum. No gradient."""
     kind = (
         np.result_type(x, y)
         if isinstance(x, np.ndarray) and isinstance(y, np.ndarray)
         else (x.dtype if isinstance(x, np.ndarray) else y.dtype)
     )
-    return np.greater(x, y).astype(kind) + np.equal(x, y).astype(kind) * kind.type(0.5)
+    # not `greater`: where one is nan, PyTorch gives each the whole gradient
+    return np.asarray(1 - np.less(x, y).astype(kind) - np.equal(x, y).astype(kind) * kind.type(0.5), kind)
 
 
 @op(
@@ -462,6 +498,7 @@ def share(x, y):
         case(lambda rng: rng.random((2, 3)) < 0.5, (2, 3), (2, 3)),
         case(lambda rng: rng.random((2, 1)) < 0.5, (3,), (2, 3)),
     ],
+    elementwise=True,
 )
 def where(condition, x, y):
     """x where the condition holds, else y, elementwise; the three broadcast together."""
@@ -489,7 +526,14 @@ def _relu_kernel(g, out):
     return (g * np.greater(out, 0),)
 
 
-@op(lambda g, out: g * (out > 0), kernel=_relu_kernel, domain=REAL, avoid=(0.0,), inplace=True)
+@op(
+    lambda g, out: g * (out > 0),
+    kernel=_relu_kernel,
+    domain=REAL,
+    avoid=(0.0,),
+    inplace=True,
+    elementwise=True,
+)
 def relu(x):
     """max(x, 0), elementwise. The gradient at 0 is 0."""
     if x.dtype.kind == "b":
@@ -505,7 +549,14 @@ def _sigmoid_kernel(g, out):
     return (slope,)
 
 
-@op(lambda g, out: g * (out * (1 - out)), kernel=_sigmoid_kernel, domain=REAL, floating=True, inplace=True)
+@op(
+    lambda g, out: g * (out * (1 - out)),
+    kernel=_sigmoid_kernel,
+    domain=REAL,
+    floating=True,
+    inplace=True,
+    elementwise=True,
+)
 def sigmoid(x):
     """1 / (1 + exp(-x)), elementwise: as exact as exp itself in both tails; 0 where exp(-x) is beyond the type's range."""
     if x.dtype.char == "e":
@@ -517,7 +568,7 @@ def sigmoid(x):
     return np.divide(1, z, out=z).reshape(x.shape)
 
 
-@op(lambda g, x: g * sigmoid(-x), method=False, public=False, domain=REAL, floating=True)
+@op(lambda g, x: g * sigmoid(-x), method=False, public=False, domain=REAL, floating=True, elementwise=True)
 def logsigmoid(x):
     """log(sigmoid(x)) = min(x, 0) - log(1 + exp(-|x|)), elementwise, without overflow."""
     return np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x)))
@@ -529,6 +580,7 @@ def logsigmoid(x):
     public=False,
     domain=REAL,
     examples=[case((2, 3)), case((2, 3), beta=2.0), case((2, 3), threshold=1.5)],
+    elementwise=True,
 )
 def softplus(x, beta=1.0, threshold=20.0):
     """log(1 + exp(beta x)) / beta, elementwise; x itself where beta x > threshold."""
@@ -540,12 +592,13 @@ def softplus(x, beta=1.0, threshold=20.0):
 
 
 @op(
-    lambda g, x, negative_slope: g * where(x > 0, 1.0, negative_slope + 0 * x),
+    lambda g, x, negative_slope: g * where(x > 0, 1.0, negative_slope + nothing(x)),
     method=False,
     public=False,
     domain=REAL,
     avoid=(0.0,),
     examples=[case((2, 3)), case((2, 3), negative_slope=0.3), case((2, 3), negative_slope=-0.5)],
+    elementwise=True,
 )
 def leaky_relu(x, negative_slope=0.01):
     """x where x > 0, else negative_slope x, elementwise. The gradient at 0 is negative_slope."""
@@ -554,14 +607,14 @@ def leaky_relu(x, negative_slope=0.01):
 
 @op(
     lambda g, x, alpha, scale, input_scale: (
-        g
-        * where(x > 0, scale + 0 * x, scale * input_scale * alpha * exp(where(x > 0, 0 * x, x) * input_scale))
+        g * where(x > 0, scale, scale * input_scale * alpha * exp(where(x < 0, x, nothing(x)) * input_scale))
     ),
     method=False,
     public=False,
     domain=REAL,
     avoid=(0.0,),
     examples=[case((2, 3)), case((2, 3), alpha=0.5), case((2, 3), alpha=1.5, scale=1.1, input_scale=0.7)],
+    elementwise=True,
 )
 def elu(x, alpha=1.0, scale=1.0, input_scale=1.0):
     """scale x where x > 0, else scale alpha (exp(input_scale x) - 1), elementwise (Clevert et al. 2016)."""
@@ -572,7 +625,7 @@ def elu(x, alpha=1.0, scale=1.0, input_scale=1.0):
     return np.where(x > 0, x * kind(scale), low)
 
 
-@op(lambda g, x: g * silu_slope(x), method=False, public=False, domain=REAL)
+@op(lambda g, x: g * silu_slope(x), method=False, public=False, domain=REAL, elementwise=True)
 def silu(x):
     """x sigmoid(x), elementwise (also called swish)."""
     return x * sigmoid(x)
@@ -589,6 +642,7 @@ def silu_slope(x: Any) -> Any:
     public=False,
     domain=REAL,
     examples=[case((2, 3)), case((2, 3), approximate="tanh")],
+    elementwise=True,
 )
 def gelu(x, approximate="none"):
     """x P(Z <= x) for a standard normal Z, elementwise; approximate="tanh" is the formula of BERT and GPT-2.
@@ -625,6 +679,7 @@ def gelu_slope(x: Any, approximate: str) -> Any:
     domain=REAL,
     avoid=(-0.5, 0.7),
     examples=[case((2, 3), min=-0.5, max=0.7), case((2, 3), min=-0.5), case((2, 3), max=0.7)],
+    elementwise=True,
 )
 def clip_numbers(x, min=None, max=None):
     """x limited to [min, max], two numbers either of which may be None. The gradient at the limits is 1."""
@@ -638,7 +693,41 @@ def clip_numbers(x, min=None, max=None):
     )
 
 
-@op(None, method=False, public=False, examples=[case((2, 3), min=-0.5, max=0.7)])
+@op(
+    lambda g, x, low, high: g * in_order(low, x, high),
+    lambda g, x, low, high: g * pushed_up(x, low, high),
+    lambda g, x, low, high: g * pushed_down(x, low, high),
+    method=False,
+    public=False,
+    domain=REAL,
+    node_name="Clamp",
+    examples=[case((2, 3), (3,), (2, 1)), case((2, 3), (2, 3))],
+)
+def clip_tensors(x, low=None, high=None):
+    """x limited to [low, high], arrays either of which may be None; high wins if low > high; nan stays.
+
+    A gradient goes to x at the limits and between them, else to the limit that was reached.
+    """
+    out = x if low is None else np.maximum(x, low)
+    return out if high is None else np.minimum(out, high)
+
+
+def in_order(low: Any, x: Any, high: Any) -> Any:
+    """1 where low <= x <= high, else 0, as a bool."""
+    inside = x == x
+    inside = inside if low is None else inside & (x >= low)
+    return inside if high is None else inside & (x <= high)
+
+
+def pushed_up(x: Any, low: Any, high: Any) -> Any:
+    return x < low if high is None else (x < low) & (low < high)
+
+
+def pushed_down(x: Any, low: Any, high: Any) -> Any:
+    return x > high if low is None else (x > high) | (high < low)
+
+
+@op(None, method=False, public=False, examples=[case((2, 3), min=-0.5, max=0.7)], elementwise=True)
 def within(x, min=None, max=None):
     """1 where min <= x <= max, else 0, in x's type. No gradient."""
     inside = np.ones(x.shape, bool) if min is None else x >= min
@@ -656,11 +745,12 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     if isinstance(min, Tensor) or isinstance(max, Tensor):
         if not builtins.all(v is None or isinstance(v, Tensor) for v in (min, max)):
             raise TypeError("clamp(): min and max must both be numbers or both be tensors")
-        out = input if min is None else where((input >= min) + (input != input), input, min)
-        return out if max is None else where((out <= max) + (out != out), out, max)
-    from tinygrad6.dtypes import result_type
-
-    common = result_type(input.array, *[v for v in (min, max) if v is not None])
+        low, high = (v if v is None else v.array for v in (min, max))
+        common = dtypes.result_type(*[v for v in (input.array, low, high) if v is not None])
+        return clip_tensors(
+            *[v if v is None or v.array.dtype == common else v.to(common) for v in (input, min, max)]
+        )
+    common = dtypes.result_type(input.array, *[v for v in (min, max) if v is not None])
     return clip_numbers(input if common == input.array.dtype else input.to(common), min, max)
 
 

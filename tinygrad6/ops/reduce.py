@@ -9,9 +9,9 @@ import numpy as np
 
 from tinygrad6 import dtypes
 from tinygrad6.op import POSITIVE, case, composite, op
-from tinygrad6.ops.pointwise import exp, log, maximum, minimum, sign, sqrt, where
+from tinygrad6.ops.pointwise import exp, log, maximum, minimum, nothing, sign, sqrt, where
 from tinygrad6.ops.pointwise import abs as absolute
-from tinygrad6.ops.shape import expand_to, flip_over, normal_dim, normal_dims, permute_to
+from tinygrad6.ops.shape import cast, expand_to, flip_over, normal_dim, normal_dims, permute_to
 from tinygrad6.tensor import Tensor, wrap
 
 _DIMS = [case((2, 3)), case((2, 3), dim=0), case((2, 3), dim=1, keepdim=True), case((2, 3, 2), dim=(0, 2))]
@@ -30,8 +30,14 @@ def _reduced(arrays: list, params: dict) -> None:
         params["dim"] = dims if x.ndim else ()
     dtype = params.get("dtype")
     if dtype is not None:
-        arrays[0] = x.astype(dtypes.to_numpy(dtype), copy=False)
-        params["dtype"] = None
+        params["dtype"] = dtypes.to_numpy(dtype)
+        arrays[0] = as_type(x, params["dtype"])
+
+
+def as_type(x: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """x as another type, without warnings for what does not fit."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        return x.astype(dtype, copy=False)
 
 
 def _reduced_floats(name: str) -> Any:
@@ -60,12 +66,12 @@ def keep_dims(g: Any, x_shape: tuple, dim: tuple, keepdim: bool) -> Any:
 
 @op(lambda g, x_shape, dim, keepdim: widen(g, x_shape, dim, keepdim), prepare=_reduced, examples=_DIMS)
 def sum(x, dim=None, keepdim=False, *, dtype=None):
-    """The sum over `dim` (an int, a tuple, or None for all). Integers and bools add up in int64."""
+    """The sum over `dim` (an int, a tuple, or None for all). Integers and bools add up in int64, or as `dtype`."""
     if x.dtype.kind == "f":
         if x.dtype.char == "e":
             return np.add.reduce(x, dim, np.float32, keepdims=keepdim).astype(x.dtype)
         return np.add.reduce(x, dim, keepdims=keepdim)
-    return np.add.reduce(x, dim, np.int64, keepdims=keepdim)
+    return np.add.reduce(x, dim, np.int64 if dtype is None else x.dtype, keepdims=keepdim)
 
 
 def count(shape: tuple, dim: tuple) -> int:
@@ -101,7 +107,8 @@ def mean(x, dim=None, keepdim=False, *, dtype=None):
 )
 def prod_over(x, dim=None, keepdim=False, *, dtype=None):
     """The product over `dim` (all if None). The gradient is right for zeros too."""
-    return np.multiply.reduce(x, dim, None if x.dtype.kind == "f" else np.int64, keepdims=keepdim)
+    kind = x.dtype if dtype is not None or x.dtype.kind == "f" else np.int64
+    return np.multiply.reduce(x, dim, kind, keepdims=keepdim)
 
 
 def prod_slope(g: Any, x: Any, dim: tuple, keepdim: bool) -> Any:
@@ -180,7 +187,7 @@ def var_slope(g: Any, x: Any, dim: tuple, correction: float, keepdim: bool) -> A
     n = count(x.shape, dim)
     rest = n - correction if n > correction else 0
     g = keep_dims(g, x.shape, dim, keepdim)
-    return (x - mean(x, dim, True)) * divided(g * 2.0, rest)
+    return (x - mean(x, dim, True)) * (g * (2.0 / rest if rest else math.inf))
 
 
 _VARS = [
@@ -265,11 +272,8 @@ def _not_empty(name: str) -> Any:
 def extreme_slope(g: Any, x: Any, out: Any, dim: tuple, keepdim: bool) -> Any:
     """g shared equally among the elements that tie for the extreme."""
     shape = x.shape
-    winners = x == keep_dims(out, shape, dim, keepdim)
-    share = winners / sum(winners, dim, True)
-    return keep_dims(g, shape, dim, keepdim) * (
-        share if not isinstance(share, np.ndarray) else share.astype(x.dtype)
-    )
+    winners = cast(x == keep_dims(out, shape, dim, keepdim), x.dtype)
+    return keep_dims(g, shape, dim, keepdim) * (winners / sum(winners, dim, True))
 
 
 @op(
@@ -326,19 +330,31 @@ def argmin(x, dim=None, keepdim=False):
 
 
 def _first(find: Any, x: np.ndarray, dim: int | None, keepdim: bool) -> Any:
+    if x.dtype.kind == "b":
+        raise NotImplementedError(f"{find.__name__}(): does not support bool input")
     return find(x, dim, keepdims=keepdim) if x.ndim else np.zeros((), np.int64)
 
 
-@op(None, prepare=_reduced, examples=_DIMS)
+def _judged(arrays: list, params: dict) -> None:
+    none = params["dim"] == ()  # for these two, no dimension at all
+    _reduced(arrays, params)
+    params["dim"] = () if none else params["dim"]
+
+
+def _verdict(found: np.ndarray, x: np.ndarray) -> np.ndarray:
+    return found.astype(np.uint8) if x.dtype == np.uint8 else found  # as PyTorch has it
+
+
+@op(None, prepare=_judged, examples=_DIMS)
 def any(x, dim=None, keepdim=False):
-    """Whether some element is nonzero, over `dim` (all if None)."""
-    return np.logical_or.reduce(x, dim, keepdims=keepdim)
+    """Whether some element is nonzero, over `dim` (all if None). bool, but uint8 for uint8."""
+    return _verdict(np.asarray(np.logical_or.reduce(x, dim, keepdims=keepdim)), x)
 
 
-@op(None, prepare=_reduced, examples=_DIMS)
+@op(None, prepare=_judged, examples=_DIMS)
 def all(x, dim=None, keepdim=False):
-    """Whether every element is nonzero, over `dim` (all if None)."""
-    return np.logical_and.reduce(x, dim, keepdims=keepdim)
+    """Whether every element is nonzero, over `dim` (all if None). bool, but uint8 for uint8."""
+    return _verdict(np.asarray(np.logical_and.reduce(x, dim, keepdims=keepdim)), x)
 
 
 # ---- exponentials that cannot overflow
@@ -444,14 +460,17 @@ def log_softmax(x, dim, dtype=None):
 )
 def cumsum(x, dim, *, dtype=None):
     """The running sum along `dim`. Integers and bools add up in int64."""
-    return np.add.accumulate(x, dim, None if x.dtype.kind == "f" else np.int64) if x.ndim else x.copy()
+    kind = x.dtype if x.dtype.kind == "f" or dtype is not None else np.dtype(np.int64)
+    return np.add.accumulate(x, dim, kind) if x.ndim else x.astype(kind)
 
 
 def _cumulative(arrays: list, params: dict) -> None:
     x = arrays[0]
     if params["dtype"] is not None:
-        arrays[0] = x.astype(dtypes.to_numpy(params["dtype"]), copy=False)
-        params["dtype"] = None
+        params["dtype"] = kind = dtypes.to_numpy(params["dtype"])
+        if kind.kind == "b":
+            raise NotImplementedError("\"cumsum_out_cpu\" not implemented for 'Bool'")
+        arrays[0] = as_type(x, kind)
     params["dim"] = normal_dim(params["dim"], x.ndim)
 
 
@@ -481,7 +500,7 @@ def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, 
     if p == -math.inf:
         return amin(size, dim, keepdim)
     if p == 0:
-        return sum((x != 0).to(x.dtype), dim, keepdim)
+        return sum(nothing(x) + (x != 0).to(x.dtype), dim, keepdim)
     if p == 1:
         return sum(size, dim, keepdim)
     total = sum(size**p, dim, keepdim)

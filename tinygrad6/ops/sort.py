@@ -96,7 +96,7 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
         index = np.take_along_axis(part, order(np.take_along_axis(x, part, d), d, largest), d)
     else:
         index = order(x, d, largest)
-        index = index[(slice(None),) * d + (slice(k),)] if x.ndim else index if k else np.zeros(0, np.int64)
+        index = index[(slice(None),) * d + (slice(k),)] if x.ndim else index
     at = wrap(np.ascontiguousarray(index) if index.ndim else index)
     return _TOPK(gather_along(input, at, d), at)
 
@@ -137,6 +137,8 @@ _KTH = returns("kthvalue", "values", "indices")
 def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Any:
     """(values, indices) of the k-th smallest along `dim`, counted from 1."""
     x, d = input.array, normal_dim(dim, input.array.ndim)
+    if x.ndim and not x.shape[d]:
+        raise IndexError(f"kthvalue(): Expected reduction dim {d} to have non-zero size.")
     if not 1 <= k <= (x.shape[d] if x.ndim else 1):
         raise RuntimeError(f"kthvalue(): selected number k out of range for dimension {d}")
     return _chosen(_KTH, input, _pick(order(x, d), d, k - 1), d, keepdim)
@@ -177,6 +179,8 @@ _MEDIAN, _NANMEDIAN = returns("median", "values", "indices"), returns("nanmedian
 
 
 def _median(name: str, made: Any, input: Tensor, dim: int | None, keepdim: bool) -> Any:
+    if input.array.dtype.kind == "b":
+        raise NotImplementedError("\"median_cpu\" not implemented for 'Bool'")
     if dim is None:
         return median_value(input, made is _NANMEDIAN)
     d = normal_dim(dim, input.array.ndim)
@@ -261,7 +265,7 @@ def _quantile(
         case((2, 4), q=0.3),
         case((2, 4), q=0.6, dim=1, interpolation="midpoint"),
         case((4, 2), q=0.2, dim=0, keepdim=True),
-    ]
+    ],
 )
 def quantile(
     input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear"
@@ -354,7 +358,9 @@ _AMINMAX = returns("aminmax", "min", "max")
 def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> Any:
     """(min, max) of all elements, or along `dim`; equal ones share the gradient."""
     a = input.array
-    if not a.size and (dim is None or not a.shape[normal_dim(dim, a.ndim)]):
+    if dim is not None and a.ndim and not a.shape[normal_dim(dim, a.ndim)]:
+        raise IndexError(f"aminmax: Expected reduction dim {dim} to have non-zero size.")
+    if not a.size and dim is None:
         raise RuntimeError(
             "aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity."
         )
@@ -409,8 +415,10 @@ def _products(x: Tensor, dim: int, dtype: Any = None) -> Tensor:
 
 def _cumulative(arrays: list, params: dict) -> None:
     if params.get("dtype") is not None:
-        arrays[0] = arrays[0].astype(dtypes.to_numpy(params["dtype"]), copy=False)
-        params["dtype"] = None
+        params["dtype"] = kind = dtypes.to_numpy(params["dtype"])
+        if kind.kind == "b":
+            raise NotImplementedError("\"cumprod_out_cpu\" not implemented for 'Bool'")
+        arrays[0] = arrays[0].astype(kind, copy=False)
     params["dim"] = normal_dim(params["dim"], arrays[0].ndim)
 
 
@@ -446,11 +454,8 @@ def _sum_from_behind(a: np.ndarray, dim: int) -> np.ndarray:
 )
 def cumprod(x, dim, *, dtype=None):
     """The running product along `dim`. Integers and bools multiply in int64. The gradient is right for zeros too."""
-    return (
-        np.multiply.accumulate(x, dim, None if x.dtype.kind == "f" else np.int64)
-        if x.ndim
-        else (x.copy() if x.dtype.kind == "f" else x.astype(np.int64))
-    )
+    kind = x.dtype if x.dtype.kind == "f" or dtype is not None else np.dtype(np.int64)
+    return np.multiply.accumulate(x, dim, kind) if x.ndim else x.astype(kind)
 
 
 def _exponentials(x: Tensor, dim: int) -> Tensor:
