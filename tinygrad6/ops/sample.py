@@ -167,6 +167,8 @@ def grid_sample(
         raise RuntimeError(
             f"grid_sampler(): expected input to have non-empty spatial dimensions, got {list(x.shape)}"
         )
+    if x.dtype.kind != "f":
+        raise NotImplementedError(f"grid_sample: floating types only, got {input.dtype}")
     if x.dtype != grid.array.dtype:
         raise RuntimeError(
             f"grid_sampler(): expected input and grid to have same dtype, but input has {input.dtype} and grid has "
@@ -174,8 +176,6 @@ def grid_sample(
         )
     if mode == "bicubic" and d == 3:
         raise RuntimeError("grid_sampler(): bicubic interpolation only supports 4D input")
-    if x.dtype.kind != "f":
-        raise NotImplementedError(f"grid_sample: floating types only, got {input.dtype}")
     if x.dtype.char == "e":
         return grid_sample(input.float(), grid.float(), mode, padding_mode, align).half()
     choices = []  # for each dimension: its possible (integer positions, weights)
