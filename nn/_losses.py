@@ -436,6 +436,75 @@ def gaussian_nll_loss(
     return reduced(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)
 
 
+def ctc_loss(
+    log_probs: Tensor,
+    targets: Tensor,
+    input_lengths: Any,
+    target_lengths: Any,
+    blank: int = 0,
+    reduction: str = "mean",
+    zero_infinity: bool = False,
+) -> Tensor:
+    """-log of the probability of labels under log-probabilities (T, N, C), summed over alignments: Graves et al. 2006.
+
+    targets: (N, S) padded, or all labels in one vector; input_lengths and target_lengths (N), as tensors or ints; without
+    N for one sequence. Classes in [0, C) but `blank`. Infinite where no alignment exists, or 0 if zero_infinity. "mean"
+    divides each loss by its target's length first. The gradient is PyTorch's: that of the logits before log_softmax.
+    """
+    check_reduction(reduction)
+    name = "ctc_loss()"
+    single = log_probs.ndim == 2
+    x = log_probs.unsqueeze(1) if single else log_probs
+    if x.ndim != 3 or x.array.dtype.kind != "f":
+        raise RuntimeError(
+            f"{name}: expected log_probs (T, N, C) of floating point, got {list(log_probs.shape)}"
+        )
+    if not x.array.size:
+        raise RuntimeError("log_probs tensor must not be empty")
+    if targets.array.dtype not in (np.int32, np.int64):
+        raise RuntimeError(f"{name}: expected targets of type int32 or int64, got {targets.dtype}")
+    n = x.array.shape[1]
+    steps, lengths = (
+        np.atleast_1d(np.asarray(v.array if isinstance(v, Tensor) else v))
+        for v in (input_lengths, target_lengths)
+    )
+    for what, v, limit in (("input", steps, x.shape[0]), ("target", lengths, None)):
+        if v.dtype.kind not in "iu":
+            raise RuntimeError(f"{what}_lengths must be integral")
+        if v.shape != (n,):
+            raise RuntimeError(f"{what}_lengths must be of size batch_size: expected {(n,)}, got {v.shape}")
+        if (v < 0).any() or limit is not None and (v > limit).any():
+            raise RuntimeError(f"Expected {what}_lengths to be in [0, {limit}], got {v.tolist()}")
+    if not 0 <= blank < x.shape[2]:
+        raise RuntimeError(f"{name}: blank must be in label range [0, {x.shape[2]}), got {blank}")
+    t, width = targets.array, int(lengths.max(initial=0))
+    if t.ndim == 1 and not (single and t.size == width):
+        if t.size != lengths.sum():
+            raise RuntimeError(f"{name}: expected {lengths.sum()} targets in one vector, got {t.size}")
+        t = np.split(t, np.cumsum(lengths)[:-1])
+        t = np.stack([np.pad(row, (0, width - len(row))) for row in t])
+    t = np.atleast_2d(t)
+    if t.shape[0] != n or t.shape[1] < width:
+        raise RuntimeError(f"{name}: expected targets {(n, width)} or longer, got {list(targets.shape)}")
+    counted = np.arange(t.shape[1]) < lengths[:, None]
+    t = np.where(counted, t, blank).astype(np.int64)[:, :width]
+    if ((t < 0) | (t >= x.shape[2])).any():
+        raise RuntimeError(f"{name}: targets must be in [0, {x.shape[2]})")
+    losses = OPS["ctc_rows"].call(
+        x, wrap(t), wrap(steps.astype(np.int64)), wrap(lengths.astype(np.int64)), blank
+    )
+    p = x.exp() * wrap((np.arange(len(x))[:, None] < steps)[:, :, None].astype(x.array.dtype))
+    losses = losses + (p - p.detach()).sum((0, 2))  # nothing, but for the gradient: see above
+    impossible = wrap(losses.array > 1e29)
+    if zero_infinity:
+        losses = losses.masked_fill(impossible, 0.0)
+    elif impossible.array.any():  # their gradients are nan, as PyTorch's are
+        losses = losses * wrap(np.where(impossible.array, math.inf, 1.0).astype(x.array.dtype))
+    if reduction == "mean":
+        return (losses / wrap(np.maximum(lengths, 1).astype(x.array.dtype))).mean()
+    return losses.sum() if reduction == "sum" else losses.squeeze(0) if single else losses
+
+
 # ---- margins
 
 

@@ -31,6 +31,7 @@ from ._losses import (  # noqa: F401 -- part of this namespace
     binary_cross_entropy_with_logits,
     cosine_embedding_loss,
     cross_entropy,
+    ctc_loss,
     gaussian_nll_loss,
     hinge_embedding_loss,
     huber_loss,

@@ -114,6 +114,11 @@ TripletMarginLoss = _loss(
     eps=1e-6,
     swap=False,
 )
+CTCLoss = _loss("CTCLoss", F.ctc_loss, "blank reduction zero_infinity", blank=0, zero_infinity=False)
+
+
+class NLLLoss2d(NLLLoss):
+    """The old name of NLLLoss for images."""
 
 
 class TripletMarginWithDistanceLoss(Module):

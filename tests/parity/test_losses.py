@@ -394,3 +394,53 @@ def test_modules_keep_old_arguments():
         ("HuberLoss", {"delta": -1}), ("MSELoss", {"beta": 1}), ("MultiMarginLoss", {"weight": 1}), ("SmoothL1Loss", {"beta": -1}),
     ):  # fmt: skip
         same(lambda lib, name=name, arguments=arguments: repr(getattr(lib.nn, name)(**arguments)))
+
+
+# ---- connectionist temporal classification
+
+
+@settings(max_examples=25)
+@given(
+    data=st.data(), reduction=REDUCTIONS, zero=st.booleans(), joined=st.booleans(), blank=st.integers(0, 3)
+)
+def test_ctc(data, reduction, zero, joined, blank):
+    n = data.draw(st.integers(1, 3))
+    steps = data.draw(st.lists(st.integers(0, 6), min_size=n, max_size=n))
+    lengths = data.draw(st.lists(st.integers(0, 4), min_size=n, max_size=n))
+    labels = [c for c in range(4) if c != blank]
+    t = np.array(
+        data.draw(st.lists(st.lists(st.sampled_from(labels), min_size=4, max_size=4), min_size=n, max_size=n))
+    )
+    if joined:
+        t = np.concatenate([row[:k] for row, k in zip(t, lengths)])
+    x = tensor(6, n, 4, seed=data.draw(st.integers(0, 3)))
+
+    def run(lib, x, t):
+        loss = lib.nn.functional.ctc_loss(
+            x.log_softmax(-1), t, lib.tensor(steps), lib.tensor(lengths), blank, reduction, zero
+        )
+        # in infinite losses PyTorch's gradients are nan, and so are ours, though not in the same places
+        return loss if lib.isfinite(loss).all() else loss.detach()
+
+    with np.errstate(invalid="ignore"):
+        same(run, x, torch.from_numpy(t), second=False)
+
+
+def test_ctc_of_one_sequence_and_its_own_gradient():
+    x = tensor(5, 4).log_softmax(-1).detach().requires_grad_()
+    t = torch.tensor([1, 2, 2])
+    check("ctc_loss", x, t, (5,), (3,), second=False)
+    check("ctc_loss", x, t, torch.tensor(5), torch.tensor(3), reduction="none", second=False)
+
+
+@pytest.mark.parametrize(
+    "t, steps, lengths, options",
+    [
+        ([[1, 2]], [7], [2], {}), ([[1, 2]], [5], [3], {}), ([[1, 2]], [5, 5], [2], {}), ([[1, 2]], [5], [2, 1], {}),
+        ([[1, 2]], [5], [2], {"blank": 4}), ([1, 2, 3], [5], [2], {}),  ([[1, 2]], [5.0], [2], {}),
+        ([[1, 2]], [5], [2], {"reduction": "batchmean"}), ([[1, 2]], [5], [-1], {}),
+    ],
+)  # fmt: skip
+def test_ctc_refuses(t, steps, lengths, options):
+    x = tensor(5, 1, 4)
+    check("ctc_loss", x, torch.tensor(t), torch.tensor(steps), torch.tensor(lengths), second=False, **options)
