@@ -13,14 +13,16 @@ ROOT = Path(__file__).parent.parent
 
 # From the lowest layer to the highest. A name stands for the module and all below it; the longest match counts.
 LAYERS = [
-    ["dtypes", "modes", "hooks", "threads", "ops.special"],
+    ["dtypes", "modes", "hooks", "threads", "blocks", "ops.special"],
     ["engine", "view", "random", "printing"],
     ["tensor"],
     ["dispatch"],
     ["op"],
     ["inplace"],
     ["ops", "autograd.anomaly"],
-    ["autograd", "func", "linalg", "special", "draw", "serialization", "settings", "datasets", "utils", "testing", "vision"],
+    ["autograd", "func", "linalg", "special", "draw", "settings", "datasets", "utils", "testing", "vision"]
+    + ["serialization", "archive", "files", "pickles", "safetensors"]
+    + ["accelerator", "amp", "backends", "cuda", "mps", "version", "absent", "distributions"],
     ["nn.parameter", "optim"],
     ["nn"],
     [""],  # tinygrad6/__init__.py

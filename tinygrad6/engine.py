@@ -19,11 +19,12 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad6 import modes
+from tinygrad6 import blocks, modes
 
 ndarray = np.ndarray
 clock: Callable[[], int] = itertools.count(1).__next__  # ticks for every node made and every write recorded
 TENSOR: type = object  # set by tensor.py, so that graph mode can rejoin saved arrays to their history
+watch: Callable[..., Any] | None = None  # set by autograd/graph.py when somebody wants to see what nodes do
 LAST = 1 << 62  # hooks with keys from here on run after the others
 FREED = (
     "Trying to backward through the graph a second time (or directly access saved tensors after they have "
@@ -70,7 +71,9 @@ class Node:
                 raise RuntimeError(self._changed(cell))
         op = self.op
         if graph:
-            source = Rejoined(self)
+            source: Any = Rejoined(self)
+        elif g.size >= op.limit and (found := self._in_blocks(g)) is not None:
+            return zip(self.parents, found, strict=True)
         elif op.kernel is not None:
             return zip(self.parents, op.kernel(g, self), strict=True)
         else:
@@ -78,6 +81,21 @@ class Node:
         return [
             (p, rule(g, source)) for p, rule in zip(self.parents, op.readers, strict=True) if p is not None
         ]
+
+    def _in_blocks(self, g: ndarray) -> list | None:
+        """The gradients of a large elementwise op, computed block by block; None if its arrays differ in shape."""
+        op, params, parents = self.op, self.params, self.parents
+        arrays = [g, *self.saved]  # type: ignore[misc]
+        if not blocks.alike(arrays):
+            return None
+
+        def gradients(g: ndarray, *saved: Any) -> Any:
+            part = Part(saved, params, parents)
+            if op.kernel is not None:
+                return op.kernel(g, part)
+            return [None if p is None else rule(g, part) for p, rule in zip(parents, op.readers, strict=True)]
+
+        return blocks.in_blocks(gradients, arrays)
 
     def _changed(self, cell: list) -> str:
         which = self.cells.index(cell)
@@ -87,7 +105,12 @@ class Node:
             "one of the variables needed for gradient computation has been modified by an inplace operation: "
             f"the {'output' if which == len(names) - 1 else repr(names[which])} of {self.op.name}() "
             f"[{value.dtype} {list(value.shape)}] is at version {cell[1]}; {self.name()} needs the value it had "
-            "when it was recorded. Hint: change a clone() instead."
+            "when it was recorded. Hint: change a clone() instead; "
+            + (
+                f"it was changed here (most recent call last):\n{cell[2]}"
+                if len(cell) > 2
+                else "autograd.set_detect_anomaly(True) tells the line that changed it."
+            )
         )
 
     def release(self) -> None:
@@ -99,7 +122,7 @@ class Node:
         """PyTorch's name for this node, such as MulBackward0."""
         return self.op.node_name
 
-    def register_hook(self, hook: Callable[..., Any]) -> Any:
+    def hook_gradient(self, hook: Callable[..., Any]) -> Any:
         """Call `hook(grad)` when the gradient of this node's output is complete; a result replaces it."""
         from tinygrad6.hooks import RemovableHandle
 
@@ -108,6 +131,21 @@ class Node:
         handle = RemovableHandle(self.hooks)
         self.hooks[handle.id] = hook
         return handle
+
+    def register_prehook(self, hook: Callable[..., Any]) -> Any:
+        """Call `hook((grad,))` before this node passes gradients on; a tuple it returns replaces the gradient."""
+
+        def single(g: Any) -> Any:
+            answer = hook((g,))
+            return answer[0] if isinstance(answer, tuple) else answer
+
+        return self.hook_gradient(single)
+
+    def register_hook(self, hook: Callable[..., Any]) -> Any:
+        """Call `hook(grad_inputs, grad_outputs)` after this node ran; a tuple it returns replaces grad_inputs."""
+        from tinygrad6.autograd.graph import hook_after
+
+        return hook_after(self, hook)
 
     @property
     def next_functions(self) -> tuple:
@@ -133,21 +171,30 @@ class Leaf(Node):
         return "AccumulateGrad"
 
 
-class Rejoined:
+class Part:
+    """A node as its rules see it when they are given parts of its arrays."""
+
+    __slots__ = ("saved", "params", "parents")
+
+    def __init__(self, saved: tuple, params: dict, parents: tuple) -> None:
+        self.saved, self.params, self.parents = saved, params, parents
+
+
+class Rejoined(Part):
     """A node as its rules see it under `create_graph`: saved arrays are Tensors with their history again.
 
     Nothing was stored twice for this: an input belongs to its parent's node, the output to the node itself.
     """
 
-    __slots__ = ("saved", "params", "parents")
+    __slots__ = ()
 
     def __init__(self, node: Node) -> None:
         origins = (*node.parents, node)
-        self.saved = tuple(
+        saved = tuple(
             TENSOR.rejoin(a, origin, cell) if isinstance(a, ndarray) else a  # type: ignore[attr-defined]
             for a, origin, cell in zip(node.saved or (), origins, node.cells, strict=False)
         )
-        self.params, self.parents = node.params, node.parents
+        super().__init__(saved, node.params, node.parents)
 
 
 def fit(g: Any, shape: tuple, dtype: np.dtype) -> Any:
@@ -189,7 +236,7 @@ def backprop(
                 heap.append((-node.rank, node))
     heapq.heapify(heap)
     useful = None if targets is None else _leading_to(targets, list(waiting))
-    push, pop = heapq.heappush, heapq.heappop
+    push, pop, observer = heapq.heappush, heapq.heappop, watch
 
     while heap:
         node = pop(heap)[1]
@@ -208,7 +255,7 @@ def backprop(
             if not any(p in useful for p in node.parents):  # type: ignore[operator]
                 continue
             mine = False
-        for parent, new in node.gradients(g, graph):
+        for parent, new in node.gradients(g, graph) if observer is None else observer(node, g, graph):
             if new is None or parent is None:
                 continue
             if new.shape != parent.shape or new.dtype is not parent.dtype:

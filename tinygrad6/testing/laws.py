@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad6 import autograd, engine
+from tinygrad6 import autograd, blocks, engine
 from tinygrad6.op import Case, Op, no_derivative
 from tinygrad6.tensor import Tensor, wrap
 from tinygrad6.testing.close import assert_close
@@ -250,6 +250,30 @@ def _agree(op: Op, row: list, single: list, example: Case, tolerance: float) -> 
     for a, b in zip(all_of(single), all_of(row), strict=True):
         assert a.array.shape == (), f"of 0-d tensors it makes shape {a.array.shape}"
         np.testing.assert_allclose(a.array, b.array[0], rtol=tolerance, atol=tolerance)
+
+
+@law
+def an_elementwise_op_may_be_cut(op: Op, example: Case, rng: np.random.Generator) -> None:
+    """Forward and gradients computed in blocks, on several threads, are those computed whole, bit for bit."""
+    if not op.elementwise:
+        return
+    shape = next((s for s in example.shapes if s and not callable(s)), None)
+    if shape is None or any(callable(s) or s not in (shape, ()) for s in example.shapes):
+        return
+    tensors = inputs(op, Case(tuple((5, 9) if s else s for s in example.shapes), example.params), rng)
+    out = call(op, tensors, example)
+    g = rng.uniform(-1, 1, out.array.shape)
+    plain = [] if out.node is None else [a for _, a, _ in engine.backprop([(out.node, g)], False, True)]
+    before = blocks.BLOCK, blocks.SHARED, op.limit
+    blocks.BLOCK, blocks.SHARED, op.limit = 8, 16, 0
+    try:
+        params = dict(example.params) if out.node is None else out.node.params
+        np.testing.assert_array_equal(op.large([t.array for t in tensors], params), out.array)
+        cut = [] if out.node is None else [a for _, a, _ in engine.backprop([(out.node, g)], False, True)]
+    finally:
+        blocks.BLOCK, blocks.SHARED, op.limit = before
+    for a, b in zip(plain, cut, strict=True):
+        np.testing.assert_array_equal(b, a)
 
 
 @law

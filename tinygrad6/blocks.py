@@ -1,0 +1,78 @@
+"""Large elementwise work, cut into blocks.
+
+An elementwise function does not care where its arrays are cut. In blocks that fit the cache, its second pass and those
+after it find their operands there instead of in memory; and blocks can be shared among threads. What comes out is the
+same, bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad6.threads import share
+
+ndarray = np.ndarray
+BLOCK = 1 << 15  # elements of a block
+LARGE = 1 << 16  # from here on blocks pay
+SHARED = 1 << 19  # from here on threads pay
+
+
+def alike(arrays: Sequence[Any]) -> bool:
+    """Whether all of them are C-contiguous arrays of one shape, 0-d arrays, or no arrays at all."""
+    shape = None
+    for a in arrays:
+        if type(a) is ndarray and a.ndim:
+            if shape is None:
+                shape = a.shape
+            if a.shape != shape or not a.flags.c_contiguous:
+                return False
+    return shape is not None
+
+
+def in_blocks(
+    function: Callable[..., Sequence[ndarray | None]], arrays: Sequence[Any]
+) -> list[ndarray | None] | None:
+    """function(*arrays), a sequence of arrays of their shape or None, computed block by block.
+
+    None, and nothing is gained, if a result has another shape. `arrays` must be `alike`.
+    """
+    flat = [a.reshape(-1) if type(a) is ndarray and a.ndim else a for a in arrays]
+    model = next(a for a in arrays if type(a) is ndarray and a.ndim)
+
+    def part(start: int, stop: int) -> Sequence[ndarray | None]:
+        return function(*[a[start:stop] if type(a) is ndarray and a.ndim else a for a in flat])
+
+    first = part(0, BLOCK)
+    if any(r is not None and (type(r) is not ndarray or r.shape != (BLOCK,)) for r in first):
+        return None
+    outs = [None if r is None else np.empty(model.size, r.dtype) for r in first]
+
+    def put(start: int, stop: int, results: Sequence[ndarray | None]) -> None:
+        for out, r in zip(outs, results, strict=True):
+            if out is not None:
+                out[start:stop] = r
+
+    def work(first_block: int, last_block: int) -> None:
+        for i in range(first_block + 1, last_block + 1):
+            start, stop = i * BLOCK, min((i + 1) * BLOCK, model.size)
+            put(start, stop, part(start, stop))
+
+    put(0, BLOCK, first)
+    share(work, -(-model.size // BLOCK) - 1, model.size >= SHARED)
+    return [None if o is None else o.reshape(model.shape) for o in outs]
+
+
+def ufunc_in_parts(ufunc: Any, arrays: Sequence[Any], dtype: np.dtype) -> ndarray:
+    """ufunc(*arrays) with one part per thread. `arrays` must be `alike`, and the result be of `dtype`."""
+    flat = [a.reshape(-1) if type(a) is ndarray and a.ndim else a for a in arrays]
+    model = next(a for a in arrays if type(a) is ndarray and a.ndim)
+    out = np.empty(model.size, dtype)
+
+    def work(start: int, stop: int) -> None:
+        ufunc(*[a[start:stop] if type(a) is ndarray and a.ndim else a for a in flat], out=out[start:stop])
+
+    share(work, model.size)
+    return out.reshape(model.shape)
