@@ -32,8 +32,6 @@ LIMITS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "lr_decay": ("lr_decay value", lambda v: v >= 0.0),
     "momentum_decay": ("momentum_decay value", lambda v: v >= 0.0),
     "initial_accumulator_value": ("initial_accumulator_value value", lambda v: v >= 0.0),
-    "beta2_decay": ("beta2_decay value", lambda v: v <= 0.0),
-    "d": ("clipping threshold d", lambda v: v >= 1.0),
 }
 
 

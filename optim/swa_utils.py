@@ -1,0 +1,239 @@
+"""Averaging weights over training: stochastic weight averaging (SWA) and exponential moving averages (EMA).
+
+    averaged = AveragedModel(model)                            # a copy that becomes the mean of the weights
+    scheduler = SWALR(optimizer, swa_lr=0.05)
+    for epoch in range(100):
+        train(model)
+        if epoch >= 75:
+            averaged.update_parameters(model)
+            scheduler.step()
+    update_bn(loader, averaged)                                # running statistics for the averaged weights
+
+Sources: Izmailov et al. 2018, "Averaging Weights Leads to Wider Optima and Better Generalization"; Polyak and Juditsky 1992.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import math
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from tinygrad6.modes import no_grad
+from tinygrad6.tensor import Tensor
+
+from .lr_scheduler import LRScheduler, _per_group
+from .optimizer import Optimizer
+
+if TYPE_CHECKING:
+    AveragedModel: Any
+
+
+def get_ema_avg_fn(decay: float = 0.999) -> Callable[..., Tensor]:
+    """decay average + (1 - decay) model, for AveragedModel's avg_fn; ValueError unless 0 <= decay <= 1."""
+    _check_decay(decay)
+
+    @no_grad()
+    def ema_update(averaged: Tensor, current: Tensor, num_averaged: Any) -> Tensor:
+        return decay * averaged + (1 - decay) * current
+
+    return ema_update
+
+
+def get_swa_avg_fn() -> Callable[..., Tensor]:
+    """average + (model - average) / (n + 1), the mean of all models so far, for AveragedModel's avg_fn."""
+
+    @no_grad()
+    def swa_update(averaged: Tensor, current: Tensor, num_averaged: Any) -> Tensor:
+        return averaged + (current - averaged) / (num_averaged + 1)
+
+    return swa_update
+
+
+def get_ema_multi_avg_fn(decay: float = 0.999) -> Callable[..., None]:
+    """As get_ema_avg_fn, on lists and in place, for AveragedModel's multi_avg_fn; ValueError unless 0 <= decay <= 1."""
+    _check_decay(decay)
+
+    @no_grad()
+    def ema_update(averaged: list[Tensor], current: list[Tensor], num_averaged: Any) -> None:
+        _towards(averaged, current, 1 - decay)
+
+    return ema_update
+
+
+def get_swa_multi_avg_fn() -> Callable[..., None]:
+    """As get_swa_avg_fn, on lists and in place, for AveragedModel's multi_avg_fn."""
+
+    @no_grad()
+    def swa_update(averaged: list[Tensor], current: list[Tensor], num_averaged: Any) -> None:
+        _towards(averaged, current, float(1 / (num_averaged + 1)))
+
+    return swa_update
+
+
+def _check_decay(decay: float) -> None:
+    if not 0.0 <= decay <= 1.0:
+        raise ValueError(f"Invalid decay value {decay} provided. Please provide a value in [0,1] range.")
+
+
+def _towards(averaged: list[Tensor], current: list[Tensor], weight: float) -> None:
+    """averaged += weight (current - averaged); counts and the like are cut to whole numbers."""
+    for a, c in zip(averaged, current, strict=True):
+        if a.is_floating_point():
+            a.lerp_(c, weight)
+        else:
+            a.copy_(a * (1 - weight) + c * weight)
+
+
+def __getattr__(name: str) -> Any:
+    if name != "AveragedModel":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # A model is a Module, and optim does not need nn otherwise: the class is made when it is first asked for.
+    from tinygrad6.nn import Module
+
+    class AveragedModel(Module):
+        """A copy of `model`, `module`, whose weights become averages: by default of all models it was updated with.
+
+        avg_fn(average, current, n) gives the new average of a parameter; multi_avg_fn(averages, currents, n) changes lists
+        of one dtype in place; n, the buffer n_averaged, counts the models averaged. The first update copies. Buffers are
+        averaged with use_buffers, else copied. AssertionError if both functions are given.
+
+        >>> import tinygrad6 as torch
+        >>> from tinygrad6.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+        >>> model = torch.nn.Linear(1, 1, bias=False)
+        >>> averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.9))
+        >>> for value in (1.0, 2.0):
+        ...     torch.nn.init.constant_(model.weight, value)
+        ...     averaged.update_parameters(model)
+        Parameter containing:
+        tensor([[1.]], requires_grad=True)
+        Parameter containing:
+        tensor([[2.]], requires_grad=True)
+        >>> averaged.module.weight.item()
+        1.100000023841858
+        """
+
+        def __init__(
+            self,
+            model: Any,
+            device: Any = None,
+            avg_fn: Callable[..., Tensor] | None = None,
+            multi_avg_fn: Callable[..., None] | None = None,
+            use_buffers: bool = False,
+        ) -> None:
+            super().__init__()
+            if avg_fn is not None and multi_avg_fn is not None:
+                raise AssertionError("Only one of avg_fn and multi_avg_fn should be provided")
+            self.module = copy.deepcopy(model)
+            if device is not None:
+                self.module = self.module.to(device)
+            self.register_buffer("n_averaged", Tensor(1).sum().long())
+            self.avg_fn, self.multi_avg_fn, self.use_buffers = avg_fn, multi_avg_fn, use_buffers
+
+        def forward(self, *args: Any, **kwargs: Any) -> Any:
+            return self.module(*args, **kwargs)
+
+        @no_grad()
+        def update_parameters(self, model: Any) -> None:
+            """Take `model` into the average."""
+            pairs = list(zip(self.module.parameters(), model.parameters(), strict=True))
+            buffers = list(zip(self.module.buffers(), model.buffers(), strict=True))
+            if self.use_buffers:
+                pairs += buffers
+            n = self.n_averaged
+            if n == 0:
+                for average, current in pairs:
+                    average.copy_(current)
+            elif self.multi_avg_fn is not None:
+                for _, alike in itertools.groupby(sorted(pairs, key=_dtype_name), key=_dtype_name):
+                    averages, currents = zip(*[(a.detach(), c.detach()) for a, c in alike])
+                    self.multi_avg_fn(list(averages), list(currents), n.clone())
+            else:
+                average_of = self.avg_fn or get_swa_avg_fn()
+                for average, current in pairs:
+                    average.copy_(average_of(average.detach(), current.detach(), n.clone()))
+            if not self.use_buffers:
+                for average, current in buffers:
+                    average.copy_(current)
+            n.add_(1)
+
+    AveragedModel.__qualname__ = "AveragedModel"  # so that it can be pickled by name
+    globals()["AveragedModel"] = AveragedModel
+    return AveragedModel
+
+
+def _dtype_name(pair: tuple[Tensor, Tensor]) -> str:
+    return str(pair[0].dtype)
+
+
+@no_grad()
+def update_bn(loader: Iterable[Any], model: Any, device: Any = None) -> None:
+    """Compute the BatchNorm statistics of `model` anew, as the plain mean over the batches of `loader`.
+
+    A batch is a tensor, or a list or tuple that begins with one. Whether the model trains is left as it was.
+    """
+    momenta = {
+        m: m.momentum
+        for m in model.modules()
+        if hasattr(m, "reset_running_stats") and "BatchNorm" in type(m).__name__
+    }
+    if not momenta:
+        return
+    was_training = model.training
+    model.train()
+    try:
+        for m in momenta:
+            m.reset_running_stats()
+            m.momentum = None
+        for batch in loader:
+            x = batch[0] if isinstance(batch, (list, tuple)) else batch
+            model(x if device is None else x.to(device))
+    finally:
+        for m, momentum in momenta.items():
+            m.momentum = momentum
+        model.train(was_training)
+
+
+class SWALR(LRScheduler):
+    """lr goes from what it is to swa_lr over anneal_epochs steps, then stays there.
+
+    swa_lr is a number or a list with one for each group; anneal_strategy is "cos" or "linear".
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        swa_lr: Any,
+        anneal_epochs: int = 10,
+        anneal_strategy: str = "cos",
+        last_epoch: int = -1,
+    ) -> None:
+        rates = _per_group("swa_lr", optimizer, swa_lr)
+        if anneal_strategy not in ("cos", "linear"):
+            raise ValueError(
+                f"anneal_strategy must be one of 'cos' or 'linear', instead got {anneal_strategy}"
+            )
+        if not isinstance(anneal_epochs, int) or anneal_epochs < 0:
+            raise ValueError(f"anneal_epochs must be equal or greater than 0, got {anneal_epochs}")
+        for group, lr in zip(optimizer.param_groups, rates):
+            group["swa_lr"] = lr
+        self._anneal_strategy, self.anneal_epochs = anneal_strategy, anneal_epochs
+        super().__init__(optimizer, last_epoch)
+
+    def _share(self, step: int) -> float:
+        t = max(0, min(1, step / max(1, self.anneal_epochs)))
+        return (1 - math.cos(math.pi * t)) / 2 if self._anneal_strategy == "cos" else t
+
+    def get_lr(self) -> list[Any]:
+        self._warn_outside_step()
+        step = self._step_count - 1
+        if self.anneal_epochs == 0:
+            step = max(1, step)
+        before, share = self._share(step - 1), self._share(step)
+        rates = []
+        for group in self.optimizer.param_groups:
+            end = group["swa_lr"]
+            start = end if before == 1 else (group["lr"] - before * end) / (1 - before)
+            rates.append(end * share + start * (1 - share))
+        return rates
