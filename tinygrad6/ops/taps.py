@@ -2,8 +2,9 @@
 
 Each output element along a dimension is a weighted sum of a few input elements, its *taps*. A `Map` lists them tap by tap:
 (which outputs, or all; their inputs; their weights, or ones). `gather_taps` applies one Map for each of the last dimensions,
-one dimension after another, and `scatter_taps` is its adjoint; each is the other's rule. No weight is zero by padding a short
-list, so nan and inf reach only what they belong to.
+one dimension after another, and `scatter_taps` is its adjoint; each is the other's rule. The adjoint gathers too, by the
+transposed table: np.add.at and np.add.reduceat took ten times as long. No weight is zero by padding a short list, so nan and
+inf reach only what they belong to.
 """
 
 from __future__ import annotations
@@ -18,85 +19,81 @@ from tinygrad6.ops.window import by_lead
 
 
 class Tap(NamedTuple):
-    """outputs (k) or None for all in order; inputs (k), each output's; weights (k) or None for ones."""
+    """outputs (k), or None for all in order; inputs (k), each output's; weights (k), or None for ones.
 
-    outputs: np.ndarray | None
-    inputs: np.ndarray
+    Positions at equal distances are a slice.
+    """
+
+    outputs: Any
+    inputs: Any
     weights: np.ndarray | None
 
 
 class Map(NamedTuple):
-    """The taps of a dimension of `size` inputs and `made` outputs; the first one has all outputs."""
+    """The taps of a dimension of `size` inputs and `made` outputs; and `back`, those of the adjoint."""
 
     size: int
     made: int
     taps: tuple[Tap, ...]
+    back: tuple[Tap, ...]
 
 
 def from_table(size: int, inputs: Any, weights: Any = None) -> Map:
-    """A Map from, for every output, the list of its inputs and that of their weights (not empty)."""
-    made, taps = len(inputs), []
+    """A Map from, for every output, the list of its inputs and that of their weights."""
+    outputs: list[list] = [[] for _ in range(size)]
+    back: list[list] = [[] for _ in range(size)]
+    for i, seen in enumerate(inputs):
+        for k, j in enumerate(seen):
+            outputs[j].append(i)
+            back[j].append(0 if weights is None else weights[i][k])
+    return Map(size, len(inputs), _taps(inputs, weights), _taps(outputs, None if weights is None else back))
+
+
+def _taps(inputs: Any, weights: Any) -> tuple[Tap, ...]:
+    taps = []
     for k in range(max(map(len, inputs), default=0)):
-        has = [i for i in range(made) if len(inputs[i]) > k]
+        has = [i for i in range(len(inputs)) if len(inputs[i]) > k]
         taps.append(
             Tap(
-                None if len(has) == made else np.array(has),
-                np.array([inputs[i][k] for i in has], np.intp),
+                None if len(has) == len(inputs) else _positions(has),
+                _positions([inputs[i][k] for i in has]),
                 None if weights is None else np.array([weights[i][k] for i in has]),
             )
         )
-    return Map(size, made, tuple(taps))
+    return tuple(taps)
 
 
-def _weighted(x: np.ndarray, weights: np.ndarray | None, axis: int) -> np.ndarray:
-    """x, just made and not shared, times weights along axis."""
-    if weights is not None:
-        x *= weights.astype(x.dtype).reshape(-1, *(1,) * (x.ndim - axis - 1))
-    return x
+def _positions(at: list) -> Any:
+    """Positions as a slice, if they have equal distances, else as an array."""
+    step = at[1] - at[0] if len(at) > 1 else 1
+    if step > 0 and all(b - a == step for a, b in zip(at, at[1:], strict=False)):
+        return slice(int(at[0]), int(at[-1]) + 1, int(step))
+    return np.array(at, np.intp)
 
 
-def _at(axis: int, where: Any) -> tuple:
-    return (*(slice(None),) * axis, where)
-
-
-def _forward(x: np.ndarray, m: Map, axis: int) -> np.ndarray:
-    shape = list(x.shape)
-    shape[axis] = m.made
-    out = np.zeros(shape, x.dtype) if not m.taps else None
-    for tap in m.taps:
-        part = _weighted(x.take(tap.inputs, axis), tap.weights, axis)
+def _gathered(x: np.ndarray, taps: tuple[Tap, ...], made: int, axis: int) -> np.ndarray:
+    """The sums of the taps along axis."""
+    before, after = (slice(None),) * axis, (1,) * (x.ndim - axis - 1)
+    out = None
+    for tap in taps:
+        view = type(tap.inputs) is slice
+        part = x[*before, tap.inputs] if view else x.take(tap.inputs, axis)
+        if tap.weights is not None:
+            part = np.multiply(
+                part, tap.weights.astype(x.dtype).reshape(-1, *after), out=None if view else part
+            )
+        if out is None and tap.outputs is None:
+            out = part.copy() if part.base is not None else part
+            continue
         if out is None:
-            out = part
-        else:
-            out[... if tap.outputs is None else _at(axis, tap.outputs)] += part
-    return out
-
-
-def _backward(g: np.ndarray, m: Map, axis: int) -> np.ndarray:
-    shape = list(g.shape)
-    shape[axis] = m.size
-    out = np.zeros(shape, g.dtype)
-    for tap in m.taps:
-        part = g if tap.outputs is None else g.take(tap.outputs, axis)
-        inputs, weights = tap.inputs, tap.weights
-        if np.any(inputs[1:] < inputs[:-1]):
-            order = np.argsort(inputs, kind="stable")
-            part, inputs = part.take(order, axis), inputs[order]
-            weights = None if weights is None else weights[order]
-        if weights is not None:
-            part = _weighted(part.copy(), weights, axis)
-        starts = np.flatnonzero(np.r_[True, inputs[1:] != inputs[:-1]][: len(inputs)])
-        if len(starts) < len(inputs):
-            part = np.add.reduceat(part, starts, axis)
-        if len(starts):
-            out[_at(axis, inputs[starts])] += part
-    return out
+            out = np.zeros((*x.shape[:axis], made, *x.shape[axis + 1 :]), x.dtype)
+        out[... if tap.outputs is None else (*before, tap.outputs)] += part
+    return np.zeros((*x.shape[:axis], made, *x.shape[axis + 1 :]), x.dtype) if out is None else out
 
 
 def _each(x: np.ndarray, maps: tuple, forward: bool) -> np.ndarray:
     """Every map applied to its dimension: narrowing ones first, so that little is carried along."""
     d = len(maps)
-    step = _forward if forward else _backward
     lead, given = x.shape[: x.ndim - d], x.shape[x.ndim - d :]
     size = tuple(m.made if forward else m.size for m in maps)
     x = x.reshape(math.prod(lead), *given)
@@ -107,7 +104,7 @@ def _each(x: np.ndarray, maps: tuple, forward: bool) -> np.ndarray:
     def work(a: int, b: int) -> None:
         part = x[a:b].astype(np.float32) if widen else x[a:b]
         for i in order:
-            part = step(part, maps[i], i + 1)
+            part = _gathered(part, maps[i].taps if forward else maps[i].back, size[i], i + 1)
         out[a:b] = part
 
     by_lead(work, x if forward else out, d)
