@@ -547,7 +547,7 @@ def cut(t: Any, shape: tuple, domain: tuple, double: Any) -> Any:
     flat = (flat.repeat(k) if k > 1 else flat)[:n].reshape(shape)
     low, high = domain
     # every element gets an offset of its own, or repeated ones would tie
-    shift = type(t)([0.1 + 0.37 * i % 1.7 for i in range(n)]).reshape(shape).to(flat.dtype)
+    shift = type(t)([0.1234567 + 0.37 * i % 1.7 for i in range(n)]).reshape(shape).to(flat.dtype)
     return (flat + shift).sin() * (0.45 * (high - low)) + 0.5 * (low + high)
 
 

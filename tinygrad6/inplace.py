@@ -39,8 +39,8 @@ def twin(name: str, call: Callable[..., Any], composed: bool = False) -> Callabl
                 return write(self, call(self, *args, **kwargs), name)
             finally:
                 state.grad = before
-        # A composite may need the old value in several places: let it work on a copy.
-        source = self.clone() if composed else self
+        # A composite may need the old value in several places, and a pack hook may keep it: let them have a copy.
+        source = self.clone() if composed or state.saving else self
         return write(self, call(source, *args, **kwargs), name)
 
     method.__name__ = method.__qualname__ = f"{name}_"
@@ -116,7 +116,7 @@ def write(t: Any, value: Any, name: str) -> Any:
         # A rule that asked for the value t had keeps a copy of it, if it was not cast to another type, and so copied.
         copy = np.array(old) if any(a is old for a in node.saved) else None
         node.cells = tuple(
-            None if c is t.cell and (a is old or not np.may_share_memory(a, old)) else c
+            None if c is t.cell and (a is old or not isinstance(a, np.ndarray) or not np.may_share_memory(a, old)) else c
             for a, c in zip(node.saved, node.cells, strict=True)
         )
         node.saved = tuple(copy if a is old else a for a in node.saved)
@@ -124,12 +124,20 @@ def write(t: Any, value: Any, name: str) -> Any:
     t.bump()
     if not state.grad or (node is None and live_node(t) is None):
         return t
-    if node is not None and new.dtype != old.dtype:
+    if node is None and old.dtype.kind == "f" and (before := live_node(t)) is not None:
+        node = Node(OPS["nothing"], (before,), (), (), {}, old)  # a result without a gradient: none for the old value
+    elif node is not None and new.dtype != old.dtype:
         node = OPS["cast"].call(value, dtype=old.dtype).node
     if node is not None and node.saved and node.saved[-1] is new and new.dtype == old.dtype:
         # The result now lives in t's memory: changing t again is noticed, and nothing is stored twice.
         node.saved, node.cells = (*node.saved[:-1], old), (*node.cells[:-1], t.cell)
         node.rank = clock()
+    continue_history(t, node)
+    return t
+
+
+def continue_history(t: Any, node: Node | None) -> None:
+    """After a change in place: t's values come from `node` now, or nothing; its base's from there in part."""
     v = t.view_of
     if v is None:
         if t.__dict__.get("retains_grad"):
@@ -141,7 +149,6 @@ def write(t: Any, value: Any, name: str) -> Any:
         v.base.node = Node(OVERWRITE, (v.base.node, node), (), (), params, v.base.array)
         if v.base.__dict__.get("retains_grad"):
             v.base.keep_grad_of(v.base.node, base)
-    return t
 
 
 def _type_name(a: np.ndarray) -> str:

@@ -94,6 +94,13 @@ def live_node(t: Any) -> Any:
 
 def reason(v: View, changed: str) -> str:
     """Why the view may not be changed in place, or be used after it was."""
+    if isinstance(v.recorded, str) and not v.recorded.endswith("0"):
+        return (
+            f"Output 0 of {v.recorded} is a view and {changed} modified inplace. This view was created inside a custom "
+            "Function (or because an input was returned as-is) and the autograd logic to handle view+inplace would override "
+            "the custom backward associated with the custom Function, leading to incorrect gradients. You can fix this by "
+            "cloning the output of the custom Function."
+        )
     if isinstance(v.recorded, str):
         return (
             f"Output of {v.recorded} is a view and {changed} modified inplace. This view is the output of a function that "

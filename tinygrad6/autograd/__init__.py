@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad6 import engine
+from tinygrad6.autograd import anomaly_mode, functional, graph
+from tinygrad6.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly
 from tinygrad6.autograd.function import Function
 from tinygrad6.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
 from tinygrad6.modes import enable_grad, inference_mode, no_grad, set_grad_enabled, state
@@ -16,13 +18,19 @@ from tinygrad6.tensor import Tensor, node_of, run_backward, start, wrap
 __all__ = [
     "Function",
     "GradcheckError",
+    "Variable",
+    "anomaly_mode",
     "backward",
+    "detect_anomaly",
     "enable_grad",
+    "functional",
     "grad",
     "gradcheck",
     "gradgradcheck",
+    "graph",
     "inference_mode",
     "no_grad",
+    "set_detect_anomaly",
     "set_grad_enabled",
 ]
 
@@ -102,7 +110,9 @@ def grad(
     nodes = [node_of(t, i) for i, t in enumerate(wanted)]
     roots = [start(t, w, i, create_graph) for i, (t, w) in enumerate(zip(results, weights, strict=True))]
     retain = create_graph if retain_graph is None else retain_graph
-    targets = {n for n in nodes if n.op is not None or n.tensor() is not None}  # the last: views made under no_grad
+    targets = {
+        n for n in nodes if n.op is not None or n.tensor() is not None
+    }  # the last: views made under no_grad
     found: dict[engine.Node, Any] = {}
     before, state.grad = state.grad, create_graph
     try:

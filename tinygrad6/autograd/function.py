@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 
 from tinygrad6.engine import FREED, Node, fit
+from tinygrad6.autograd.graph import Packed
+from tinygrad6.inplace import continue_history, refuse
 from tinygrad6.modes import state
 from tinygrad6.tensor import TENSORS, Tensor, wrap
-from tinygrad6.view import live_node
+from tinygrad6.view import View, live_node
 
 
 class _Parts:
@@ -28,7 +30,8 @@ class _Parts:
         self.parts = parts
 
     def __add__(self, other: _Parts) -> _Parts:
-        return _Parts({**self.parts, **other.parts})
+        sums = {k: self.parts[k] + g for k, g in other.parts.items() if k in self.parts}
+        return _Parts({**self.parts, **other.parts, **sums})
 
 
 class _Output(Node):
@@ -46,6 +49,10 @@ class _Output(Node):
     def name(self) -> str:
         return self.parents[0].name()
 
+    @property
+    def next_functions(self) -> tuple:
+        return self.parents[0].next_functions
+
 
 class FunctionNode(Node):
     """One application of a Function: the node in the graph and the `ctx` of its forward and backward."""
@@ -54,13 +61,13 @@ class FunctionNode(Node):
         parents = tuple(live_node(t) if state.grad and type(t) in TENSORS else None for t in inputs)
         super().__init__(function, parents, (), (), {}, out)
         self.function = function
-        self.needs_input_grad = tuple(p is not None for p in parents)
+        self.needs_input_grad = tuple(type(t) in TENSORS and t.requires_grad for t in inputs)
         self.materialize = True
         self.to_save: tuple = ()
         self.kept: list | None = []
         self.dirty: tuple = ()
         self.constant: tuple = ()
-        self.outputs: list[tuple] = []  # (shape, dtype) of each
+        self.outputs: list[tuple | None] = []  # (shape, dtype) of each; None for what is no tensor
         self.several = False
 
     # what forward may call
@@ -73,6 +80,9 @@ class FunctionNode(Node):
                     f"save_for_backward can only save variables, but argument is of type {type(t).__name__}"
                 )
         self.to_save = tensors
+
+    def save_for_forward(self, *tensors: Tensor | None) -> None:
+        """Nothing: there is no forward mode to use them."""
 
     def mark_dirty(self, *tensors: Tensor) -> None:
         """Say that forward changed these inputs in place (and returns them)."""
@@ -96,13 +106,19 @@ class FunctionNode(Node):
                 out.append(None)
                 continue
             array, node, cell, version = entry
-            if cell[1] != version:
+            if cell is not None and cell[1] != version:
                 raise RuntimeError(
                     "one of the variables needed for gradient computation has been modified by an inplace operation: a "
                     f"tensor of shape {list(array.shape)} saved by {self.name()} is at version {cell[1]}; expected "
                     f"version {version} instead."
                 )
-            out.append(Tensor.rejoin(array, self if node is _MYSELF else node, cell))
+            if isinstance(array, Packed):
+                array = array.tensor().array
+            if node is _MYSELF:
+                node = self
+            elif isinstance(node, int):  # made anew: this function's own would be a reference cycle
+                node = _Output(self, node, array)
+            out.append(Tensor.rejoin(array, node, cell))
         return tuple(out)
 
     # what the engine calls
@@ -110,12 +126,14 @@ class FunctionNode(Node):
     def gradients(self, g: Any, graph: bool) -> Iterable[tuple[Node, Any]]:
         given = g.parts if self.several else {0: g}
         grads = []
-        for i, (shape, dtype) in enumerate(self.outputs):
+        for i, meta in enumerate(self.outputs):
             part = given.get(i)
-            if part is None and self.materialize:
-                part = np.zeros(shape, dtype)
+            if part is None and self.materialize and meta is not None:
+                part = np.zeros(*meta)
             grads.append(part if part is None or isinstance(part, Tensor) else wrap(np.asarray(part)))
-        answer = self.function.backward(self, *grads)
+        function = self.function
+        rule = function.backward if function.vjp is Function.vjp else function.vjp
+        answer = rule(self, *grads)
         answers = answer if isinstance(answer, tuple) else (answer,)
         n = len(self.parents)
         if len(answers) > n and all(a is None for a in answers[n:]):
@@ -191,6 +209,14 @@ class Function:
             "You must implement either the backward or vjp method for your custom autograd.Function."
         )
 
+    vjp = backward  # PyTorch's other name for it
+
+    @staticmethod
+    def jvp(ctx: Any, *grad_inputs: Any) -> Any:
+        raise NotImplementedError(
+            "Function.jvp is not used: there is no forward mode, func.jvp takes two backward passes"
+        )
+
     @classmethod
     def apply(cls, *args: Any) -> Any:
         """Run forward on the arguments and record it."""
@@ -206,64 +232,67 @@ class Function:
             state.grad = before
         several = isinstance(result, (tuple, list))
         results = tuple(result) if several else (result,)
-        recording = any(ctx.needs_input_grad)
+        recording = any(p is not None for p in ctx.parents)
         outs = [_finish(ctx, r, args, recording) for r in results]
         tensors = [o for o in outs if isinstance(o, Tensor)]
         if recording:
             ctx.several = several or len(tensors) != 1
-            ctx.outputs = [
-                (t.array.shape, t.array.dtype) if isinstance(t, Tensor) else ((), np.dtype("f4"))
-                for t in outs
-            ]
+            ctx.outputs = [(t.array.shape, t.array.dtype) if isinstance(t, Tensor) else None for t in outs]
             if not ctx.several:
                 ctx.shape, ctx.dtype = tensors[0].array.shape, tensors[0].array.dtype
             else:
                 ctx.shape = ctx.dtype = None  # type: ignore[assignment]
             for i, (o, r) in enumerate(zip(outs, results, strict=True)):
-                if (
-                    isinstance(o, Tensor)
-                    and o.array.dtype.kind == "f"
-                    and not any(r is c for c in ctx.constant)
-                ):
-                    o.node = _Output(ctx, i, o.array) if ctx.several else ctx
-            made = {id(r): o for r, o in zip(results, outs, strict=True) if isinstance(o, Tensor)}
+                if not isinstance(o, Tensor):
+                    continue
+                if o.array.dtype.kind != "f" or any(r is c for c in ctx.constant):
+                    o.node = None
+                    continue
+                node = _Output(ctx, i, o.array) if ctx.several else ctx
+                if any(r is d for d in ctx.dirty):
+                    continue_history(o, node)
+                else:
+                    o.node = node
+            made = {
+                id(r): (i if ctx.several else _MYSELF, o)
+                for i, (r, o) in enumerate(zip(results, outs, strict=True))
+                if isinstance(o, Tensor) and o.node is not None
+                if any(r is d for d in ctx.dirty) or not any(r is a for a in args)
+            }
             ctx.kept = [_entry(t, made) for t in ctx.to_save]
         ctx.to_save = ctx.dirty = ctx.constant = ()
         return tuple(outs) if several else outs[0]
 
 
 def _finish(ctx: FunctionNode, r: Any, args: tuple, recording: bool) -> Any:
-    """An output as it is given out: changed inputs are themselves, unchanged ones become aliases."""
+    """An output as it is given out: changed inputs are themselves, unchanged ones become views that may not be changed."""
     if not isinstance(r, Tensor):
         return r
     if any(r is d for d in ctx.dirty):
-        if recording:
-            if r.view_of is not None:
-                raise NotImplementedError(
-                    f"{ctx.name()}: mark_dirty on a view is not supported; clone() it first"
-                )
-            node = live_node(r)
-            if node is not None and node.op is None:
-                raise RuntimeError(
-                    "a leaf Variable that requires grad is being used in an in-place operation."
-                )
+        if recording and state.grad:
+            refuse(r, ctx.name(), True)
         r.bump()
         return r
-    if any(r is a for a in args):
-        return r.detach()
-    return r
+    if not any(r is a for a in args):
+        return r
+    out = r.detach()
+    if recording:
+        base, chain = (r, ()) if r.view_of is None else (r.view_of.base, r.view_of.chain)
+        out.view_of = View(base, chain, r.cell[1], ctx.name())
+    return out
 
 
 def _entry(t: Tensor | None, made: dict) -> tuple | None:
+    """What is kept of a saved tensor: (array or Packed, node or which output of this function, cell, version)."""
     if t is None:
         return None
-    if id(t) in made:
-        out = made[id(t)]
-        node = _MYSELF if isinstance(out.node, FunctionNode) else None
-        if node is None and out.node is not None:
-            node = out.node if not isinstance(out.node, _Output) else None
-        return out.array, node, out.cell, out.cell[1]
-    return t.array, live_node(t), t.cell, t.cell[1]
+    where, t = made.get(id(t), (None, t))
+    array = Packed(t.array) if state.saving else t.array
+    if where is None:
+        where = live_node(t)
+    if isinstance(array, Packed) and not array.shares(t.array):
+        return array, where, None, 0
+    return array, where, t.cell, t.cell[1]
 
 
 class _Refusal(Node):
