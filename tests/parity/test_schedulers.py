@@ -311,6 +311,70 @@ def test_swalr(data):
     close(scheds[0].state_dict(), scheds[1].state_dict())
 
 
+# ---- swa_utils
+
+
+AVERAGES = {
+    "default": lambda m: {},
+    "avg_fn swa": lambda m: dict(avg_fn=m.get_swa_avg_fn()),
+    "avg_fn ema": lambda m: dict(avg_fn=m.get_ema_avg_fn(0.75)),
+    "multi swa": lambda m: dict(multi_avg_fn=m.get_swa_multi_avg_fn()),
+    "multi ema": lambda m: dict(multi_avg_fn=m.get_ema_multi_avg_fn(0.75)),
+    "own avg_fn": lambda m: dict(avg_fn=lambda a, c, n: (a + c) / 2 + n),
+}
+
+
+@pytest.mark.parametrize("name", AVERAGES)
+@pytest.mark.parametrize("use_buffers", [False, True])
+def test_averaged_model(name, use_buffers):
+    if name == "multi swa" and use_buffers:
+        return  # PyTorch refuses to divide the whole numbers of num_batches_tracked
+    results = []
+    for lib, swa in ((tinygrad6, tinygrad6.optim.swa_utils), (pytorch(), pytorch().optim.swa_utils)):
+        lib.manual_seed(0)
+        model = lib.nn.Sequential(lib.nn.Linear(2, 3), lib.nn.BatchNorm1d(3), lib.nn.Linear(3, 1))
+        averaged = swa.AveragedModel(model, use_buffers=use_buffers, **AVERAGES[name](swa))
+        x = lib.arange(8.0).reshape(4, 2)
+        seen = []
+        for i in range(4):
+            with lib.no_grad():
+                for p in model.parameters():
+                    p.add_(0.5 + i)
+            model(x + i)
+            averaged.update_parameters(model)
+            seen.append({k: v.tolist() for k, v in averaged.state_dict().items()})
+        swa.update_bn([x, [x + 1, 5], (x * 2,)], averaged)
+        seen.append({k: v.tolist() for k, v in averaged.state_dict().items()})
+        assert averaged.module[1].momentum == 0.1 and averaged.training
+        averaged.eval()
+        seen.append(averaged(x).tolist())
+        results.append((seen, repr(averaged)))
+    for a, b in zip(results[0][0], results[1][0], strict=True):
+        if isinstance(b, dict):
+            assert list(a) == list(b)
+            a, b = list(a.values()), list(b.values())
+        for v, w in zip(a, b, strict=True):
+            np.testing.assert_allclose(v, w, rtol=1e-5, atol=1e-5)
+    assert results[0][1] == results[1][1]
+
+
+def test_swa_errors():
+    for lib, swa in ((tinygrad6, tinygrad6.optim.swa_utils), (pytorch(), pytorch().optim.swa_utils)):
+        with pytest.raises(AssertionError, match="Only one of"):
+            swa.AveragedModel(
+                lib.nn.Linear(1, 1), avg_fn=swa.get_swa_avg_fn(), multi_avg_fn=swa.get_swa_multi_avg_fn()
+            )
+        for make in (swa.get_ema_avg_fn, swa.get_ema_multi_avg_fn):
+            with pytest.raises(ValueError, match="Invalid decay value 1.5"):
+                make(1.5)
+        optimizer = lib.optim.SGD([lib.ones(1).requires_grad_()], lr=0.1)
+        for options in (dict(anneal_strategy="x"), dict(anneal_epochs=-1), dict(anneal_epochs=1.5)):
+            with pytest.raises(ValueError, match="anneal"):
+                swa.SWALR(optimizer, 0.1, **options)
+        with pytest.raises(ValueError, match="same length"):
+            swa.SWALR(optimizer, [0.1, 0.2])
+
+
 class Decay:
     """A callable object: its attributes go into the state_dict."""
 
