@@ -12,6 +12,7 @@ from typing import Any
 class _State(threading.local):
     grad = True  # record operations on tensors that require gradients
     inference = False  # inside inference_mode
+    partial = False  # in a backward pass that goes to chosen tensors only
     saving: tuple = ()  # what saved_tensors_hooks, the innermost last, do with saved tensors
 
 

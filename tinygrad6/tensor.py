@@ -607,15 +607,15 @@ def run_backward(
             t.retain_grad()  # as PyTorch does: gradients of later passes are kept too
     roots = [start(t, g, i, create_graph) for i, (t, g) in enumerate(zip(tensors, gradients, strict=True))]
     retain = create_graph if retain_graph is None else retain_graph
-    before = state.grad
-    state.grad = create_graph
+    before = state.grad, state.partial
+    state.grad, state.partial = create_graph, targets is not None
     try:
         for node, g, owned in engine.backprop(roots, create_graph, retain, targets):
             t = node.tensor() if node.op is None else None  # others keep theirs by a hook: see retain_grad
             if t is not None and t.node is not None:  # it may have been frozen since
                 accumulate(t, g, owned)
     finally:
-        state.grad = before
+        state.grad, state.partial = before
 
 
 def accumulate(t: Tensor, g: Any, owned: bool) -> None:

@@ -114,12 +114,13 @@ def grad(
         n for n in nodes if n.op is not None or n.tensor() is not None
     }  # the last: views made under no_grad
     found: dict[engine.Node, Any] = {}
-    before, state.grad = state.grad, create_graph
+    before = state.grad, state.partial
+    state.grad, state.partial = create_graph, True
     try:
         for node, g, owned in engine.backprop(roots, create_graph, retain, targets):
             found[node] = g if isinstance(g, Tensor) else wrap(np.asarray(g) if owned else np.array(g))
     finally:
-        state.grad = before
+        state.grad, state.partial = before
     answers = []
     for node, t in zip(nodes, wanted, strict=True):
         g = found.get(node)

@@ -28,7 +28,7 @@ class _Concatenation(Op):
     def join(self, tensors: Sequence[Tensor], dim: int, common: np.dtype | None = None) -> Tensor:
         arrays = [t.array for t in tensors]
         common = dtypes.result_type(*arrays) if common is None else common
-        out = np.concatenate([a if a.dtype == common else a.astype(common) for a in arrays], dim)
+        out = self.forward([a if a.dtype == common else a.astype(common) for a in arrays], dim)
         result = wrap(out)
         if state.grad and out.dtype.kind == "f":
             parents = tuple([live_node(t) for t in tensors])
@@ -261,6 +261,8 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
 @composite()
 def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """Views of x along `dim`: a number of parts of nearly equal lengths, or cut before each index."""
+    if not input.array.ndim:
+        raise RuntimeError("tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims")
     d = normal_dim(dim, input.array.ndim)
     n = input.array.shape[d]
     if isinstance(indices_or_sections, Tensor):
