@@ -34,6 +34,7 @@ from tinygrad6.threads import share
 
 BLOCK = 1 << 18  # elements of columns made at a time
 LONG = 2  # how much longer than by columns the runs by rows must be, to pay for the changes of order
+FEW = 6  # channels of a group, below which they are too short a run to add up
 WORTH = 1 << 18  # multiplications, from which threads pay
 
 
@@ -122,8 +123,11 @@ class _Layout:
         self.out = output_sizes(self.size, self.kernel, stride, padding, dilation)
         self.k, self.p = w_shape[1] * math.prod(self.kernel), math.prod(self.out)
         self.pointwise = max(self.kernel) == 1 == max(stride) and not any(a or b for a, b in padding)
-        run = w_shape[1] * (1 if backward else self.kernel[-1])
-        self.by_rows = run >= LONG * self.out[-1] and not self.pointwise
+        if backward and groups == 1:  # rows of pixels and channels together
+            self.by_rows = self.c >= FEW and not self.pointwise
+        else:
+            run = w_shape[1] * (1 if backward else self.kernel[-1])
+            self.by_rows = run >= LONG * self.out[-1] and not self.pointwise
         self.block = max(1, min(self.n, BLOCK // max(1, self.k * self.p * groups)))
         self.worth = self.n * self.p * self.k * self.o > WORTH
 
@@ -314,24 +318,32 @@ def convolve_dx(g, w, size, stride, padding, dilation, groups):
     """The adjoint of convolve in x, of spatial size `size`: g (N, O, *out), w (O, C / groups, *kernel) -> (N, C, *size)."""
     if g.dtype.char == "e":
         return convolve_dx(*_widened(g, w), size, stride, padding, dilation, groups).astype(g.dtype)
-    kernel, c = w.shape[2:], w.shape[1] * groups
+    kernel, c, d = w.shape[2:], w.shape[1] * groups, w.ndim - 2
+    wide = tuple(
+        (t * (k - 1) - a, t * (k - 1) - b) for k, t, (a, b) in zip(kernel, dilation, padding, strict=True)
+    )
+    if groups > 1 and w.shape[1] < FEW and len(w) <= 2 * c and max(stride) == 1 and min(map(min, wide)) >= 0:
+        # groups of few channels: adding up takes longer than convolving with the kernels turned round
+        turned = np.flip(w, range(2, d + 2)).reshape(groups, -1, *w.shape[1:]).swapaxes(1, 2)
+        turned = turned.reshape(c, len(w) // groups, *kernel)
+        return convolve(g, turned, None, stride, wide, dilation, groups)
     at = _Layout((len(g), c, *size), w.shape, stride, padding, dilation, groups, backward=True)
     places = overlaps(size, kernel, at.out, stride, padding, dilation)
-    w = at.weight(w)
+    if at.by_rows:  # a matrix for every place in the kernel
+        w = np.ascontiguousarray(w.reshape(groups, at.o // groups, c // groups, -1).transpose(3, 0, 1, 2))
+    else:
+        w = at.weight(w)
     out = np.empty((at.n, c, *size), g.dtype)
-    d = len(kernel)
 
     def work(start: int, stop: int) -> None:
         for i, j in at.blocks(start, stop):
             if at.by_rows:
-                y = np.matmul(at.rows(g[i:j]), w).reshape(groups, j - i, *at.out, *kernel, c // groups)
-                y = y.transpose(1, *range(d + 2, 2 * d + 2), *range(2, d + 2), 0, -1).reshape(
-                    j - i, *kernel, *at.out, c
-                )
-                part = np.zeros((j - i, *size, c), g.dtype)
+                y = np.matmul(at.rows(g[i:j]), w).reshape(*kernel, groups, j - i, *at.out, c // groups)
+                y = y.squeeze(d) if groups == 1 else np.moveaxis(y, d, -2)  # an axis of length 1 breaks up runs
+                part = np.zeros((j - i, *size, *y.shape[2 * d + 1 :]), g.dtype)
                 for place, met, of in places:
-                    part[:, *met] += y[:, *place][:, *of]
-                out[i:j] = part.transpose(0, d + 1, *range(1, d + 1))
+                    part[:, *met] += y[*place, :, *of]
+                out[i:j] = part.reshape(j - i, *size, c).transpose(0, d + 1, *range(1, d + 1))
             elif at.pointwise:
                 np.matmul(
                     w.swapaxes(1, 2),
