@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from tinygrad6.modes import no_grad
 from tinygrad6.tensor import Tensor
 
-from .lr_scheduler import LRScheduler, _per_group
+from .lr_base import LRScheduler, _per_group
 from .optimizer import Optimizer
 
 if TYPE_CHECKING:
