@@ -1,4 +1,4 @@
-"""Convolutions and their transposes in one to three dimensions, which differ only in rank; Unfold and Fold."""
+"""Convolutions and their transposes, which differ only in rank; Unfold and Fold."""
 
 from __future__ import annotations
 
@@ -55,7 +55,8 @@ class _ConvNd(Module):
                 raise ValueError("padding='same' is not supported for strided convolutions")
         if padding_mode not in ("zeros", "reflect", "replicate", "circular"):
             raise ValueError(
-                f"padding_mode must be one of {{'zeros', 'reflect', 'replicate', 'circular'}}, but got padding_mode='{padding_mode}'"
+                f"padding_mode must be one of {{'zeros', 'reflect', 'replicate', 'circular'}}, but got "
+                f"padding_mode='{padding_mode}'"
             )
         self.in_channels, self.out_channels, self.groups, self.padding_mode = (
             in_channels,
@@ -162,8 +163,8 @@ class _Conv(_ConvNd):
 
 _CONV = """{kind} of {shape} with learned weight {weight} and bias (out_channels).
 
-    stride, padding (numbers, or "same" and "valid"), dilation and groups as in PyTorch; padding_mode zeros, reflect,
-    replicate or circular.
+    stride, padding (numbers, or "same" and "valid"), dilation and groups as in PyTorch; padding_mode zeros,
+    reflect, replicate or circular.
     """
 
 
@@ -230,7 +231,8 @@ class _Transposed(_ConvNd):
             size = size[-n:]
         if len(size) != n:
             raise ValueError(
-                f"ConvTranspose{n}D: for {len(shape)}D input, output_size must have {n} or {len(shape)} elements "
+                f"ConvTranspose{n}D: for {len(shape)}D input, output_size must have {n} or {len(shape)} "
+                "elements "
                 f"(got {len(size)})"
             )
         settings = zip(shape[-n:], self.stride, self.padding, self.dilation, self.kernel_size)
@@ -289,7 +291,10 @@ class Unfold(Module):
         return F.unfold(input, self.kernel_size, self.dilation, self.padding, self.stride)
 
     def extra_repr(self) -> str:
-        return f"kernel_size={self.kernel_size}, dilation={self.dilation}, padding={self.padding}, stride={self.stride}"
+        return (
+            f"kernel_size={self.kernel_size}, dilation={self.dilation}, padding={self.padding}, "
+            f"stride={self.stride}"
+        )
 
 
 class Fold(Module):
@@ -307,6 +312,7 @@ class Fold(Module):
 
     def extra_repr(self) -> str:
         return (
-            f"output_size={self.output_size}, kernel_size={self.kernel_size}, dilation={self.dilation}, padding={self.padding}, "
+            f"output_size={self.output_size}, kernel_size={self.kernel_size}, dilation={self.dilation}, "
+            f"padding={self.padding}, "
             f"stride={self.stride}"
         )

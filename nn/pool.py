@@ -1,4 +1,4 @@
-"""Pooling layers, which keep the settings of the function of the same name; and response norms across channels."""
+"""Pooling layers, which keep the settings of the function of the same name; and response norms."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ class _MaxPool(Module):
 
     def extra_repr(self) -> str:
         return (
-            f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, dilation={self.dilation}, "
+            f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, "
+            f"dilation={self.dilation}, "
             f"ceil_mode={self.ceil_mode}"
         )
 
@@ -188,7 +189,10 @@ class _LPPool(Module):
         return function(input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode)
 
     def extra_repr(self) -> str:
-        return f"norm_type={self.norm_type}, kernel_size={self.kernel_size}, stride={self.stride}, ceil_mode={self.ceil_mode}"
+        return (
+            f"norm_type={self.norm_type}, kernel_size={self.kernel_size}, stride={self.stride}, "
+            f"ceil_mode={self.ceil_mode}"
+        )
 
 
 class LPPool1d(_LPPool):
@@ -247,13 +251,13 @@ class _FractionalMaxPool(Module):
 
 
 class FractionalMaxPool2d(_FractionalMaxPool):
-    """The largest of windows of (N, C, H, W) at random distances, as many as output_size or output_ratio say."""
+    """The largest of output_size, or output_ratio, windows of (N, C, H, W) at random distances."""
 
     rank = 2
 
 
 class FractionalMaxPool3d(_FractionalMaxPool):
-    """The largest of windows of (N, C, D, H, W) at random distances, as many as output_size or output_ratio say."""
+    """The largest of output_size, or output_ratio, windows of (N, C, D, H, W) at random distances."""
 
     rank = 3
 
@@ -337,7 +341,7 @@ class LocalResponseNorm(Module):
 
 
 class CrossMapLRN2d(Module):
-    """Not supported: PyTorch's keeps the first channel in every sum, and its gradient is not that of its values."""
+    """Not supported: PyTorch's keeps channel 0 in every sum, and its gradient is not that of its values."""
 
     def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1) -> None:
         raise NotImplementedError(

@@ -1,4 +1,4 @@
-"""Layers that move elements: padding, resizing, rearranging pixels and channels, flattening; and two distances."""
+"""Layers that move elements: padding, resizing, shuffling, flattening; and two distances."""
 
 from __future__ import annotations
 

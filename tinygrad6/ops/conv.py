@@ -1,17 +1,18 @@
 """Convolutions in any number of dimensions: the bilinear triangle.
 
-    y = convolve(x, w)    dx = convolve_dx(g, w)    dw = convolve_dw(x, g)
+y = convolve(x, w)    dx = convolve_dx(g, w)    dw = convolve_dw(x, g)
 
-Each is linear in both arguments, and the rule of each names only the other two, so every order of derivative exists. A
-transposed convolution is convolve_dx.
+Each is linear in both arguments, and the rule of each names only the other two, so every order of derivative
+exists. A transposed convolution is convolve_dx.
 
-Each is a matrix product after laying the windows of x out as a matrix (Chellapilla et al. 2006, "im2col"), or before adding
-such a matrix up into x again; in blocks of a few images, so that the matrix never leaves the cache, and shared among
-threads. The windows are a strided view, and the matrix one copy of it, whose cost lies in the lengths of the runs that are
-contiguous on both sides. Hence two layouts. *By columns*, (C, KH, KW) x (H', W') for every image: runs along W'; the product
-arrives in PyTorch's order. *By rows*, (N, H', W') x (KH, KW, C): runs along KW and C, one product for the block, but input and
-output change their order on the way; for many channels on small maps. Measured and rejected: one layout for the whole batch,
-which is memory traffic; keeping the matrix for the backward pass, which saves 15 % of it for 9 to 25 times the memory;
+Each is a matrix product after laying the windows of x out as a matrix (Chellapilla et al. 2006, "im2col"), or
+before adding such a matrix up into x again; in blocks of a few images, so that the matrix never leaves the
+cache, and shared among threads. The windows are a strided view, and the matrix one copy of it, whose cost
+lies in the lengths of the runs that are contiguous on both sides. Hence two layouts. *By columns*, (C, KH,
+KW) x (H', W') for every image: runs along W'; the product arrives in PyTorch's order. *By rows*, (N, H', W')
+x (KH, KW, C): runs along KW and C, one product for the block, but input and output change their order on the
+way; for many channels on small maps. Measured and rejected: one layout for the whole batch, which is memory
+traffic; keeping the matrix for the backward pass, which saves 15 % of it for 9 to 25 times the memory;
 Winograd's transforms, too many passes in NumPy.
 """
 
@@ -52,7 +53,7 @@ def output_sizes(
 
 
 def padded(x: np.ndarray, padding: tuple, first: int) -> np.ndarray:
-    """x, its spatial dimensions from `first` on, with zeros around it; x itself, if row-major, without padding."""
+    """x, spatial dimensions from `first` on, with zeros around; x itself, if row-major, without padding."""
     if not any(a or b for a, b in padding):
         return np.ascontiguousarray(x)
     whole = [(0, n) for n in x.shape]
@@ -84,7 +85,7 @@ def windows(
 def overlaps(
     size: tuple, kernel: tuple, out: tuple, stride: tuple, padding: tuple, dilation: tuple
 ) -> list[tuple]:
-    """For every place in the kernel (place, where it meets x, of which windows): two tuples of slices of one length.
+    """For every place in the kernel (place, where it meets x, of which windows), the latter as slices.
 
     x[*met] are the elements of the unpadded x that the windows out[*of] have at this place.
     """
@@ -275,7 +276,10 @@ _LINE = {"stride": (2,), "padding": ((1, 1),), "dilation": (1,), "groups": 1}
     ],
 )
 def convolve(x, w, b, stride, padding, dilation, groups):
-    """y[n, o] = sum over c of x[n, c] * w[o, c] (correlated) + b[o]: x (N, C, *size), w (O, C / groups, *kernel), b (O) or None."""
+    """y[n, o] = sum over c of x[n, c] * w[o, c] (correlated) + b[o].
+
+    x (N, C, *size), w (O, C / groups, *kernel), b (O) or None -> (N, O, *out).
+    """
     if x.dtype.char == "e":
         return convolve(*_widened(x, w, b), stride, padding, dilation, groups).astype(x.dtype)
     at = _Layout(x.shape, w.shape, stride, padding, dilation, groups)
@@ -315,7 +319,7 @@ def convolve(x, w, b, stride, padding, dilation, groups):
     ],
 )
 def convolve_dx(g, w, size, stride, padding, dilation, groups):
-    """The adjoint of convolve in x, of spatial size `size`: g (N, O, *out), w (O, C / groups, *kernel) -> (N, C, *size)."""
+    """The adjoint of convolve in x: g (N, O, *out), w (O, C / groups, *kernel) -> (N, C, *size)."""
     if g.dtype.char == "e":
         return convolve_dx(*_widened(g, w), size, stride, padding, dilation, groups).astype(g.dtype)
     kernel, c, d = w.shape[2:], w.shape[1] * groups, w.ndim - 2
@@ -339,7 +343,7 @@ def convolve_dx(g, w, size, stride, padding, dilation, groups):
         for i, j in at.blocks(start, stop):
             if at.by_rows:
                 y = np.matmul(at.rows(g[i:j]), w).reshape(*kernel, groups, j - i, *at.out, c // groups)
-                y = y.squeeze(d) if groups == 1 else np.moveaxis(y, d, -2)  # an axis of length 1 breaks up runs
+                y = y.squeeze(d) if groups == 1 else np.moveaxis(y, d, -2)  # an axis of 1 breaks up runs
                 part = np.zeros((j - i, *size, *y.shape[2 * d + 1 :]), g.dtype)
                 for place, met, of in places:
                     part[:, *met] += y[*place, :, *of]
@@ -414,7 +418,8 @@ def _checked(
             settings[key] = per_dimension(key, settings[key], w.ndim - 2)
     if x.ndim not in (d + 1, d + 2):
         raise RuntimeError(
-            f"Expected {d + 1}D (unbatched) or {d + 2}D (batched) input to {name}, but got input of size: {list(x.shape)}"
+            f"Expected {d + 1}D (unbatched) or {d + 2}D (batched) input to {name}, but got input of size: "
+            f"{list(x.shape)}"
         )
     if w.ndim != d + 2:
         raise RuntimeError(
@@ -586,11 +591,12 @@ def conv2d(
     dilation: Any = 1,
     groups: int = 1,
 ) -> Tensor:
-    """The correlation of images with filters: input (N, C, H, W) or (C, H, W), weight (O, C / groups, KH, KW), bias (O).
+    """The correlation of images with filters.
 
-    The result is (N, O, H', W') with H' = (H + 2 padding - dilation (KH - 1) - 1) // stride + 1. Settings are one number or
-    one per dimension; padding may be "valid" (none) or "same" (H' = H, for stride 1; the odd one goes after).
-    RuntimeError for shapes and types that do not fit.
+    input (N, C, H, W) or (C, H, W), weight (O, C / groups, KH, KW), bias (O).
+    The result is (N, O, H', W') with H' = (H + 2 padding - dilation (KH - 1) - 1) // stride + 1. Settings are
+    one number or one per dimension; padding may be "valid" (none) or "same" (H' = H, for stride 1; the odd
+    one goes after). RuntimeError for shapes and types that do not fit.
     """
     return _conv(2, input, weight, bias, stride, padding, dilation, groups)
 
@@ -645,7 +651,7 @@ def conv_transpose2d(
     groups: int = 1,
     dilation: Any = 1,
 ) -> Tensor:
-    """The gradient of conv2d as a layer: input (N, C, H, W), weight (C, O / groups, KH, KW) -> (N, O, H', W').
+    """The adjoint of conv2d: input (N, C, H, W), weight (C, O / groups, KH, KW) -> (N, O, H', W').
 
     H' = (H - 1) stride - 2 padding + dilation (KH - 1) + output_padding + 1.
     """
@@ -676,7 +682,8 @@ def conv_tbc(input: Tensor, weight: Tensor, bias: Tensor, pad: int = 0) -> Tenso
     """conv1d with the time first: input (T, N, C), weight (K, C, O), bias (O) -> (T', N, O)."""
     if input.array.ndim != 3 or weight.array.ndim != 3 or bias.array.ndim != 1:
         raise RuntimeError(
-            "conv_tbc: input must have 3 dims: time, batch, in_channel; weight 3: kernel_width, in_channels, out_channels; "
+            "conv_tbc: input must have 3 dims: time, batch, in_channel; weight 3: kernel_width, in_channels, "
+            "out_channels; "
             f"bias 1; but got {[list(t.array.shape) for t in (input, weight, bias)]}"
         )
     y = conv1d(permute_to(input, (1, 2, 0)), permute_to(weight, (2, 1, 0)), bias, padding=pad)

@@ -46,7 +46,7 @@ def to_columns(x, kernel, stride, padding, dilation):
     ],
 )
 def from_columns(x, size, kernel, stride, padding, dilation):
-    """Columns (N, C prod(kernel), windows) added up where the windows lie in (N, C, *size): the adjoint of to_columns."""
+    """Columns (N, C prod(kernel), windows) added up in (N, C, *size): the adjoint of to_columns."""
     sides = tuple((p, p) for p in padding)
     made = output_sizes(size, kernel, stride, sides, dilation)
     x = x.reshape(len(x), x.shape[1] // math.prod(kernel), *kernel, *made)
@@ -57,7 +57,7 @@ def from_columns(x, size, kernel, stride, padding, dilation):
 
 
 def _pairs(name: str, floor: int, **settings: Any) -> dict:
-    """Each setting as two numbers; TypeError unless it is one number or two, RuntimeError if one is below `floor`."""
+    """Each setting as two numbers; RuntimeError unless they are one or two, none below `floor`."""
     for key, value in settings.items():
         if isinstance(value, int):
             value = (value, value)
@@ -77,9 +77,10 @@ def _pairs(name: str, floor: int, **settings: Any) -> dict:
     torch="nn.functional.unfold",
 )
 def unfold(input: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Tensor:
-    """Every window of input (N, C, H, W) or (C, H, W) as a column of (N, C KH KW, L), L the number of windows.
+    """Every window of input (N, C, H, W) or (C, H, W) as a column of (N, C KH KW, L), L windows.
 
-    Windows in row-major order; C varies slowest in a column. RuntimeError for settings or shapes that do not fit.
+    Windows in row-major order; C varies slowest in a column. RuntimeError for settings or shapes that do not
+    fit.
     """
     how = _pairs("unfold", 1, kernel_size=kernel_size, dilation=dilation, stride=stride) | _pairs(
         "unfold", 0, padding=padding
@@ -89,7 +90,8 @@ def unfold(input: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0,
         raise IndexError(f"unfold: Dimension out of range: expected 3D or 4D input, but got {list(shape)}")
     if len(shape) not in (3, 4) or 0 in shape[-3:]:
         raise RuntimeError(
-            "Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and other non-zero dimensions for "
+            "Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and other non-zero dimensions "
+            "for "
             f"input, but got: {list(shape)}"
         )
     if input.array.dtype.kind in "iu":
@@ -99,7 +101,8 @@ def unfold(input: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0,
     if min(made) < 1:
         raise RuntimeError(
             f"Given input with spatial size {list(shape[-2:])}, kernel_size={how[0]}, dilation={how[3]}, "
-            f"padding={how[2]}, stride={how[1]}, calculated shape of the array of sliding blocks as {list(made)}, "
+            f"padding={how[2]}, stride={how[1]}, calculated shape of the array of sliding blocks as "
+            f"{list(made)}, "
             "but its components must be at least one."
         )
     y = to_columns(input if len(shape) == 4 else reshape(input, (1, *shape)), *how)
@@ -115,7 +118,7 @@ def unfold(input: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0,
 def fold(
     input: Tensor, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
 ) -> Tensor:
-    """Columns (N, C KH KW, L) or (C KH KW, L) added up where their windows lie in (N, C, *output_size): transposes unfold.
+    """Columns (N, C KH KW, L) added up where their windows lie in (N, C, *output_size): transposes unfold.
 
     RuntimeError unless there are as many columns as windows, each of a whole number of channels.
     """
@@ -126,7 +129,8 @@ def fold(
     shape = input.array.shape
     if len(shape) not in (2, 3) or 0 in shape[-2:]:
         raise RuntimeError(
-            "Expected 2D or 3D (batch mode) tensor for input with possibly 0 batch size and non-zero dimensions for "
+            "Expected 2D or 3D (batch mode) tensor for input with possibly 0 batch size and non-zero "
+            "dimensions for "
             f"input, but got: {list(shape)}"
         )
     if input.array.dtype.kind in "iu":
@@ -139,8 +143,10 @@ def fold(
     made = output_sizes(size, how[0], how[1], tuple((p, p) for p in how[2]), how[3])
     if min(made) < 1 or math.prod(made) != shape[-1]:
         raise RuntimeError(
-            f"Given output_size={size}, kernel_size={how[0]}, dilation={how[3]}, padding={how[2]}, stride={how[1]}, "
-            f"expected size of input's dimension 2 to match the calculated number of sliding blocks {made[0]} * "
+            f"Given output_size={size}, kernel_size={how[0]}, dilation={how[3]}, padding={how[2]}, "
+            f"stride={how[1]}, "
+            f"expected size of input's dimension 2 to match the calculated number of sliding blocks "
+            f"{made[0]} * "
             f"{made[1]} = {math.prod(made)}, but got input.size(2)={shape[-1]}."
         )
     y = from_columns(input if len(shape) == 3 else reshape(input, (1, *shape)), size, *how)
@@ -151,27 +157,29 @@ def fold(
 
 
 def _owned(x: Tensor) -> Tensor:
-    """x, or a copy if its elements did not have to move, so that the result never shares memory with the input."""
+    """x, or a copy if its elements did not have to move: the result never shares memory with the input."""
     return x if x.view_of is None else clone(x)
 
 
 @composite(method=False, examples=[case((1, 8, 2, 3), upscale_factor=2)], torch="pixel_shuffle")
 def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
-    """(*, C r^2, H, W) -> (*, C, H r, W r) for r = upscale_factor: y[c, h r + i, w r + j] = x[c r^2 + i r + j, h, w].
+    """(*, C r^2, H, W) -> (*, C, H r, W r): y[c, h r + i, w r + j] = x[c r^2 + i r + j, h, w].
 
     RuntimeError for fewer than three dimensions or channels that r^2 does not divide. Shi et al. 2016.
     """
     r, shape = upscale_factor, input.array.shape
     if len(shape) < 3:
         raise RuntimeError(
-            f"pixel_shuffle expects input to have at least 3 dimensions, but got input with {len(shape)} dimension(s)"
+            f"pixel_shuffle expects input to have at least 3 dimensions, but got input with {len(shape)} "
+            "dimension(s)"
         )
     if r <= 0:
         raise RuntimeError(f"pixel_shuffle expects a positive upscale_factor, but got {r}")
     *lead, c, h, w = shape
     if c % (r * r):
         raise RuntimeError(
-            "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of upscale_factor, "
+            "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of "
+            "upscale_factor, "
             f"but input.size(-3)={c} is not divisible by {r * r}"
         )
     n = len(lead)
@@ -190,14 +198,16 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     r, shape = downscale_factor, input.array.shape
     if len(shape) < 3:
         raise RuntimeError(
-            f"pixel_unshuffle expects input to have at least 3 dimensions, but got input with {len(shape)} dimension(s)"
+            f"pixel_unshuffle expects input to have at least 3 dimensions, but got input with {len(shape)} "
+            "dimension(s)"
         )
     if r <= 0:
         raise RuntimeError(f"pixel_unshuffle expects a positive downscale_factor, but got {r}")
     *lead, c, h, w = shape
     if h % r or w % r:
         raise RuntimeError(
-            f"pixel_unshuffle expects height and width to be divisible by downscale_factor, but {h} x {w} is not "
+            f"pixel_unshuffle expects height and width to be divisible by downscale_factor, but {h} x {w} is "
+            "not "
             f"divisible by {r}"
         )
     n = len(lead)
@@ -209,7 +219,7 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
 
 @composite(method=False, examples=[case((1, 4, 2, 3), groups=2)], torch="channel_shuffle")
 def channel_shuffle(input: Tensor, groups: int) -> Tensor:
-    """x (N, C, *) with its channels, as a table of `groups` rows, read by columns: Zhang et al. 2018 (ShuffleNet).
+    """x (N, C, *) with its channels, a table of `groups` rows, read by columns: Zhang et al. 2018.
 
     RuntimeError for fewer than three dimensions or channels that `groups` does not divide.
     """

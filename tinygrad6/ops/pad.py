@@ -18,8 +18,9 @@ from tinygrad6.tensor import Tensor
     torch="constant_pad_nd",
 )
 def constant_pad_nd(input: Tensor, pad: Any, value: float = 0) -> Tensor:
-    """x with `value` around: pad (left, right) of the last dimension, then of the one before, ...; negative ones cut off.
+    """x with `value` around it, or less of x.
 
+    pad is (left, right) of the last dimension, then of the one before, ...; negative ones cut off.
     RuntimeError for an odd number of them, more than two for each dimension, or nothing left of a dimension.
     """
     pad, shape = [operator.index(n) for n in pad], input.array.shape
@@ -27,14 +28,16 @@ def constant_pad_nd(input: Tensor, pad: Any, value: float = 0) -> Tensor:
         raise RuntimeError(f"Length of pad must be even but instead it equals {len(pad)}")
     if len(pad) > 2 * len(shape):
         raise RuntimeError(
-            f"Length of pad should be no more than twice the number of dimensions of the input. Pad length is "
+            f"Length of pad should be no more than twice the number of dimensions of the input. Pad length "
+            "is "
             f"{len(pad)} while the input has {len(shape)} dimensions."
         )
     width = [(0, 0)] * (len(shape) - len(pad) // 2) + _pairs(pad)
     made = [n + a + b for n, (a, b) in zip(shape, width, strict=True)]
     if min(made, default=0) < 0:
         raise RuntimeError(
-            f"The input size {list(shape)}, plus negative padding {pad} resulted in a negative output size, which is "
+            f"The input size {list(shape)}, plus negative padding {pad} resulted in a negative output size, "
+            "which is "
             f"invalid: {made}."
         )
     return pad_constant(_cut(input, width), tuple((max(a, 0), max(b, 0)) for a, b in width), value)
@@ -79,11 +82,13 @@ def _border(mode: str, n: int, before: int, after: int) -> Map:
     torch="nn.functional.pad",
 )
 def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = None) -> Tensor:
-    """x with a border: pad (left, right) of the last dimension, then of the one before, ...; negative ones cut off.
+    """x with a border, or less of x.
 
-    mode "constant" fills with `value` (0 if None), in any number of dimensions. For the last one to three dimensions, after
-    one or two others: "reflect" mirrors at the edge elements, "replicate" repeats them, "circular" goes on at the other side.
-    RuntimeError for paddings that do not fit, NotImplementedError for numbers of dimensions that have no such mode.
+    pad is (left, right) of the last dimension, then of the one before, ...; negative ones cut off.
+    mode "constant" fills with `value` (0 if None), in any number of dimensions. For the last one to three
+    dimensions, after one or two others: "reflect" mirrors at the edge elements, "replicate" repeats them,
+    "circular" goes on at the other side. RuntimeError for paddings that do not fit, NotImplementedError for
+    numbers of dimensions that have no such mode.
 
     >>> import tinygrad6 as torch
     >>> torch.nn.functional.pad(torch.tensor([[1, 2, 3]]), (2, 1), mode="reflect").tolist()
@@ -131,12 +136,14 @@ def _fits(mode: str, n: int, a: int, b: int, shape: tuple) -> None:
         raise RuntimeError(f"pad: mode={mode!r} expects dimensions that are not empty, got {list(shape)}")
     if mode == "reflect" and max(a, b) >= n:
         raise RuntimeError(
-            f"Argument #4: Padding size should be less than the corresponding input dimension, but got: padding "
+            f"Argument #4: Padding size should be less than the corresponding input dimension, but got: "
+            "padding "
             f"({a}, {b}) at a dimension of {n} of input {list(shape)}"
         )
     if mode == "circular" and max(a, b) > n:
         raise RuntimeError("Padding value causes wrapping around more than once.")
     if n + a + b < 0:
         raise RuntimeError(
-            f"pad: a dimension of {n} padded by ({a}, {b}) has no elements left, with mode={mode!r}, input {list(shape)}"
+            f"pad: a dimension of {n} padded by ({a}, {b}) has no elements left, with mode={mode!r}, input "
+            f"{list(shape)}"
         )

@@ -1,4 +1,4 @@
-"""Pooling with PyTorch's arguments: maximum, mean and norm of windows, adaptive and fractional windows, and back again."""
+"""Pooling with PyTorch's arguments: maxima, means, norms; adaptive and fractional windows; unpooling."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ def _settings(
     shape = x.array.shape
     if x.array.ndim not in (d + 1, d + 2):
         raise RuntimeError(
-            f"{name}: Expected {d + 1}D or {d + 2}D (batch mode) tensor with optional 0 dim batch size for input, "
+            f"{name}: Expected {d + 1}D or {d + 2}D (batch mode) tensor with optional 0 dim batch size for "
+            "input, "
             f"but got:{list(shape)}"
         )
     if 0 in shape[x.array.ndim - d - 1 :]:
@@ -151,8 +152,9 @@ def max_pool2d(
 ) -> Any:
     """The largest element of every window: input (N, C, H, W) or (C, H, W) -> (N, C, H', W').
 
-    H' = (H + 2 padding - dilation (KH - 1) - 1) // stride + 1, rounded up with ceil_mode; stride is kernel_size if None.
-    Padding never wins. Of equal elements the first gets the gradient. return_indices: also its position in H x W, int64.
+    H' = (H + 2 padding - dilation (KH - 1) - 1) // stride + 1, rounded up with ceil_mode; stride is
+    kernel_size if None. Padding never wins. Of equal elements the first gets the gradient. return_indices:
+    also its position in H x W, int64.
     """
     return _max(2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
@@ -243,8 +245,8 @@ def avg_pool2d(
 ) -> Tensor:
     """The mean of every window: input (N, C, H, W) or (C, H, W) -> (N, C, H', W'), sizes as in max_pool2d.
 
-    The sum is divided by the number of elements in the window, those of the padding among them unless count_include_pad is
-    False, or by divisor_override.
+    The sum is divided by the number of elements in the window, those of the padding among them unless
+    count_include_pad is False, or by divisor_override.
     """
     return _avg(2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
@@ -298,10 +300,11 @@ def lp_pool1d(
 def lp_pool2d(
     input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
 ) -> Tensor:
-    """(sum of x^p over every window)^(1/p) for p = norm_type: input and result as in avg_pool2d. p = inf: max |x|.
+    """(sum of x^p over every window)^(1/p), p = norm_type (inf: max |x|): shapes as in avg_pool2d.
 
-    As in PyTorch, x^p is not made positive first (nan for a negative sum and a root that has none), the gradient at a sum of
-    zero is zero, and with ceil_mode the windows that end outside are scaled up to whole ones.
+    As in PyTorch, x^p is not made positive first (nan for a negative sum and a root that has none), the
+    gradient at a sum of zero is zero, and with ceil_mode the windows that end outside are scaled up to whole
+    ones.
     """
     return _lp(2, input, norm_type, kernel_size, stride, ceil_mode)
 
@@ -320,9 +323,10 @@ def lp_pool3d(
 def local_response_norm(
     input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
 ) -> Tensor:
-    """x / (k + alpha m)^beta, m the mean of x^2 over `size` neighbouring channels: input (N, C, *), at least 3-d.
+    """x / (k + alpha m)^beta, m the mean of x^2 over `size` neighbouring channels of input (N, C, *).
 
-    Channels beyond the first and last count as zeros. ValueError for fewer dimensions. Krizhevsky et al. 2012, section 3.3.
+    Channels beyond the first and last count as zeros. ValueError for fewer than 3 dimensions. Krizhevsky et
+    al. 2012, section 3.3.
     """
     shape = input.array.shape
     if len(shape) < 3:
@@ -349,7 +353,8 @@ def _adapted(name: str, x: Tensor, d: int, output_size: Any) -> tuple[int, ...]:
             output_size = tuple(n if m is None else m for n, m in zip(shape[-d:], output_size, strict=True))
     if len(shape) not in (d + 1, d + 2) or 0 in shape[len(shape) - d :]:
         raise RuntimeError(
-            f"{name}: Expected {d + 1}D or {d + 2}D tensor with non-zero size for non-batch dimensions, but input has "
+            f"{name}: Expected {d + 1}D or {d + 2}D tensor with non-zero size for non-batch dimensions, but "
+            "input has "
             f"sizes {list(shape)}"
         )
     size = (output_size,) * d if isinstance(output_size, int) else output_size
@@ -419,9 +424,11 @@ def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
     public=False,
 )
 def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
-    """Means of windows that make the result (N, C, *output_size): input (N, C, H, W) or (C, H, W), one size or two.
+    """Means of windows that make the result (N, C, *output_size).
 
-    Window i of m covers floor(i H / m) up to ceil((i + 1) H / m), exclusively; None leaves a dimension as it is.
+    input (N, C, H, W) or (C, H, W); output_size is one number or two.
+    Window i of m covers floor(i H / m) up to ceil((i + 1) H / m), exclusively; None leaves a dimension as it
+    is.
     """
     return _adaptive_mean(2, input, output_size)
 
@@ -434,7 +441,7 @@ def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
 
 @composite(examples=[case((2, 2, 6), output_size=3), case((2, 5), output_size=3)], method=False, public=False)
 def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
-    """adaptive_max_pool2d in one dimension: (N, C, L) or (C, L). As torch.adaptive_max_pool1d it always gives indices too."""
+    """adaptive_max_pool2d in one dimension; under the name torch.adaptive_max_pool1d always with indices."""
     return _adaptive_max(1, input, output_size, return_indices)
 
 
@@ -486,8 +493,10 @@ def _fractional(
     )
     if len(shape) not in (d + 1, d + 2) or 0 in shape[-d - 1 :] or len(kernel) != d or len(size) != d:
         raise RuntimeError(
-            f"{name}: Expected {d + 1}D or {d + 2}D input with non-zero size for non-batch dimensions, kernel_size and "
-            f"output_size of {d} numbers, but got input {list(shape)}, kernel_size {kernel} and output_size {size}"
+            f"{name}: Expected {d + 1}D or {d + 2}D input with non-zero size for non-batch dimensions, "
+            "kernel_size and "
+            f"output_size of {d} numbers, but got input {list(shape)}, kernel_size {kernel} and output_size "
+            f"{size}"
         )
     most = [n - k + (1 if d == 2 else 0) for n, k in zip(shape[-d:], kernel, strict=True)]  # PyTorch's limits
     if min(kernel) < 1 or min(size) < 1 or any(m > n for m, n in zip(size, most, strict=True)):
@@ -519,10 +528,12 @@ def fractional_max_pool2d(
     return_indices: bool = False,
     _random_samples: Tensor | None = None,
 ) -> Any:
-    """Maxima of windows of one kernel_size at random, nearly even distances: Graham 2014, input (N, C, H, W) or (C, H, W).
+    """Maxima of windows of one kernel_size at random, nearly even distances (Graham 2014).
 
-    The result is (N, C, *output_size), or output_ratio, between 0 and 1, times the size of the input. _random_samples (N, C, 2)
-    in [0, 1) are drawn for each call if None. ValueError without a size, RuntimeError for windows that do not fit.
+    input (N, C, H, W) or (C, H, W).
+    The result is (N, C, *output_size), or output_ratio, between 0 and 1, times the size of the input.
+    _random_samples (N, C, 2) in [0, 1) are drawn for each call if None. ValueError without a size,
+    RuntimeError for windows that do not fit.
     """
     return _fractional(2, input, kernel_size, output_size, output_ratio, return_indices, _random_samples)
 
@@ -556,7 +567,8 @@ def _unpool(
         size = tuple(output_size)[2:] if len(output_size) == d + 2 else tuple(output_size)
         if len(size) != d:
             raise ValueError(
-                f"output_size should be a sequence containing {d} or {d + 2} elements, but it has a length of "
+                f"output_size should be a sequence containing {d} or {d + 2} elements, but it has a length "
+                "of "
                 f"'{len(output_size)}'"
             )
         for i, (n, m, s) in enumerate(zip(size, least, stride, strict=True)):
@@ -572,7 +584,8 @@ def _unpool(
         raise RuntimeError(f"elements in indices should be type int64 but got: {indices.dtype}")
     if len(shape) not in (d + 1, d + 2) or 0 in shape[1:] or indices.array.shape != shape:
         raise RuntimeError(
-            f"{name}: Expected {d + 1}D or {d + 2}D input with non-zero non-batch dimensions and indices of its shape, "
+            f"{name}: Expected {d + 1}D or {d + 2}D input with non-zero non-batch dimensions and indices of "
+            "its shape, "
             f"but got {list(shape)} and {list(indices.array.shape)}"
         )
     n, at = math.prod(size), indices.array
@@ -606,10 +619,12 @@ def max_unpool2d(
     padding: Any = 0,
     output_size: Any = None,
 ) -> Tensor:
-    """Maxima written back where max_pool2d found them, zeros elsewhere: input, indices (N, C, H', W') -> (N, C, H, W).
+    """Maxima written back where max_pool2d found them, zeros elsewhere.
 
-    H = (H' - 1) stride - 2 padding + KH, or output_size, less than a stride away from that. Of equal indices the last wins.
-    ValueError for another size, RuntimeError for indices outside, of another type or another shape.
+    input, indices (N, C, H', W') -> (N, C, H, W).
+    H = (H' - 1) stride - 2 padding + KH, or output_size, less than a stride away from that. Of equal indices
+    the last wins. ValueError for another size, RuntimeError for indices outside, of another type or another
+    shape.
     """
     return _unpool(2, input, indices, kernel_size, stride, padding, output_size)
 

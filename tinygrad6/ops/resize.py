@@ -1,4 +1,4 @@
-"""Resizing images: nearest, linear and cubic interpolation, with and without antialiasing, as Maps of taps per dimension."""
+"""Resizing: nearest, linear and cubic interpolation, antialiased or not, as a Map for each dimension."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _scale(size: int, made: int, align: bool, factor: float | None, kind: Any) -
 
 
 def cubic_weights(t: Any, a: float) -> list:
-    """The weights of the elements at -1, 0, 1, 2 for a point at t in [0, 1): Keys 1981, equation 4 with parameter a."""
+    """The weights of the elements at -1, 0, 1, 2 for a point at t in [0, 1): Keys 1981, equation 4."""
     near = lambda x: ((a + 2) * x - (a + 3)) * x * x + 1
     far = lambda x: ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
     return [far(t + 1), near(t), near(1 - t), far(2 - t)]
@@ -93,7 +93,7 @@ def _smooth_map(mode: str, size: int, made: int, align: bool, factor: float | No
 
 
 def _sizes(x: Tensor, size: Any, factor: Any, again: bool | None) -> tuple[tuple, tuple]:
-    """Output sizes, and scale factors as far as they are used; ValueError unless exactly one of the two is given."""
+    """Output sizes, and scale factors where used; ValueError unless exactly one of the two is given."""
     given = x.array.shape[2:]
     d = len(given)
     if size is not None and factor is not None:
@@ -104,14 +104,17 @@ def _sizes(x: Tensor, size: Any, factor: Any, again: bool | None) -> tuple[tuple
     if isinstance(value, (list, tuple)) and len(value) != d:
         what = "scale_factor" if size is None else "output"
         raise ValueError(
-            f"Input and {what} must have the same number of spatial dimensions, but got input with spatial dimensions "
-            f"of {list(given)} and {what} of {value}. Please provide input tensor in (N, C, d1, d2, ...,dK) format."
+            f"Input and {what} must have the same number of spatial dimensions, but got input with spatial "
+            "dimensions "
+            f"of {list(given)} and {what} of {value}. Please provide input tensor in (N, C, d1, d2, ...,dK) "
+            "format."
         )
     each = tuple(value) if isinstance(value, (list, tuple)) else (value,) * d
     if size is not None:
         if any(not isinstance(n, (int, np.integer)) for n in each):
             raise TypeError(
-                "expected size to be one of int or Tuple[int] or Tuple[int, int] or Tuple[int, int, int], but got size "
+                "expected size to be one of int or Tuple[int] or Tuple[int, int] or Tuple[int, int, int], "
+                "but got size "
                 f"with types {[type(n) for n in each]}"
             )
         if again:
@@ -142,14 +145,16 @@ def interpolate(
     recompute_scale_factor: bool | None = None,
     antialias: bool = False,
 ) -> Tensor:
-    """input (N, C, *) resized to `size`, or to scale_factor times its size, rounded down: one number or one per dimension.
+    """input (N, C, *) resized to `size`, or to scale_factor times its size, rounded down.
 
+    Both are one number or one per dimension.
     Modes: "nearest" takes element floor(i / scale), "nearest-exact" the one at the centre, "area" means as in
-    adaptive_avg_pool2d, in one to three dimensions; "linear" (N, C, L), "bilinear", "bicubic" (a = -0.75) and, antialiased only,
-    "lanczos" (N, C, H, W), "trilinear" (N, C, D, H, W). Element i stands for [i, i + 1), or with align_corners for the point i,
-    first on first and last on last. antialias: a wider filter where the image shrinks. recompute_scale_factor: the scale is
-    that of the rounded sizes. Elements beyond the edge are those at the edge. ValueError for arguments that contradict each
-    other, NotImplementedError for a mode and input that do not go together, and for integers, except by nearest in uint8.
+    adaptive_avg_pool2d, in one to three dimensions; "linear" (N, C, L), "bilinear", "bicubic" (a = -0.75)
+    and, antialiased only, "lanczos" (N, C, H, W), "trilinear" (N, C, D, H, W). Element i stands for [i, i +
+    1), or with align_corners for the point i, first on first and last on last. antialias: a wider filter
+    where the image shrinks. recompute_scale_factor: the scale is that of the rounded sizes. Elements beyond
+    the edge are those at the edge. ValueError for arguments that contradict each other, NotImplementedError
+    for a mode and input that do not go together, and for integers, except by nearest in uint8.
 
     >>> import tinygrad6 as torch
     >>> torch.nn.functional.interpolate(torch.tensor([[[0.0, 1.0]]]), scale_factor=2, mode="linear").tolist()
@@ -158,14 +163,16 @@ def interpolate(
     x, d = input.array, input.array.ndim - 2
     if mode in ("nearest", "area", "nearest-exact") and align_corners is not None:
         raise ValueError(
-            "align_corners option can only be set with the interpolating modes: linear | bilinear | bicubic | trilinear"
+            "align_corners option can only be set with the interpolating modes: linear | bilinear | bicubic "
+            "| trilinear"
         )
     made, factors = _sizes(
         input, size, scale_factor, recompute_scale_factor or (mode == "area" and size is None)
     )
     if antialias and not (mode in ("bilinear", "bicubic", "lanczos") and d == 2):
         raise ValueError(
-            "Anti-alias option is restricted to bilinear, bicubic, and lanczos modes and requires a 4-D tensor as input"
+            "Anti-alias option is restricted to bilinear, bicubic, and lanczos modes and requires a 4-D "
+            "tensor as input"
         )
     if (
         d not in (1, 2, 3)
@@ -183,7 +190,8 @@ def interpolate(
         raise ValueError("Lanczos mode requires antialias=True and does not support align_corners=True")
     if min(made) < 1 or 0 in x.shape[1:]:
         raise RuntimeError(
-            f"Input and output sizes should be greater than 0, but got input {list(x.shape)} and output {list(made)}"
+            f"Input and output sizes should be greater than 0, but got input {list(x.shape)} and output "
+            f"{list(made)}"
         )
     if x.dtype.kind != "f" and not (x.dtype == np.uint8 and mode.startswith("nearest")):
         raise NotImplementedError(

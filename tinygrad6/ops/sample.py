@@ -1,8 +1,8 @@
 """Sampling images at real coordinates: affine_grid makes the coordinates, grid_sample reads the image there.
 
-A sample is a weighted sum of elements around it. Which elements is a matter of integers, without gradient; the weights are
-functions of the coordinates written with ordinary ops, so gradients of every order follow. Elements outside the image are
-read from one more row of zeros, so nothing real is multiplied by them.
+A sample is a weighted sum of elements around it. Which elements is a matter of integers, without gradient;
+the weights are functions of the coordinates written with ordinary ops, so gradients of every order follow.
+Elements outside the image are read from one more row of zeros, so nothing real is multiplied by them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from tinygrad6.tensor import Tensor, wrap
 def _aligned(name: str, align_corners: bool | None) -> bool:
     if align_corners is None:
         warnings.warn(
-            f"{name}: align_corners is False by default; specify align_corners=True for the behavior before PyTorch 1.3.0",
+            f"{name}: align_corners is False by default; specify align_corners=True for the behavior before "
+            "PyTorch 1.3.0",
             stacklevel=3,
         )
     return bool(align_corners)
@@ -44,22 +45,26 @@ def _aligned(name: str, align_corners: bool | None) -> bool:
     torch="nn.functional.affine_grid",
 )
 def affine_grid(theta: Tensor, size: Any, align_corners: bool | None = None) -> Tensor:
-    """Where every pixel of an image of `size` (N, C, H, W) lies after an affine map theta (N, 2, 3): (N, H, W, 2), x before y.
+    """Where the pixels of an image lie after an affine map.
 
-    Coordinates go from -1 to 1: with align_corners between the centres of the outermost pixels, else between the image's edges.
-    With theta (N, 3, 4) and size (N, C, D, H, W) the same in three dimensions. ValueError for shapes or types that do not fit.
+    theta (N, 2, 3), size (N, C, H, W) -> (N, H, W, 2), x before y.
+    Coordinates go from -1 to 1: with align_corners between the centres of the outermost pixels, else between
+    the image's edges. With theta (N, 3, 4) and size (N, C, D, H, W) the same in three dimensions. ValueError
+    for shapes or types that do not fit.
     """
     align, size = _aligned("affine_grid", align_corners), tuple(size)
     if theta.array.dtype.kind != "f":
         raise ValueError(f"Expected theta to have floating point type, but got {theta.dtype}")
     if len(size) not in (4, 5):
         raise NotImplementedError(
-            f"affine_grid only supports 4D and 5D sizes, for 2D and 3D affine transforms, respectively. Got size {size}."
+            f"affine_grid only supports 4D and 5D sizes, for 2D and 3D affine transforms, respectively. Got "
+            f"size {size}."
         )
     d = len(size) - 2
     if theta.array.ndim != 3 or theta.array.shape[1:] != (d, d + 1):
         raise ValueError(
-            f"Expected a batch of {d}D affine matrices of shape Nx{d}x{d + 1} for size {size}. Got {theta.shape}."
+            f"Expected a batch of {d}D affine matrices of shape Nx{d}x{d + 1} for size {size}. Got "
+            f"{theta.shape}."
         )
     if min(size) <= 0:
         raise ValueError(f"Expected non-zero, positive output size. Got {size}")
@@ -140,28 +145,33 @@ def grid_sample(
     padding_mode: str = "zeros",
     align_corners: bool | None = None,
 ) -> Tensor:
-    """input (N, C, H, W) read at grid (N, H', W', 2), coordinates x, y in [-1, 1] as in affine_grid: (N, C, H', W').
+    """input (N, C, H, W) read at grid (N, H', W', 2), x, y in [-1, 1] as in affine_grid: (N, C, H', W').
 
-    mode "bilinear", "nearest" (halves to even) or "bicubic" (a = -0.75). Outside the image padding_mode "zeros" reads 0,
-    "border" the nearest pixel, "reflection" what a mirror there shows. input (N, C, D, H, W) with grid (N, D', H', W', 3) in
-    three dimensions, not bicubic. nan counts as -1 except with zeros or bicubic, where the sample is nan. Jaderberg et al.
-    2015. ValueError for other modes, RuntimeError for shapes and types that do not fit.
+    mode "bilinear", "nearest" (halves to even) or "bicubic" (a = -0.75). Outside the image padding_mode
+    "zeros" reads 0, "border" the nearest pixel, "reflection" what a mirror there shows. input (N, C, D, H, W)
+    with grid (N, D', H', W', 3) in three dimensions, not bicubic. nan counts as -1 except with zeros or
+    bicubic, where the sample is nan. Jaderberg et al. 2015. ValueError for other modes, RuntimeError for
+    shapes and types that do not fit.
     """
     if mode not in ("bilinear", "nearest", "bicubic"):
         raise ValueError(
-            f"nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', but got: '{mode}'"
+            f"nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', but got: "
+            f"'{mode}'"
         )
     if padding_mode not in ("zeros", "border", "reflection"):
         raise ValueError(
-            "nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or 'reflection', but got: "
+            "nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or 'reflection', "
+            "but got: "
             f"'{padding_mode}'"
         )
     align, x = _aligned("grid_sample", align_corners), input.array
     d, size, made = x.ndim - 2, x.shape[2:], grid.array.shape[1:-1]
     if d not in (2, 3) or grid.array.ndim != x.ndim or grid.array.shape[-1] != d or len(grid.array) != len(x):
         raise RuntimeError(
-            "grid_sampler(): expected 4D or 5D input and grid with same number of dimensions and batch size, and as many "
-            f"coordinates as spatial dimensions, but got input {list(x.shape)} and grid {list(grid.array.shape)}"
+            "grid_sampler(): expected 4D or 5D input and grid with same number of dimensions and batch size, "
+            "and as many "
+            f"coordinates as spatial dimensions, but got input {list(x.shape)} and grid "
+            f"{list(grid.array.shape)}"
         )
     if 0 in size:
         raise RuntimeError(
@@ -171,7 +181,8 @@ def grid_sample(
         raise NotImplementedError(f"grid_sample: floating types only, got {input.dtype}")
     if x.dtype != grid.array.dtype:
         raise RuntimeError(
-            f"grid_sampler(): expected input and grid to have same dtype, but input has {input.dtype} and grid has "
+            f"grid_sampler(): expected input and grid to have same dtype, but input has {input.dtype} and "
+            "grid has "
             f"{grid.dtype}"
         )
     if mode == "bicubic" and d == 3:

@@ -1,10 +1,10 @@
-"""Weighted gathering along dimensions: what resizing, padding by the border and adaptive means have in common.
+"""Weighted gathering: what resizing, padding by the border and adaptive means have in common.
 
-Each output element along a dimension is a weighted sum of a few input elements, its *taps*. A `Map` lists them tap by tap:
-(which outputs, or all; their inputs; their weights, or ones). `gather_taps` applies one Map for each of the last dimensions,
-one dimension after another, and `scatter_taps` is its adjoint; each is the other's rule. The adjoint gathers too, by the
-transposed table: np.add.at and np.add.reduceat took ten times as long. No weight is zero by padding a short list, so nan and
-inf reach only what they belong to.
+Each output element along a dimension is a weighted sum of a few input elements, its *taps*. A `Map` lists
+them tap by tap: (which outputs, or all; their inputs; their weights, or ones). `gather_taps` applies one Map
+for each of the last dimensions, one dimension after another, and `scatter_taps` is its adjoint; each is the
+other's rule. The adjoint gathers too, by the transposed table: np.add.at and np.add.reduceat took ten times
+as long. No weight is zero by padding a short list, so nan and inf reach only what they belong to.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ _MAPS = (
     examples=[case((2, 3, 4), maps=_MAPS), case((2, 3), maps=_MAPS[:1])],
 )
 def gather_taps(x, maps):
-    """Every element of the result a weighted sum of elements of x (*lead, *size), by a Map for each of the last dimensions."""
+    """Weighted sums of elements of x (*lead, *size), by a Map for each of the last dimensions."""
     return _each(x, maps, True)
 
 

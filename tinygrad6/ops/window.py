@@ -1,10 +1,10 @@
 """Windows: the largest element or the sum of every window, and what pooling is made of.
 
-Windows are products of intervals, so a maximum or a sum over them is taken one dimension after another, as the maximum or
-sum of a few shifted slices. Only the gradient of a maximum has to look at whole windows: it goes to the first of equal
-elements in row-major order, or to the last nan, as in PyTorch. Where maxima are (`window_index`) is an op without gradient;
-`pick` takes elements by such an index, `place` adds them back, and each is the other's rule. Padding is never part of a
-maximum.
+Windows are products of intervals, so a maximum or a sum over them is taken one dimension after another, as
+the maximum or sum of a few shifted slices. Only the gradient of a maximum has to look at whole windows: it
+goes to the first of equal elements in row-major order, or to the last nan, as in PyTorch. Where maxima are
+(`window_index`) is an op without gradient; `pick` takes elements by such an index, `place` adds them back,
+and each is the other's rule. Padding is never part of a maximum.
 
 x is (*lead, *size) with the last `d` dimensions spatial; settings are tuples with one entry for each of them.
 """
@@ -45,7 +45,7 @@ def _index(*shape: int, size: int) -> Any:
     examples=[case((2, 3, 4), _index(2, 2, 2, size=12), d=2)],
 )
 def pick(x, index, d):
-    """x at index, which counts row-major positions in the last d dimensions: (*lead, *size), (*lead, *out) -> (*lead, *out)."""
+    """x (*lead, *size) at index (*lead, *out) of row-major positions in the last d dimensions."""
     return np.take_along_axis(_flat(x, d), _flat(index, d), 1).reshape(index.shape)
 
 
@@ -99,7 +99,7 @@ def window_table(size: tuple, ranges: tuple) -> np.ndarray:
 
 @op(None, method=False, public=False, examples=[case((2, 4, 3), ranges=(((0, 1), (2, 3)), ((0,), (1, 2))))])
 def window_index(x, ranges):
-    """The position of the first largest element, or the last nan, in each window, counted in the last dimensions: int64."""
+    """Where the first largest element, or the last nan, of each window is in the last dimensions: int64."""
     d = len(ranges)
     table = window_table(x.shape[x.ndim - d :], ranges)
     if not len(table):
@@ -131,7 +131,7 @@ def first_or_nan(seen: np.ndarray) -> np.ndarray:
     domain=(0, 1),
 )
 def fractional_index(x, samples, kernel, size):
-    """As window_index, for windows of each map of x (N, C, *) that start at random, by samples (N, C, d) in [0, 1)."""
+    """window_index for windows of x (N, C, *) that start at random, by samples (N, C, d) in [0, 1)."""
     d, given = len(kernel), x.shape[x.ndim - len(kernel) :]
     flat = _flat(x, d)
     u = samples.reshape(-1, d)[: len(flat)]
@@ -189,7 +189,7 @@ def slide(
 
 
 def by_lead(work: Any, x: np.ndarray, d: int) -> list:
-    """work(start, stop) over parts of the first dimension, in blocks that fit the cache, shared among threads."""
+    """work(start, stop) over the first dimension, in blocks that fit the cache, shared among threads."""
     step = max(1, BLOCK * len(x) // max(1, x.size))
 
     def part(start: int, stop: int) -> None:
@@ -204,7 +204,7 @@ def _lowest(dtype: np.dtype) -> Any:
 
 
 def winners(x: np.ndarray, y: np.ndarray, places: list) -> Any:
-    """For every place in the window (where it meets x, of which windows, whether it is where the maximum y comes from)."""
+    """For every place in the window (where it meets x, of which windows, whether y comes from there)."""
     free = np.ones(y.shape, bool)
     for _, met, of in places:
         met, of = (..., *met), (..., *of)
@@ -271,7 +271,7 @@ def _max_pool_rule(g: Any, x: Any, *how: tuple) -> Any:
     examples=_POOLS,
 )
 def max_pool(x, kernel, stride, padding, dilation, cells):
-    """The largest element of every window, `cells` of them along each of the last dimensions; nan if there is one."""
+    """The largest element, or a nan, of every window, `cells` of them along the last dimensions."""
     d = len(kernel)
     y = np.empty(x.shape[: x.ndim - d] + cells, x.dtype)
 
@@ -338,7 +338,7 @@ def window_sum(x, kernel, stride, padding, size, scale):
     ],
 )
 def window_spread(x, kernel, stride, padding, size, scale):
-    """Every element times scale added to the whole of its window, in (*lead, *size): the adjoint of window_sum."""
+    """Every element times scale added to the whole of its window: the adjoint of window_sum."""
     d = len(kernel)
     y = np.empty(x.shape[: x.ndim - d] + size, x.dtype)
 
