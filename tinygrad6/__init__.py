@@ -36,6 +36,8 @@ from tinygrad6.dtypes import (
 from tinygrad6.dtypes import bool_ as bool
 from tinygrad6.dtypes import float32 as float
 from tinygrad6.dtypes import int32 as int
+from tinygrad6.autograd.anomaly_mode import is_anomaly_check_nan_enabled, is_anomaly_enabled
+from tinygrad6.func import vmap
 from tinygrad6.modes import (
     enable_grad,
     inference_mode,
@@ -44,6 +46,7 @@ from tinygrad6.modes import (
     no_grad,
     set_grad_enabled,
 )
+from tinygrad6 import memory as _memory
 from tinygrad6.op import NAMES as _NAMES
 from tinygrad6.op import composite, op
 from tinygrad6.ops.create import (
@@ -138,6 +141,7 @@ from tinygrad6.threads import get_num_threads, set_num_threads
 
 __version__ = "0.1.0"
 newaxis = None
+_memory.keep_freed()
 globals().update(_NAMES)  # the ops, by name: each is defined in one block of tinygrad6/ops
 
 from tinygrad6 import accelerator, amp, backends, cuda, linalg, mps, random, special, testing, utils, version

@@ -115,6 +115,8 @@ def quotient(x, y, rounding_mode):
     """x / y rounded down ("floor") or towards zero ("trunc"), in the common type; its gradient is 0."""
     if _whole(x, y) and not np.all(y):
         raise ValueError("ZeroDivisionError")
+    if np.asarray(x).dtype.kind == np.asarray(y).dtype.kind == "b":
+        raise NotImplementedError(f"\"div_{rounding_mode}_cpu\" not implemented for 'Bool'")
     down = _floor_quotient(x, y)
     if rounding_mode == "floor":
         return down
@@ -523,11 +525,11 @@ def where(condition, x, y):
 
 
 def _relu_kernel(g, out):
-    return (g * np.greater(out, 0),)
+    return (g * np.not_equal(out, 0),)  # nan passes the gradient on, as in PyTorch
 
 
 @op(
-    lambda g, out: g * (out > 0),
+    lambda g, out: g * (out != 0),
     kernel=_relu_kernel,
     domain=REAL,
     avoid=(0.0,),
@@ -636,8 +638,32 @@ def silu_slope(x: Any) -> Any:
     return s * (1 + x * (1 - s))
 
 
+def _gelu_kernel(g, x, out, approximate):
+    """gelu' = p + x p', where p = out / x spares the error function; 1 / 2 at 0, where that is 0 / 0."""
+    if x.dtype.char == "e" or not x.ndim:
+        return (g * gelu_slope(x, approximate),)
+    tiny = x.dtype.type(1e-30)
+    p = (out + tiny / 2) / (x + tiny)
+    slope = x * x
+    if approximate == "tanh":
+        slope *= 3 * 0.044715
+        slope += 1
+        slope *= 2 * math.sqrt(2 / math.pi)
+        slope *= p
+        slope *= 1 - p
+    else:
+        slope *= -0.5
+        np.exp(slope, out=slope)
+        slope *= 1 / math.sqrt(2 * math.pi)
+    slope *= x
+    slope += p
+    slope *= g
+    return (slope,)
+
+
 @op(
     lambda g, x, approximate: g * gelu_slope(x, approximate),
+    kernel=_gelu_kernel,
     method=False,
     public=False,
     domain=REAL,
@@ -651,10 +677,11 @@ def gelu(x, approximate="none"):
     """
     if approximate not in ("none", "tanh"):
         raise RuntimeError(f"gelu(): approximate argument must be either none or tanh, got {approximate!r}")
-    half = x.dtype.type(0.5)
-    if approximate == "tanh":
-        return half * x * (1 + np.tanh(_gelu_inner(x)))
-    return half * x * (1 + _erf(x * math.sqrt(0.5)))
+    p = np.tanh(_gelu_inner(x)) if approximate == "tanh" else _erf(x * math.sqrt(0.5))
+    p += 1
+    p *= 0.5
+    p *= x
+    return p
 
 
 def _gelu_inner(x: Any) -> Any:
@@ -734,6 +761,14 @@ def within(x, min=None, max=None):
     return (inside if max is None else inside & (x <= max)).astype(x.dtype)
 
 
+def _as_number(limit: Any, other: Any) -> Any:
+    """A NumPy scalar as a number; and beside a number a 0-d tensor without gradient, which may stand for one."""
+    beside = isinstance(limit, Tensor) and other is not None and not isinstance(other, Tensor)
+    if beside and not limit.array.ndim and not limit.requires_grad:
+        return limit.item()
+    return limit.item() if isinstance(limit, np.generic) else limit
+
+
 @composite(inplace=True, examples=[case((2, 3), min=-0.5, max=0.7), case((2, 3), min=-0.5)])
 def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """x limited to [min, max], numbers or tensors, either of which may be left out; max wins if min > max.
@@ -742,6 +777,7 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """
     if min is None and max is None:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
+    min, max = _as_number(min, max), _as_number(max, min)
     if isinstance(min, Tensor) or isinstance(max, Tensor):
         if not builtins.all(v is None or isinstance(v, Tensor) for v in (min, max)):
             raise TypeError("clamp(): min and max must both be numbers or both be tensors")

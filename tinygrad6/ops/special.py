@@ -111,15 +111,18 @@ _SINGLE = (
 
 def _horner(coefficients: tuple, z: np.ndarray) -> np.ndarray:
     kind = z.dtype.type
-    out = np.full_like(z, kind(coefficients[-1]))
-    for c in coefficients[-2::-1]:
-        out *= z
+    out = z * kind(coefficients[-1])
+    for c in coefficients[-2:0:-1]:
         out += kind(c)
+        out *= z
+    out += kind(coefficients[0])
     return out
 
 
 def _ratio(pair: tuple, z: np.ndarray) -> np.ndarray:
-    return _horner(pair[0], z) / _horner(pair[1], z)
+    out = _horner(pair[0], z)
+    out /= _horner(pair[1], z)
+    return out
 
 
 def erf(x: np.ndarray) -> np.ndarray:
@@ -129,9 +132,13 @@ def erf(x: np.ndarray) -> np.ndarray:
         return erf(x.astype(np.float32)).astype(np.float16)
     if x.dtype == np.float32:
         c = np.clip(x, np.float32(-4), np.float32(4))
-        return np.clip(c * _ratio(_SINGLE, c * c), np.float32(-1), np.float32(1))
+        out = np.asarray(_ratio(_SINGLE, c * c))
+        out *= c
+        return np.clip(out, np.float32(-1), np.float32(1), out=out)
     size = np.abs(x)
-    out = np.asarray(np.sign(x))  # of 0-d arrays NumPy makes scalars; 1 or -1 beyond 6, to the last bit; nan stays nan
+    out = np.asarray(
+        np.sign(x)
+    )  # of 0-d arrays NumPy makes scalars; 1 or -1 beyond 6, to the last bit; nan stays nan
     near = size < 0.84375
     out[near] = x[near] + x[near] * _ratio(_NEAR, np.square(x[near]))
     one = (size >= 0.84375) & (size < 1.25)
