@@ -237,6 +237,10 @@ class RandomApply(_Transform):
     def forward(self, img: Any) -> Any:
         return img if self.p < torch.rand(1).item() else Compose(self.transforms)(img)
 
+    def __repr__(self) -> str:
+        lines = "".join(f"\n    {t}" for t in self.transforms)
+        return f"{type(self).__name__}(\n    p={self.p}{lines}\n)"
+
 
 class RandomCrop(_Transform):
     """A part of the image of the given size, anywhere in it, after padding; ValueError if the image is smaller.
@@ -290,8 +294,6 @@ class RandomResizedCrop(_Transform):
     Going deeper with convolutions, section 6.)
     """
 
-    _shown = ("size", "scale", "ratio", "interpolation", "antialias")
-
     def __init__(
         self,
         size: Any,
@@ -329,3 +331,10 @@ class RandomResizedCrop(_Transform):
     def forward(self, img: Any) -> Any:
         part = self.get_params(img, self.scale, self.ratio)
         return F.resized_crop(img, *part, self.size, self.interpolation, self.antialias)
+
+    def __repr__(self) -> str:
+        scale, ratio = (tuple(round(v, 4) for v in limits) for limits in (self.scale, self.ratio))
+        return (
+            f"{type(self).__name__}(size={self.size}, scale={scale}, ratio={ratio}, "
+            f"interpolation={self.interpolation.value}, antialias={self.antialias})"
+        )

@@ -339,7 +339,7 @@ def resize(
 
     max_size: a limit for the longer side, which goes before. antialias=False, for tensors only: pixels are interpolated
     even when shrinking, by nn.functional.interpolate. Tensors of bytes are computed in float32 and rounded; arrays of
-    bytes give what Pillow gives.
+    bytes are rounded as Pillow rounds them.
     """
     mode = interpolation_mode(interpolation)
     _, h, w = get_dimensions(img)
@@ -355,7 +355,7 @@ def resize(
     if isinstance(img, Tensor):
         return _resize_tensor(img, height, width, mode.value, antialias)
     if mode.value.startswith("nearest"):
-        return _planes(img, lambda x: resample.nearest(x, height, width, True))
+        return _planes(img, lambda x: resample.nearest(x, height, width, "pillow"))
     fixed = img.dtype == np.uint8
     return _planes(
         img, lambda x: resample.resize(x, height, width, mode.value, fixed).astype(img.dtype, copy=False)
@@ -378,7 +378,8 @@ def _resize_tensor(img: Tensor, height: int, width: int, mode: str, antialias: b
             "resize(): gradients do not pass through antialiasing: use antialias=False, or detach() the image"
         )
     elif mode.startswith("nearest"):
-        return wrap(np.ascontiguousarray(resample.nearest(img.array, height, width, mode != "nearest")))
+        rule = "corner" if mode == "nearest" else "middle"
+        return wrap(np.ascontiguousarray(resample.nearest(img.array, height, width, rule)))
     else:
         kind = img.array.dtype if img.is_floating_point() else np.dtype(np.float32)
         out = wrap(resample.resize(img.array, height, width, mode).astype(kind))
@@ -404,7 +405,10 @@ def resized_crop(
 
 
 def rgb_to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
-    """Red, green and blue as one brightness, 0.299 R + 0.587 G + 0.114 B, repeated if three channels are wanted."""
+    """Red, green and blue as one brightness, 0.299 R + 0.587 G + 0.114 B, repeated if three channels are wanted.
+
+    A tensor that has one channel stays as it is, whatever is wanted, as in torchvision.
+    """
     if num_output_channels not in (1, 3):
         raise ValueError("num_output_channels should be either 1 or 3")
     if is_pillow(img):
@@ -414,9 +418,10 @@ def rgb_to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
     if channels not in (1, 3):
         raise TypeError(f"Input image tensor permitted channel values are 1 or 3, but found {channels}")
     if isinstance(img, Tensor):
-        if channels == 3:
-            r, g, b = img.unbind(-3)
-            img = (0.2989 * r + 0.587 * g + 0.114 * b).to(img.dtype).unsqueeze(-3)
+        if channels == 1:
+            return img
+        r, g, b = img.unbind(-3)
+        img = (0.2989 * r + 0.587 * g + 0.114 * b).to(img.dtype).unsqueeze(-3)
         return img if num_output_channels == 1 else img.expand(*img.shape[:-3], 3, *img.shape[-2:])
     a = img[..., 0] if img.ndim == 3 and channels == 1 else img
     if channels == 3:

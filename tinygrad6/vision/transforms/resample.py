@@ -2,7 +2,8 @@
 
 Each new pixel is a mean of old ones, weighted by a filter that is as wide as the new pixel when shrinking
 (antialiasing); rows and columns are done one after the other, which is two products with a matrix. For bytes Pillow
-computes with weights in units of 2^-22 and rounds after each direction: both are exact in float64.
+computes with weights in units of 2^-22 and rounds after each direction: both are exact in float64. Here rows always come
+first; new versions of Pillow begin with columns where an image loses much height, which can round differently.
 """
 
 from __future__ import annotations
@@ -74,11 +75,18 @@ def resize(x: np.ndarray, height: int, width: int, mode: str, fixed: bool = Fals
     return x
 
 
-def nearest(x: np.ndarray, height: int, width: int, centered: bool) -> np.ndarray:
-    """x (..., H, W) -> (..., height, width): the pixel under the middle (`centered`) or corner of each new one."""
-    shift = 0.5 if centered else 0.0
-    rows, columns = (
-        np.minimum(((np.arange(new) + shift) * (size / new)).astype(int), size - 1)
-        for size, new in zip(x.shape[-2:], (height, width))
-    )
-    return x[..., rows[:, None], columns]
+def nearest(x: np.ndarray, height: int, width: int, rule: str) -> np.ndarray:
+    """x (..., H, W) -> (..., height, width), of each new pixel the old one under its corner or middle.
+
+    rule: 'corner' or 'middle', as PyTorch computes them, or 'pillow': the middles, found by adding up, whose rounding
+    errors decide where a middle falls between two pixels.
+    """
+    found = []
+    for size, new in zip(x.shape[-2:], (height, width)):
+        step = size / new
+        if rule == "pillow":
+            at = np.cumsum(np.r_[0.5 * step, np.full(new - 1, step)])
+        else:
+            at = (np.arange(new, dtype=np.float32) + np.float32(rule == "middle") / 2) * np.float32(step)
+        found.append(np.minimum(at.astype(int), size - 1))
+    return x[..., found[0][:, None], found[1]]
