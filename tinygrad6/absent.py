@@ -35,7 +35,6 @@ _REASONS = (
     ("distributed", "there is one process: leave torch.distributed out"),
     ("multiprocessing", "use Python's multiprocessing; DataLoader(num_workers=n) brings its own processes"),
     ("jit fx onnx export", "programs are not traced or exported: call the module itself"),
-    ("vmap", "write the batch dimension out; autograd.functional and func take whole Jacobians without it"),
     ("xpu mtia hpu", "there is no such device: tinygrad6 computes on the CPU only"),
     ("profiler", "use cProfile, or python -m benchmarks"),
     ("hub", "load weights with safetensors or load()"),

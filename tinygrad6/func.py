@@ -1,49 +1,188 @@
-"""Functions of functions: grad, vjp, jvp, jacobians and hessians of pure functions, and modules called with other weights."""
+"""Functions of functions: grad, vjp, jvp, Jacobians, Hessians and vmap of pure functions, and modules with other weights.
+
+Arguments and results may be tensors, or tuples, lists and dicts of them, nested at will. Derivatives are taken of leaves
+of the function's own. Whether they are recorded in turn depends on what the function's result reaches besides these: the
+arguments of an outer `grad`, or captured tensors that require gradients. If it reaches nothing, they are plain numbers.
+"""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tinygrad6 import autograd
-from tinygrad6.autograd import functional
-from tinygrad6.modes import enable_grad
-from tinygrad6.tensor import Tensor
+import numpy as np
 
-__all__ = ["functional_call", "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "vjp"]
+from tinygrad6 import autograd, random
+from tinygrad6.engine import Leaf, Node
+from tinygrad6.modes import enable_grad
+from tinygrad6.tensor import Tensor, wrap
+
+__all__ = [
+    "functional_call",
+    "grad",
+    "grad_and_value",
+    "hessian",
+    "jacfwd",
+    "jacrev",
+    "jvp",
+    "linearize",
+    "stack_module_state",
+    "vjp",
+    "vmap",
+]
+
+
+# ---- nested values
+
+
+def _map(value: Any, f: Callable[..., Any], *others: Any) -> Any:
+    """f of every tensor of a nest, and of what stands in its place in the others."""
+    if isinstance(value, Mapping):
+        return type(value)((k, _map(v, f, *[o[k] for o in others])) for k, v in value.items())  # type: ignore[call-arg]
+    if isinstance(value, (tuple, list)):
+        parts = [_map(v, f, *[o[i] for o in others]) for i, v in enumerate(value)]
+        return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
+    return f(value, *others) if isinstance(value, Tensor) else value
+
+
+def _flat(value: Any) -> list[Tensor]:
+    found: list[Tensor] = []
+    _map(value, found.append)
+    return found
+
+
+# ---- what all derivatives have in common
+
+
+def _chosen(name: str, args: tuple, argnums: Any) -> tuple[int, ...]:
+    numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    for n in numbers:
+        if not isinstance(n, int) or not -len(args) <= n < len(args):
+            raise RuntimeError(f"{name}(): Got argnum={n}, but only {len(args)} positional inputs")
+    return tuple(n % len(args) for n in numbers)
+
+
+class _Run:
+    """One call of the function on leaves of its own in the places `numbers`."""
+
+    def __init__(
+        self, name: str, func: Callable[..., Any], args: tuple, numbers: tuple, aux: bool, kwargs: dict
+    ) -> None:
+        self.leaves: list[Tensor] = []
+        tracked = list(args)
+        for n in numbers:
+            tracked[n] = _map(args[n], self._track)
+        self.inputs = [tracked[n] for n in numbers]
+        with enable_grad():
+            out = func(*tracked, **kwargs)
+        if aux and not (isinstance(out, tuple) and len(out) == 2):
+            raise RuntimeError(
+                f"{name}(f)(*args): output of function f should be a tuple: (output, aux) if has_aux is True"
+            )
+        self.out, self.aux = out if aux else (out, None)
+        own = {t.node for t in self.leaves}
+        self.nested = _reaches_others([t.node for t in _flat(out) if t.requires_grad], own)
+
+    def _track(self, t: Tensor) -> Tensor:
+        if not t.is_floating_point():
+            raise RuntimeError(f"only floating-point tensors have derivatives, got one of {t.dtype}")
+        tracked = t.view_as(t) if t.requires_grad else t.detach().requires_grad_()
+        self.leaves.append(tracked)
+        return tracked
+
+    def grad(self, outs: list, weights: list, graph: bool | None = None) -> list[Tensor]:
+        """The products of cotangents with the Jacobian, one per leaf; zeros where nothing depends."""
+        live = [(o, w) for o, w in zip(outs, weights, strict=True) if o.requires_grad]
+        if not live or not self.leaves:
+            return [wrap(np.zeros_like(t.array)) for t in self.leaves]
+        graph = self.nested if graph is None else graph
+        found = autograd.grad(
+            [o for o, _ in live],
+            self.leaves,
+            [w for _, w in live],
+            retain_graph=True,
+            create_graph=graph,
+            allow_unused=True,
+            materialize_grads=True,
+        )
+        return list(found)
+
+    def like_inputs(self, gradients: Sequence[Tensor]) -> list[Any]:
+        """The leaves' gradients, nested as the inputs are."""
+        found = iter(gradients)
+        return [_map(i, lambda t: next(found)) for i in self.inputs]
+
+    def given(self, value: Any) -> Any:
+        """Results as they are given out."""
+        return value if self.nested else _map(value, Tensor.detach)
+
+
+def _reaches_others(roots: list[Node | None], own: set) -> bool:
+    """Whether the graph leads to a leaf that is none of `own`. Iterative."""
+    seen = {n for n in roots if n is not None}
+    stack = list(seen)
+    while stack:
+        node = stack.pop()
+        if isinstance(node, Leaf) and node not in own:
+            return True
+        new = [p for p in node.parents if p is not None and p not in seen]
+        seen.update(new)
+        stack += new
+    return False
+
+
+def _matching(name: str, given: Any, like: Any, what: str) -> list[Tensor]:
+    """Cotangents or tangents, flat, checked against what they belong to."""
+    vs, ts = _flat(given), _flat(like)
+    if len(vs) != len(ts):
+        raise RuntimeError(
+            f"{name}: expected {what} of the structure of the {'outputs' if what == 'cotangents' else 'primals'}"
+        )
+    for v, t in zip(vs, ts, strict=True):
+        if v.array.shape != t.array.shape:
+            raise RuntimeError(
+                f"{name}: {what} of shape {list(v.shape)} given for a tensor of shape {list(t.shape)}"
+            )
+    return vs
+
+
+def _tensors_only(name: str, out: Any) -> Any:
+    flat = []
+    _map(out, flat.append)
+    if not flat and not isinstance(out, (tuple, list, Mapping)):
+        raise RuntimeError(
+            f"{name}: Expected f to be a function that has non-empty output, got output = {out!r}"
+        )
+    return out
+
+
+# ---- first derivatives
 
 
 def grad_and_value(
     func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False
 ) -> Callable[..., Any]:
-    """A function that returns (d func / d args[argnums], func(args)); func returns one element, or (it, aux).
-
-    Arguments may be tensors or nested tuples, lists and dicts of them.
-    """
+    """A function that returns (d func / d args[argnums], func(args)); func returns a 0-d tensor, or (it, aux)."""
 
     @functools.wraps(func)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        numbers = (argnums,) if isinstance(argnums, int) else argnums
-        args_list, leaves = list(args), []
-        for n in numbers:
-            args_list[n] = _map(args_list[n], lambda t: _track(t, leaves))
-        with enable_grad():
-            out = func(*args_list, **kwargs)
-            value, aux = out if has_aux else (out, None)
-            if not isinstance(value, Tensor) or value.array.size != 1:
-                raise RuntimeError(
-                    "grad(): Expected f(*args) to return a scalar tensor, "
-                    f"got {tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__}"
-                )
-            found = iter(
-                autograd.grad(value, leaves, create_graph=True, allow_unused=True, materialize_grads=True)
+        run = _Run("grad_and_value", func, args, _chosen("grad_and_value", args, argnums), has_aux, kwargs)
+        value = run.out
+        if not isinstance(value, Tensor):
+            raise RuntimeError(
+                f"grad_and_value(f)(*args): Expected f(*args) to return a tensor, got {type(value).__name__}"
             )
-        nested = any(t.requires_grad for t in _flat([args, kwargs]))
-        gradients = tuple(_map(args_list[n], lambda t: _kept(next(found), nested)) for n in numbers)
-        answer = gradients[0] if isinstance(argnums, int) else gradients
-        value = _kept(value, nested)
-        return (answer, (value, aux)) if has_aux else (answer, value)
+        if value.array.ndim:
+            raise RuntimeError(
+                "grad_and_value(f)(*args): Expected f(*args) to return a scalar tensor, got tensor with "
+                f"{value.array.ndim} dims. Maybe you wanted to use the vjp or jacrev APIs instead?"
+            )
+        found = run.like_inputs(run.grad([value], [None]))
+        answer = found[0] if isinstance(argnums, int) else tuple(found)
+        value = run.given(value)
+        return (answer, (value, run.given(run.aux))) if has_aux else (answer, value)
 
     return wrapped
 
@@ -51,7 +190,12 @@ def grad_and_value(
 def grad(
     func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False
 ) -> Callable[..., Any]:
-    """A function that returns d func / d args[argnums]; may be applied to its own result for higher derivatives."""
+    """A function that returns d func / d args[argnums]; may be applied to its own result for higher derivatives.
+
+    >>> import tinygrad6 as torch
+    >>> grad(grad(lambda x: x ** 3))(torch.tensor(2.0))
+    tensor(12.)
+    """
     both = grad_and_value(func, argnums, has_aux)
 
     @functools.wraps(func)
@@ -62,75 +206,266 @@ def grad(
     return wrapped
 
 
-def _kept(t: Tensor, nested: bool) -> Tensor:
-    return t if nested else t.detach()
+def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
+    """(func(primals), f), or with the aux at the end; f(cotangent) is cotangent^T J, a tuple if there are several primals."""
+    run = _Run("vjp", func, primals, tuple(range(len(primals))), has_aux, {})
+    _tensors_only("vjp(f, *primals)", run.out)
+
+    def product(*cotangents: Any) -> Any:
+        given = cotangents[0] if len(cotangents) == 1 else cotangents
+        vs = _matching("vjp(f, *primals)", given, run.out, "cotangents")
+        nested = run.nested or any(v.requires_grad for v in vs)
+        found = run.like_inputs(run.grad(_flat(run.out), vs, nested))
+        return tuple(found)
+
+    out = run.given(run.out)
+    return (out, product, run.given(run.aux)) if has_aux else (out, product)
 
 
-def _track(t: Tensor, leaves: list) -> Tensor:
-    tracked = t.view_as(t) if t.requires_grad else t.detach().requires_grad_()
-    leaves.append(tracked)
-    return tracked
-
-
-def _map(value: Any, f: Callable[[Tensor], Any]) -> Any:
-    if isinstance(value, Tensor):
-        return f(value)
-    if isinstance(value, Mapping):
-        return type(value)((k, _map(v, f)) for k, v in value.items())
-    if isinstance(value, (tuple, list)):
-        return type(value)(_map(v, f) for v in value)
-    return value
-
-
-def _flat(value: Any) -> list[Tensor]:
-    found: list[Tensor] = []
-    _map(value, found.append)
-    return found
-
-
-def vjp(func: Callable[..., Any], *primals: Tensor) -> tuple[Any, Callable[..., Any]]:
-    """(func(primals), f) where f(cotangent) is the tuple of products cotangent^T J."""
-    ins, _, outs, many = functional._record(func, primals, True)
-
-    def product(cotangent: Any) -> tuple[Tensor, ...]:
-        return functional._done(
-            functional._grad(outs, ins, functional._vectors(cotangent, outs, "output"), False), True, False
+def jvp(
+    func: Callable[..., Any], primals: tuple, tangents: tuple, *, strict: bool = False, has_aux: bool = False
+) -> Any:
+    """(func(primals), J tangents), or with the aux at the end. By two backward passes: see `linearize`."""
+    if not isinstance(primals, tuple) or not isinstance(tangents, tuple):
+        raise RuntimeError(
+            "jvp(f, primals, tangents): Expected primals to be a tuple. E.g. it should be valid to call f(*primals)."
+            if not isinstance(primals, tuple)
+            else "jvp(f, primals, tangents): Expected tangents to be a tuple of the structure of primals."
         )
-
-    return functional._done(outs, many, False), product
-
-
-def jvp(func: Callable[..., Any], primals: tuple, tangents: tuple) -> tuple[Any, Any]:
-    """(func(primals), J tangents)."""
-    return functional.jvp(func, tuple(primals), tuple(tangents))
+    out, push, aux = _linear("jvp", func, primals, has_aux, strict)
+    product = push(*tangents)
+    return (out, product, aux) if has_aux else (out, product)
 
 
-def jacrev(func: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
-    """A function that returns the Jacobian of func in its argument number argnums."""
+def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
+    """(func(primals), f), where f(*tangents) is J tangents."""
+    return _linear("linearize", func, primals, False, False)[:2]
 
+
+def _linear(
+    name: str, func: Callable[..., Any], primals: tuple, has_aux: bool, strict: bool
+) -> tuple[Any, Any, Any]:
+    """The derivative of v -> J^T v in v, applied to a tangent u, is J u: recorded once, used for any u."""
+    run = _Run(name, func, primals, tuple(range(len(primals))), has_aux, {})
+    _tensors_only(name, run.out)
+    outs = _flat(run.out)
+    if strict and not all(o.requires_grad for o in outs):
+        raise RuntimeError(f"{name}(f, primals, tangents): Expected f to depend on the primals (strict=True)")
+    dummies = [wrap(np.zeros_like(o.array)).requires_grad_() for o in outs]
+    with enable_grad():
+        transposed = run.grad(outs, dummies, True)
+
+    def push(*tangents: Any) -> Any:
+        us = _matching(name, tangents, primals, "tangents")
+        live = [(t, u) for t, u in zip(transposed, us, strict=True) if t.requires_grad]
+        nested = run.nested or any(u.requires_grad for u in us)
+        if live:
+            found = iter(
+                autograd.grad(
+                    [t for t, _ in live],
+                    dummies,
+                    [u for _, u in live],
+                    retain_graph=True,
+                    create_graph=nested,
+                    allow_unused=True,
+                    materialize_grads=True,
+                )
+            )
+        else:
+            found = iter([wrap(np.zeros_like(d.array)) for d in dummies])
+        return _map(run.out, lambda o: next(found))
+
+    return run.given(run.out), push, run.given(run.aux)
+
+
+# ---- matrices of derivatives
+
+
+def _jacobian(name: str, func: Callable[..., Any], argnums: Any, has_aux: bool) -> Callable[..., Any]:
     @functools.wraps(func)
-    def wrapped(*args: Any) -> Any:
-        def one(x: Tensor) -> Any:
-            return func(*args[:argnums], x, *args[argnums + 1 :])
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        run = _Run(name, func, args, _chosen(name, args, argnums), has_aux, kwargs)
+        _tensors_only(name, run.out)
 
-        return functional.jacobian(one, args[argnums], create_graph=any(t.requires_grad for t in _flat(args)))
+        def block(o: Tensor) -> Any:
+            shape, n = o.array.shape, o.array.size
+            rows = [run.grad([o], [wrap(row.reshape(shape))]) for row in np.eye(n, dtype=o.array.dtype)]
+            columns = [
+                _stacked(list(column), 0).reshape((*shape, *t.array.shape))
+                if n
+                else wrap(np.zeros((*shape, *t.array.shape), t.array.dtype))
+                for t, column in zip(run.leaves, zip(*rows) if n else run.leaves, strict=True)
+            ]
+            found = run.like_inputs(columns)
+            return found[0] if isinstance(argnums, int) else tuple(found)
+
+        answer = _map(run.out, block)
+        return (answer, run.given(run.aux)) if has_aux else answer
 
     return wrapped
 
 
-def jacfwd(func: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
-    """The same numbers as jacrev."""
-    return jacrev(func, argnums)
+def jacrev(
+    func: Callable[..., Any],
+    argnums: int | tuple[int, ...] = 0,
+    *,
+    has_aux: bool = False,
+    chunk_size: int | None = None,
+) -> Callable[..., Any]:
+    """A function that returns d func / d args[argnums], of the shape of the output, then that of the argument.
+
+    One backward pass per element of the output. chunk_size, how many of these PyTorch runs together, must be positive.
+    """
+    if chunk_size is not None and chunk_size <= 0:
+        raise ValueError("jacrev: `chunk_size` should be greater than 0.")
+    return _jacobian("jacrev", func, argnums, has_aux)
 
 
-def hessian(func: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
-    """A function that returns the Hessian of func in its argument number argnums."""
+def jacfwd(
+    func: Callable[..., Any],
+    argnums: int | tuple[int, ...] = 0,
+    has_aux: bool = False,
+    *,
+    randomness: str = "error",
+) -> Callable[..., Any]:
+    """The same numbers as jacrev, found in the same way: there is no forward mode."""
+    return _jacobian("jacfwd", func, argnums, has_aux)
+
+
+def hessian(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
+    """A function that returns the Hessian of func in its argument number argnums: jacrev of jacrev."""
+    return jacrev(jacrev(func, argnums), argnums)
+
+
+# ---- over a batch
+
+
+def vmap(
+    func: Callable[..., Any],
+    in_dims: Any = 0,
+    out_dims: Any = 0,
+    randomness: str = "error",
+    *,
+    chunk_size: int | None = None,
+) -> Callable[..., Any]:
+    """A function that calls func once per slice of its arguments and stacks the results.
+
+    in_dims: for each positional argument the dimension to slice (an int), None for what is the same in each call, or a
+    nest of these; out_dims likewise for the results. It is a loop: as clear as the one it replaces, and as fast. func may
+    branch on values and call item(); what it changes in place outside of itself, it changes once per slice. randomness:
+    "error" raises if func draws random numbers, "different" lets it, "same" gives each call the same ones.
+
+    >>> import tinygrad6 as torch
+    >>> vmap(torch.dot, in_dims=(0, None))(torch.eye(2), torch.tensor([3.0, 4.0]))
+    tensor([3., 4.])
+    """
+    if randomness not in ("error", "different", "same"):
+        raise RuntimeError(
+            f"Only allowed values for randomness are 'error', 'different', or 'same'. Got {randomness}"
+        )
+    if chunk_size is not None and chunk_size <= 0:
+        raise ValueError(f"vmap: chunk_size should be None or greater than 0. (got {chunk_size})")
 
     @functools.wraps(func)
-    def wrapped(*args: Any) -> Any:
-        return functional.hessian(lambda x: func(*args[:argnums], x, *args[argnums + 1 :]), args[argnums])
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        name = getattr(func, "__name__", repr(func))
+        if not isinstance(in_dims, (int, tuple, list)):
+            raise ValueError(
+                f"vmap({name}, in_dims={in_dims}, ...)(<inputs>): expected `in_dims` to be int or a (potentially nested) "
+                f"tuple matching the structure of inputs, got: {type(in_dims)}."
+            )
+        dims = _spread(in_dims, args, f"vmap({name}, in_dims={in_dims}, ...)(<inputs>)")
+        sizes = {t.array.shape[d] for t, d in zip(_flat(args), dims, strict=True) if d is not None}
+        if not sizes:
+            raise ValueError(f"vmap({name}): at least one input must be mapped over")
+        if len(sizes) > 1:
+            raise ValueError(
+                "vmap: Expected all tensors to have the same size in the mapped dimension, got sizes "
+                f"{[t.array.shape[d] for t, d in zip(_flat(args), dims, strict=True) if d is not None]} for the mapped dimension"
+            )
+        (size,) = sizes
+        if not size:
+            raise NotImplementedError(
+                f"vmap({name}): a batch of size 0 has no result whose shape could be known"
+            )
+        start = random.get_rng_state()
+        outs = []
+        for i in range(size):
+            if randomness == "same":
+                random.set_rng_state(start)
+            at = iter(dims)
+            piece = _map(args, lambda t: t if (d := next(at)) is None else t.select(d, i))  # noqa: B023
+            outs.append(func(*piece, **kwargs))
+            if (
+                not i
+                and randomness == "error"
+                and not np.array_equal(start.array, random.get_rng_state().array)
+            ):
+                raise RuntimeError(
+                    "vmap: called random operation while in randomness error mode. Please either use the 'same' or "
+                    "'different' randomness flags on vmap or perform the randomness operation out of vmap"
+                )
+        _map_results(name, outs[0])
+        places = iter(_spread_out(out_dims, outs[0], name))
+        return _map(outs[0], lambda *column: _stacked(list(column), next(places)), *outs[1:])
 
     return wrapped
+
+
+def _spread(dims: Any, args: Any, where: str) -> list[int | None]:
+    """One dimension per tensor in args, in order, checked."""
+    if dims is None:
+        return [None for _ in _flat(args)]
+    if isinstance(dims, int):
+        found: list[int | None] = []
+        for t in _flat(args):
+            n = t.array.ndim
+            if not -n <= dims < n:
+                raise ValueError(
+                    f"{where}: Got in_dim={dims} for some input, but that input is a Tensor of dimensionality {n} so "
+                    f"expected in_dim to satisfy -{n} <= in_dim < {n}."
+                )
+            found.append(dims % n)
+        return found
+    if isinstance(dims, Mapping):
+        if not isinstance(args, Mapping) or dims.keys() != args.keys():
+            raise ValueError(f"{where}: in_dims is not compatible with the structure of inputs")
+        return list(itertools.chain.from_iterable(_spread(dims[k], args[k], where) for k in args))
+    if not isinstance(args, (tuple, list)) or len(dims) != len(args):
+        raise ValueError(f"{where}: in_dims is not compatible with the structure of inputs")
+    return list(itertools.chain.from_iterable(_spread(d, a, where) for d, a in zip(dims, args, strict=True)))
+
+
+def _spread_out(dims: Any, out: Any, name: str) -> list[int]:
+    if isinstance(dims, int):
+        return [dims for _ in _flat(out)]
+    parts = out if isinstance(out, (tuple, list)) else [out]
+    if not isinstance(dims, (tuple, list)) or len(dims) != len(parts):
+        raise ValueError(
+            f"vmap({name}, ..., out_dims={dims}): out_dims is not compatible with the structure of outputs"
+        )
+    return list(
+        itertools.chain.from_iterable(_spread_out(d, o, name) for d, o in zip(dims, parts, strict=True))
+    )
+
+
+def _map_results(name: str, out: Any) -> None:
+    """ValueError unless the result is made of tensors only."""
+    parts = out.values() if isinstance(out, Mapping) else out if isinstance(out, (tuple, list)) else None
+    if parts is not None:
+        for part in parts:
+            _map_results(name, part)
+    elif not isinstance(out, Tensor):
+        raise ValueError(f"vmap({name}, ...): `{name}` must only return Tensors, got type {type(out)}.")
+
+
+def _stacked(tensors: list[Tensor], dim: int) -> Tensor:
+    from tinygrad6.ops.join import stack
+
+    return stack(tensors, dim)
+
+
+# ---- modules
 
 
 def functional_call(
@@ -175,3 +510,31 @@ def functional_call(
     finally:
         for owner, key, t in before:
             vars(owner)[key] = t
+
+
+def stack_module_state(models: Any) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """(parameters, buffers) of several models of one kind, stacked along a new first dimension, as leaves of their own.
+
+    With vmap and functional_call on one of the models, an ensemble is called at once. RuntimeError unless all models are
+    of the same class, and all in training or all in evaluation.
+    """
+    models = list(models)
+    if not models:
+        raise RuntimeError("stack_module_state: Expected at least one model, got 0.")
+    if len({m.training for m in models}) > 1:
+        raise RuntimeError("stack_module_state: Expected all models to have the same training/eval mode.")
+    if len({type(m) for m in models}) > 1:
+        raise RuntimeError("stack_module_state: Expected all models to be of the same class.")
+
+    def stacked(dicts: list[dict]) -> dict[str, Tensor]:
+        out = {}
+        for name in dicts[0]:
+            column = [d[name] for d in dicts]
+            if len({t.requires_grad for t in column}) > 1:
+                raise RuntimeError(f"Expected {name} from each model to have the same .requires_grad")
+            out[name] = _stacked([t.detach() for t in column], 0).requires_grad_(column[0].requires_grad)
+        return out
+
+    return stacked([dict(m.named_parameters()) for m in models]), stacked(
+        [dict(m.named_buffers()) for m in models]
+    )

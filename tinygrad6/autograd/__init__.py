@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,7 +37,17 @@ __all__ = [
 
 
 def _as_list(value: Any) -> list:
-    return [value] if isinstance(value, Tensor) else list(value)
+    """Tensors one by one; a gradient edge as a tensor that stands for it."""
+    values = [value] if isinstance(value, (Tensor, graph.GradientEdge)) else list(value)
+    return [_stand_in(v) if isinstance(v, graph.GradientEdge) else v for v in values]
+
+
+def _stand_in(edge: graph.GradientEdge) -> Tensor:
+    if edge.node.shape is None:
+        raise NotImplementedError(
+            "the gradient edge of a Function with several outputs: use the tensor itself"
+        )
+    return Tensor.rejoin(np.broadcast_to(np.zeros((), edge.node.dtype), edge.node.shape), edge.node, None)
 
 
 def _weights(outputs: list, grad_outputs: Any) -> list:
@@ -53,28 +64,45 @@ def backward(
     grad_tensors: Tensor | Sequence[Tensor | None] | None = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
-    inputs: Tensor | Sequence[Tensor] | None = None,
+    grad_variables: Any = None,
+    inputs: Any = None,
 ) -> None:
-    """Add the gradients of the tensors, weighted by grad_tensors, to `.grad` of their leaves (or of inputs)."""
+    """Add the gradients of the tensors, weighted by grad_tensors, to `.grad` of their leaves (or of inputs).
+
+    grad_variables is grad_tensors' old name; inputs may be a dict, whose values count.
+    """
+    if grad_variables is not None:
+        if grad_tensors is not None:
+            raise RuntimeError(
+                "`grad_tensors` and `grad_variables` (deprecated) arguments both passed: use grad_tensors"
+            )
+        warnings.warn(
+            "`grad_variables` is deprecated. Use `grad_tensors` instead.", FutureWarning, stacklevel=2
+        )
+        grad_tensors = grad_variables
     outputs = _as_list(tensors)
+    inputs = list(inputs.values()) if isinstance(inputs, dict) else inputs
     run_backward(outputs, _weights(outputs, grad_tensors), retain_graph, create_graph, inputs)
 
 
 def grad(
     outputs: Tensor | Sequence[Tensor],
-    inputs: Tensor | Sequence[Tensor],
+    inputs: Any,
     grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    only_inputs: bool = True,
     allow_unused: bool | None = None,
     is_grads_batched: bool = False,
     materialize_grads: bool = False,
-) -> tuple[Tensor, ...]:
+) -> Any:
     """The gradients of sum(outputs * grad_outputs) with respect to inputs; `.grad` is left alone.
 
     create_graph makes the result differentiable. An input that the outputs do not depend on raises
     RuntimeError; allow_unused=True gives None for it, materialize_grads=True zeros. is_grads_batched:
-    grad_outputs have a leading batch dimension, and so has each result.
+    grad_outputs have a leading batch dimension, and so has each result; a pass is made for each entry. inputs may be a
+    dict: so is the result then. Outputs and inputs may also be gradient edges. only_inputs=False is as deprecated as in
+    PyTorch, and refused.
 
     >>> import tinygrad6 as torch
     >>> x = torch.tensor(3.0, requires_grad=True)
@@ -82,7 +110,26 @@ def grad(
     >>> torch.autograd.grad(first, x)
     (tensor(18.),)
     """
+    if isinstance(inputs, dict):
+        values = grad(
+            outputs,
+            list(inputs.values()),
+            grad_outputs,
+            retain_graph,
+            create_graph,
+            only_inputs,
+            allow_unused,
+            is_grads_batched,
+            materialize_grads,
+        )
+        return dict(zip(inputs, values, strict=True))
+    if not only_inputs:
+        raise NotImplementedError(
+            "grad(only_inputs=False) is deprecated: call backward() to fill .grad of other leaves"
+        )
     results, wanted = _as_list(outputs), _as_list(inputs)
+    if not wanted:
+        raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
     weights = _weights(results, grad_outputs)
     if materialize_grads and allow_unused is False:
         raise ValueError(
@@ -98,6 +145,7 @@ def grad(
                 [w[i] for w in weights],
                 True,
                 create_graph,
+                True,
                 allow_unused,
                 False,
                 materialize_grads,

@@ -126,8 +126,7 @@ def jacobian(
     """
     from tinygrad6.ops.join import stack
 
-    if strategy not in ("reverse-mode", "forward-mode"):
-        raise ValueError(f'strategy must be "reverse-mode" or "forward-mode", got {strategy!r}')
+    _check_strategy("jacobian", strategy, create_graph, strict, vectorize)
     ins, several, outs, many = _record(func, inputs, create_graph)
     rows = []
     for o in outs:
@@ -135,9 +134,10 @@ def jacobian(
         for k in range(o.array.size):
             unit = np.zeros(o.array.size, o.array.dtype)
             unit[k] = 1
-            for column, g in zip(
-                columns, _grad((o,), ins, (wrap(unit.reshape(o.array.shape)),), create_graph, strict)
-            ):
+            found = _grad((o,), ins, (wrap(unit.reshape(o.array.shape)),), create_graph, strict)
+            if strict and create_graph:
+                _must_depend(found, "jacobian of the user-provided function is independent of input")
+            for column, g in zip(columns, found):
                 column.append(g)
         blocks = [
             stack(c).reshape((*o.array.shape, *i.array.shape))
@@ -147,6 +147,35 @@ def jacobian(
         ]
         rows.append(_done(tuple(blocks), several, create_graph))
     return tuple(rows) if many else rows[0]
+
+
+def _must_depend(values: tuple, what: str) -> None:
+    for i, v in enumerate(values):
+        if not v.requires_grad:
+            raise RuntimeError(f"The {what} {i}. This is not allowed in strict mode.")
+
+
+def _check_strategy(name: str, strategy: str, create_graph: bool, strict: bool, vectorize: bool) -> None:
+    """PyTorch's conditions on what goes together, so that programs mean the same; the numbers are found in one way here."""
+    assert strategy in ("reverse-mode", "forward-mode"), (
+        f'{name}(): Expected strategy to be either "forward-mode" or "reverse-mode", got {strategy!r}'
+    )
+    if strategy == "forward-mode":
+        if create_graph:
+            raise NotImplementedError(
+                f'torch.autograd.functional.{name}: `create_graph=True` and `strategy="forward-mode"` are not supported '
+                'together (yet). Please either set `create_graph=False` or `strategy="reverse-mode"`.'
+            )
+        if not vectorize:
+            raise NotImplementedError(
+                "Computing Jacobian using forward-AD or forward-over-reverse Hessian is only implemented for "
+                "`vectorize=True`."
+            )
+    if strict and vectorize:
+        raise RuntimeError(
+            f"torch.autograd.functional.{name}: `strict=True` and `vectorized=True` are not supported together. Please either "
+            "set `strict=False` or `vectorize=False`."
+        )
 
 
 def _scalar(func: Callable[..., Any]) -> Callable[..., Tensor]:
@@ -170,15 +199,19 @@ def hessian(
     outer_jacobian_strategy: str = "reverse-mode",
 ) -> Any:
     """d^2 func / d in[i] d in[j] of a function with one element, of shape in.shape + in.shape."""
+    _check_strategy("hessian", outer_jacobian_strategy, create_graph, strict, vectorize)
     _, several = _tuple(inputs, "inputs")
 
     def gradient(*args: Tensor) -> Any:
         from tinygrad6.autograd import grad
 
-        found = grad(_scalar(func)(*args), args, create_graph=True, allow_unused=True, materialize_grads=True)
+        out = _scalar(func)(*args)
+        found = grad(out, args, create_graph=True, allow_unused=True, materialize_grads=True)
+        if strict:
+            _must_depend(found, "jacobian of the user-provided function is independent of input")
         return found if several else found[0]
 
-    return jacobian(gradient, inputs, create_graph, strict, vectorize, outer_jacobian_strategy)
+    return jacobian(gradient, inputs, create_graph, strict)
 
 
 def hvp(
@@ -189,6 +222,8 @@ def hvp(
     vs = _vectors(v, ins, "input")
     with enable_grad():
         first = _grad(outs, ins, (wrap(np.ones_like(outs[0].array)),), True, strict)
+        if strict:
+            _must_depend(first, "jacobian of the user-provided function is independent of input")
         product = _grad(first, ins, vs, create_graph)  # H is symmetric
     return _done(outs, many, create_graph), _done(product, several, create_graph)
 

@@ -1,0 +1,1179 @@
+"""autograd's functions, func, vmap, and autograd.Function, each the same call on both libraries."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+
+import tinygrad6
+from helpers import assert_same
+
+CASES = {}
+
+
+def case(function):
+    CASES[function.__name__] = function
+    return function
+
+
+def X(t, *s, seed=0, g=False):
+    a = np.random.default_rng(seed).uniform(-1, 1, s)
+    x = t.from_numpy(a.copy())
+    return x.requires_grad_(g)
+
+
+def F(t):
+    return t.autograd.functional
+
+
+@case
+def jac1(t):
+    return F(t).jacobian(lambda x: x.exp().sum(1), X(t, 2, 3))
+
+
+@case
+def jac2(t):
+    return F(t).jacobian(lambda x, y: (x * y).sum(0), (X(t, 2, 3), X(t, 2, 3, seed=1)))
+
+
+@case
+def jac3(t):
+    return F(t).jacobian(lambda x, y: (x.sum(), x * y), (X(t, 2), X(t, 2, seed=1)))
+
+
+@case
+def jac_vec(t):
+    return F(t).jacobian(lambda x: x.exp(), X(t, 3), vectorize=True)
+
+
+@case
+def jac_fwd(t):
+    return F(t).jacobian(lambda x: x.exp(), X(t, 3), vectorize=True, strategy="forward-mode")
+
+
+@case
+def jac_fwd_novec(t):
+    return F(t).jacobian(lambda x: x.exp(), X(t, 3), strategy="forward-mode")
+
+
+@case
+def jac_fwd_cg(t):
+    return F(t).jacobian(
+        lambda x: x.exp(), X(t, 3), vectorize=True, create_graph=True, strategy="forward-mode"
+    )
+
+
+@case
+def jac_bad(t):
+    return F(t).jacobian(lambda x: x.exp(), X(t, 3), strategy="sideways")
+
+
+@case
+def jac_cg(t):
+    x = X(t, 3, g=True)
+    j = F(t).jacobian(lambda x: x**3, x, create_graph=True)
+    j.sum().backward()
+    return j.detach(), x.grad
+
+
+@case
+def jac_indep(t):
+    return F(t).jacobian(lambda x, y: x * 2, (X(t, 2), X(t, 2, seed=1)))
+
+
+@case
+def jac_indep_strict(t):
+    return F(t).jacobian(lambda x, y: x * 2, (X(t, 2), X(t, 2, seed=1)), strict=True)
+
+
+@case
+def jac_const(t):
+    return F(t).jacobian(lambda x: t.ones(2), X(t, 2))
+
+
+@case
+def jac_const_strict(t):
+    return F(t).jacobian(lambda x: t.ones(2), X(t, 2), strict=True)
+
+
+@case
+def jac_strict_vec(t):
+    return F(t).jacobian(lambda x: x * 2, X(t, 2), strict=True, vectorize=True)
+
+
+@case
+def jac_nontensor(t):
+    return F(t).jacobian(lambda x: 3, X(t, 2))
+
+
+@case
+def jac_nontensor_in(t):
+    return F(t).jacobian(lambda x: x, 3.0)
+
+
+@case
+def jac_0d(t):
+    return F(t).jacobian(lambda x: x * x, X(t))
+
+
+@case
+def jac_strict_cg(t):
+    return F(t).jacobian(lambda x: x * 2, X(t, 2, g=True), strict=True, create_graph=True)
+
+
+@case
+def hess1(t):
+    return F(t).hessian(lambda x: (x**3).sum(), X(t, 2, 2))
+
+
+@case
+def hess2(t):
+    return F(t).hessian(lambda x, y: (x**2 * y).sum(), (X(t, 2), X(t, 2, seed=1)))
+
+
+@case
+def hess_lin(t):
+    return F(t).hessian(lambda x: x.sum(), X(t, 2))
+
+
+@case
+def hess_lin_strict(t):
+    return F(t).hessian(lambda x: x.sum(), X(t, 2), strict=True)
+
+
+@case
+def hess_nonscalar(t):
+    return F(t).hessian(lambda x: x * x, X(t, 2))
+
+
+@case
+def hess_1elem(t):
+    return F(t).hessian(lambda x: (x * x).sum().reshape(1), X(t, 2))
+
+
+@case
+def hess_tuple(t):
+    return F(t).hessian(lambda x: (x.sum(), x.sum()), X(t, 2))
+
+
+@case
+def hess_bad(t):
+    return F(t).hessian(lambda x: x.sum(), X(t, 2), outer_jacobian_strategy="x")
+
+
+@case
+def hess_fwd2(t):
+    return F(t).hessian(lambda x: (x**3).sum(), X(t, 2), outer_jacobian_strategy="forward-mode")
+
+
+@case
+def vjp1(t):
+    return F(t).vjp(lambda x: x.exp().sum(1), X(t, 2, 3), X(t, 2, seed=4))
+
+
+@case
+def vjp_scalar(t):
+    return F(t).vjp(lambda x: x.exp().sum(), X(t, 2, 3))
+
+
+@case
+def vjp_missing(t):
+    return F(t).vjp(lambda x: x.exp(), X(t, 2, 3))
+
+
+@case
+def vjp_wrong(t):
+    return F(t).vjp(lambda x: x.exp(), X(t, 2, 3), X(t, 2))
+
+
+@case
+def vjp_wronglen(t):
+    return F(t).vjp(lambda x: x.exp(), X(t, 2, 3), (X(t, 2, 3), X(t, 2, 3)))
+
+
+@case
+def vjp_multi(t):
+    return F(t).vjp(
+        lambda x, y: (x * y, x + y), (X(t, 2), X(t, 2, seed=1)), (X(t, 2, seed=4), X(t, 2, seed=5))
+    )
+
+
+@case
+def vjp_const(t):
+    return F(t).vjp(lambda x: t.ones(2, dtype=t.float64), X(t, 2), X(t, 2))
+
+
+@case
+def vjp_const_strict(t):
+    return F(t).vjp(lambda x: t.ones(2, dtype=t.float64), X(t, 2), X(t, 2), strict=True)
+
+
+@case
+def vjp_cg(t):
+    x = X(t, 3, g=True)
+    o, v = F(t).vjp(lambda x: x**3, x, X(t, 3, seed=2), create_graph=True)
+    v.sum().backward()
+    return v.detach(), x.grad
+
+
+@case
+def vjp_nocg_flag(t):
+    x = X(t, 3, g=True)
+    return F(t).vjp(lambda x: x**3, x, X(t, 3, seed=2))
+
+
+@case
+def jvp1(t):
+    return F(t).jvp(lambda x: x.exp().sum(1), X(t, 2, 3), X(t, 2, 3, seed=4))
+
+
+@case
+def jvp_multi(t):
+    return F(t).jvp(
+        lambda x, y: (x * y, x + y), (X(t, 2), X(t, 2, seed=1)), (X(t, 2, seed=4), X(t, 2, seed=5))
+    )
+
+
+@case
+def jvp_lin(t):
+    return F(t).jvp(lambda x: x * 2, X(t, 2), X(t, 2, seed=1))
+
+
+@case
+def jvp_lin_strict(t):
+    return F(t).jvp(lambda x: x * 2, X(t, 2), X(t, 2, seed=1), strict=True)
+
+
+@case
+def jvp_missing(t):
+    return F(t).jvp(lambda x: x * 2, X(t, 2))
+
+
+@case
+def jvp_one(t):
+    return F(t).jvp(lambda x: x * x, X(t, 1))
+
+
+@case
+def jvp_const(t):
+    return F(t).jvp(lambda x: t.ones(2, dtype=t.float64), X(t, 2), X(t, 2))
+
+
+@case
+def jvp_cg(t):
+    x = X(t, 3, g=True)
+    o, v = F(t).jvp(lambda x: x**3, x, X(t, 3, seed=2), create_graph=True)
+    v.sum().backward()
+    return v.detach(), x.grad
+
+
+@case
+def hvp1(t):
+    return F(t).hvp(lambda x: (x**3).sum(), X(t, 2, 2), X(t, 2, 2, seed=1))
+
+
+@case
+def hvp2(t):
+    return F(t).hvp(
+        lambda x, y: (x**2 * y).sum(), (X(t, 2), X(t, 2, seed=1)), (X(t, 2, seed=2), X(t, 2, seed=3))
+    )
+
+
+@case
+def hvp_lin(t):
+    return F(t).hvp(lambda x: x.sum(), X(t, 2), X(t, 2))
+
+
+@case
+def hvp_lin_strict(t):
+    return F(t).hvp(lambda x: x.sum(), X(t, 2), X(t, 2), strict=True)
+
+
+@case
+def vhp1(t):
+    return F(t).vhp(lambda x: (x**3).sum(), X(t, 2, 2), X(t, 2, 2, seed=1))
+
+
+@case
+def vhp_missing(t):
+    return F(t).vhp(lambda x: (x**3).sum(), X(t, 2, 2))
+
+
+@case
+def vhp_nonscalar(t):
+    return F(t).vhp(lambda x: x**3, X(t, 2, 2), X(t, 2, 2))
+
+
+@case
+def vhp_cg(t):
+    x = X(t, 3, g=True)
+    o, v = F(t).vhp(lambda x: (x**4).sum(), x, X(t, 3, seed=2), create_graph=True)
+    v.sum().backward()
+    return v.detach(), x.grad
+
+
+def f(t):
+    return t.func
+
+
+@case
+def fgrad(t):
+    return f(t).grad(lambda x: (x**3).sum())(X(t, 3))
+
+
+@case
+def fgrad2(t):
+    return f(t).grad(lambda x: f(t).grad(lambda y: (y**3).sum())(x).sum())(X(t, 3))
+
+
+@case
+def fgrad_argnums(t):
+    return f(t).grad(lambda x, y: (x * y).sum(), argnums=(0, 1))(X(t, 3), X(t, 3, seed=1))
+
+
+@case
+def fgrad_argneg(t):
+    return f(t).grad(lambda x, y: (x * y).sum(), argnums=-1)(X(t, 3), X(t, 3, seed=1))
+
+
+@case
+def fgrad_argbad(t):
+    return f(t).grad(lambda x, y: (x * y).sum(), argnums=3)(X(t, 3), X(t, 3, seed=1))
+
+
+@case
+def fgrad_aux(t):
+    return f(t).grad(lambda x: ((x * x).sum(), x * 2), has_aux=True)(X(t, 3))
+
+
+@case
+def fgv_aux(t):
+    return f(t).grad_and_value(lambda x: ((x * x).sum(), x * 2), has_aux=True)(X(t, 3))
+
+
+@case
+def fgrad_nonscalar(t):
+    return f(t).grad(lambda x: x * x)(X(t, 3))
+
+
+@case
+def fgrad_one(t):
+    return f(t).grad(lambda x: x * x)(X(t, 1))
+
+
+@case
+def fgrad_dict(t):
+    return f(t).grad(lambda d: (d["a"] * d["b"]).sum())({"a": X(t, 2), "b": X(t, 2, seed=1)})
+
+
+@case
+def fgrad_capture(t):
+    w = X(t, 3, seed=2, g=True)
+    g = f(t).grad(lambda x: (x * x * w).sum())(X(t, 3))
+    return g
+
+
+@case
+def fgrad_nonfloat(t):
+    return f(t).grad(lambda x: x.sum())(t.tensor([1, 2]))
+
+
+@case
+def fvjp(t):
+    o, fn = f(t).vjp(lambda x: x.exp(), X(t, 3))
+    return o, fn(X(t, 3, seed=1))
+
+
+@case
+def fvjp2(t):
+    o, fn = f(t).vjp(lambda x, y: (x * y, x + y), X(t, 3), X(t, 3, seed=1))
+    return o, fn((X(t, 3, seed=1), X(t, 3, seed=2)))
+
+
+@case
+def fvjp_aux(t):
+    o, fn, aux = f(t).vjp(lambda x: (x.exp(), x * 2), X(t, 3), has_aux=True)
+    return o, fn(X(t, 3, seed=1)), aux
+
+
+@case
+def fvjp_dict(t):
+    o, fn = f(t).vjp(lambda d: {"o": d["a"] * 2}, {"a": X(t, 3)})
+    return o, fn({"o": X(t, 3, seed=1)})
+
+
+@case
+def fjvp(t):
+    return f(t).jvp(lambda x: x.exp(), (X(t, 3),), (X(t, 3, seed=1),))
+
+
+@case
+def fjvp2(t):
+    return f(t).jvp(lambda x, y: x * y, (X(t, 3), X(t, 3, seed=2)), (X(t, 3, seed=1), X(t, 3, seed=3)))
+
+
+@case
+def fjvp_aux(t):
+    return f(t).jvp(lambda x: (x.exp(), x * 2), (X(t, 3),), (X(t, 3, seed=1),), has_aux=True)
+
+
+@case
+def fjvp_bad(t):
+    return f(t).jvp(lambda x: x.exp(), X(t, 3), X(t, 3, seed=1))
+
+
+@case
+def fjacrev(t):
+    return f(t).jacrev(lambda x: x.exp().sum(1))(X(t, 2, 3))
+
+
+@case
+def fjacrev_arg(t):
+    return f(t).jacrev(lambda x, y: x * y, argnums=(0, 1))(X(t, 3), X(t, 3, seed=1))
+
+
+@case
+def fjacrev_aux(t):
+    return f(t).jacrev(lambda x: (x * x, x), has_aux=True)(X(t, 3))
+
+
+@case
+def fjacrev_tuple(t):
+    return f(t).jacrev(lambda x: (x * x, x.sum()))(X(t, 3))
+
+
+@case
+def fjacrev_dict(t):
+    return f(t).jacrev(lambda d: d["a"] * 2)({"a": X(t, 3)})
+
+
+@case
+def fjacfwd(t):
+    return f(t).jacfwd(lambda x: x.exp().sum(1))(X(t, 2, 3))
+
+
+@case
+def fjacfwd_aux(t):
+    return f(t).jacfwd(lambda x: (x * x, x), has_aux=True)(X(t, 3))
+
+
+@case
+def fhess(t):
+    return f(t).hessian(lambda x: (x**3).sum())(X(t, 3))
+
+
+@case
+def fhess_arg(t):
+    return f(t).hessian(lambda x, y: (x * x * y).sum(), argnums=(0, 1))(X(t, 2), X(t, 2, seed=1))
+
+
+@case
+def fjacjac(t):
+    return f(t).jacrev(f(t).jacrev(lambda x: x**3))(X(t, 2))
+
+
+@case
+def flin(t):
+    o, fn = f(t).linearize(lambda x: x.sin(), X(t, 3))
+    return o, fn(X(t, 3, seed=1))
+
+
+def V(t):
+    return t.vmap
+
+
+@case
+def vm1(t):
+    return V(t)(lambda x: x.sum())(X(t, 4, 3))
+
+
+@case
+def vm2(t):
+    return V(t)(lambda x, y: x @ y)(X(t, 4, 3, 2), X(t, 4, 2))
+
+
+@case
+def vm_none(t):
+    return V(t)(lambda x, y: x * y, in_dims=(0, None))(X(t, 4, 3), X(t, 3))
+
+
+@case
+def vm_in1(t):
+    return V(t)(lambda x: x * 2, in_dims=1)(X(t, 4, 3))
+
+
+@case
+def vm_out1(t):
+    return V(t)(lambda x: x * 2, out_dims=1)(X(t, 4, 3))
+
+
+@case
+def vm_tuple(t):
+    return V(t)(lambda x: (x * 2, x.sum()))(X(t, 4, 3))
+
+
+@case
+def vm_outs(t):
+    return V(t)(lambda x: (x * 2, x.sum()), out_dims=(1, 0))(X(t, 4, 3))
+
+
+@case
+def vm_nested(t):
+    return V(t)(V(t)(lambda x: x.sum()))(X(t, 4, 3, 2))
+
+
+@case
+def vm_dict(t):
+    return V(t)(lambda d: d["a"] + 1)({"a": X(t, 3, 2)})
+
+
+@case
+def vm_bad(t):
+    return V(t)(lambda x, y: x * y)(X(t, 4, 3), X(t, 5, 3))
+
+
+@case
+def vm_noten(t):
+    return V(t)(lambda x: x, in_dims=None)(X(t, 3))
+
+
+@case
+def vm_0d(t):
+    return V(t)(lambda x: x)(X(t))
+
+
+@case
+def vm_grad(t):
+    return V(t)(f(t).grad(lambda x: (x**3).sum()))(X(t, 4, 3))
+
+
+@case
+def vm_chunk(t):
+    return V(t)(lambda x: x.sum(), chunk_size=2)(X(t, 5, 3))
+
+
+@case
+def vm_backward(t):
+    x = X(t, 4, 3, g=True)
+    V(t)(lambda x: x.exp().sum())(x).sum().backward()
+    return x.grad
+
+
+@case
+def vm_kw(t):
+    return V(t)(lambda x, k=1.0: x * k)(X(t, 4, 3), k=X(t, 4))
+
+
+@case
+def vm_const(t):
+    return V(t)(lambda x: t.ones(2))(X(t, 4, 3))
+
+
+@case
+def vm_per_sample(t):
+    m = t.nn.Linear(3, 1).double()
+    with t.no_grad():
+        for p in m.parameters():
+            p.copy_(t.arange(p.numel(), dtype=t.float64).reshape(p.shape) * 0.1)
+    params = {k: v.detach() for k, v in m.named_parameters()}
+
+    def loss(params, x, y):
+        return ((f(t).functional_call(m, params, (x.unsqueeze(0),)) - y) ** 2).sum()
+
+    return V(t)(f(t).grad(loss), in_dims=(None, 0, 0))(params, X(t, 5, 3), X(t, 5, seed=3))
+
+
+@case
+def stackstate(t):
+    ms = [t.nn.Linear(2, 2).double() for _ in range(3)]
+    with t.no_grad():
+        for i, m in enumerate(ms):
+            for p in m.parameters():
+                p.copy_(t.arange(p.numel(), dtype=t.float64).reshape(p.shape) * 0.1 * (i + 1))
+    p, b = f(t).stack_module_state(ms)
+    return V(t)(lambda p, b, x: f(t).functional_call(ms[0], (p, b), (x,)), in_dims=(0, 0, None))(
+        p, b, X(t, 4, 2)
+    ), {k: v for k, v in p.items()}
+
+
+@case
+def batched(t):
+    x = X(t, 3, g=True)
+    y = x * x
+    return t.autograd.grad(y, x, t.eye(3, dtype=t.float64), is_grads_batched=True)
+
+
+@case
+def batched_unused(t):
+    x = X(t, 3, g=True)
+    z = X(t, 2, g=True)
+    y = x * x
+    return t.autograd.grad(y, [x, z], t.eye(3, dtype=t.float64), is_grads_batched=True, allow_unused=True)
+
+
+@case
+def grad_dict(t):
+    x = X(t, 3, g=True)
+    return t.autograd.grad((x * x).sum(), {"a": x})
+
+
+@case
+def grad_edge(t):
+    x = X(t, 3, g=True)
+    y = x * x
+    e = t.autograd.graph.get_gradient_edge(y)
+    return t.autograd.grad(e, x, t.ones(3, dtype=t.float64))
+
+
+@case
+def grad_edge_in(t):
+    x = X(t, 3, g=True)
+    y = x * x
+    e = t.autograd.graph.get_gradient_edge(y)
+    return t.autograd.grad((y * 2).sum(), e)
+
+
+@case
+def grad_empty(t):
+    x = X(t, 3, g=True)
+    return t.autograd.grad((x * x).sum(), [])
+
+
+@case
+def grad_tuple_shape(t):
+    x = X(t, 3, g=True)
+    return t.autograd.grad((x * x), x, t.ones(2, dtype=t.float64))
+
+
+@case
+def grad_nonscalar(t):
+    x = X(t, 3, g=True)
+    return t.autograd.grad((x * x), x)
+
+
+@case
+def bw_inputs_empty(t):
+    x = X(t, 3, g=True)
+    return (x * x).sum().backward(inputs=[])
+
+
+@case
+def bw_len(t):
+    x = X(t, 3, g=True)
+    return t.autograd.backward([x.sum(), x.sum()], [t.ones((), dtype=t.float64)])
+
+
+@case
+def bw_gradvars(t):
+    x = X(t, 3, g=True)
+    t.autograd.backward([x * 2], grad_variables=[t.ones(3, dtype=t.float64)])
+    return x.grad
+
+
+@case
+def bw_float(t):
+    x = X(t, 3, g=True)
+    t.autograd.backward([(x * 2).sum()], [2.0])
+    return x.grad
+
+
+@case
+def bw_dtype(t):
+    x = X(t, 3, g=True)
+    (x * 2).backward(t.ones(3))
+    return x.grad
+
+
+@case
+def bw_intgrad(t):
+    x = X(t, 3, g=True)
+    (x * 2).backward(t.ones(3, dtype=t.int64))
+    return x.grad
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_same_call(name):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            theirs = CASES[name](torch)
+        except Exception as e:
+            kind = next(k for k in type(e).__mro__ if k.__module__ == "builtins")
+            with pytest.raises(kind):
+                CASES[name](tinygrad6)
+        else:
+            assert_same(CASES[name](tinygrad6), theirs)
+
+
+# ---- autograd.Function
+
+
+def function_case(lib, which):
+    F = lib.autograd.Function
+
+    def leaf(*v):
+        return lib.tensor(v, dtype=lib.float64, requires_grad=True)
+
+    out = []
+
+    def rec(*xs):
+        for x in xs:
+            out.append(None if x is None else (x.detach().tolist() if hasattr(x, "detach") else x))
+
+    if which == "multi_saved_out_double":
+
+        class A(F):
+            @staticmethod
+            def forward(ctx, x):
+                e = x.exp()
+                d = x * 2
+                ctx.save_for_backward(e, d)
+                return e, d
+
+            @staticmethod
+            def backward(ctx, g, h):
+                e, d = ctx.saved_tensors
+                return g * e + h * 2 + 0 * d
+
+        x = leaf(0.3, 0.7)
+        e, d = A.apply(x)
+        (g,) = lib.autograd.grad((e * d).sum(), x, create_graph=True)
+        rec(g)
+        rec(*lib.autograd.grad(g.sum(), x))
+    if which == "identity":
+
+        class A(F):
+            @staticmethod
+            def forward(ctx, x):
+                return x
+
+            @staticmethod
+            def backward(ctx, g):
+                return g * 3
+
+        x = leaf(1.0, 2.0)
+        y = x * 1
+        z = A.apply(y)
+        rec(z is y, z.requires_grad)
+        try:
+            z.mul_(2)
+            rec("ok")
+        except RuntimeError as e:
+            rec("RuntimeError")
+        y = x * 1
+        z = A.apply(y)
+        with lib.no_grad():
+            y.mul_(2)
+        try:
+            (z * 2).sum().backward()
+            rec(x.grad)
+        except RuntimeError:
+            rec("RuntimeError")
+    if which == "view_out":
+
+        class A(F):
+            @staticmethod
+            def forward(ctx, x):
+                return x[0]
+
+            @staticmethod
+            def backward(ctx, g):
+                return lib.stack([g * 3, g * 0])
+
+        x = lib.ones(2, 2, dtype=lib.float64, requires_grad=True)
+        y = x * 1
+        z = A.apply(y)
+        rec(z.requires_grad, z.is_leaf)
+        z.sum().backward()
+        rec(x.grad)
+        z = A.apply(y)
+        try:
+            z.mul_(2)
+            rec("ok")
+        except RuntimeError:
+            rec("RuntimeError")
+    if which == "dirty_view":
+
+        class A(F):
+            @staticmethod
+            def forward(ctx, x):
+                x.mul_(2)
+                ctx.mark_dirty(x)
+                return x
+
+            @staticmethod
+            def backward(ctx, g):
+                return g * 2
+
+        x = leaf(1.0, 2.0, 3.0)
+        y = x * 1
+        v = y[1:]
+        w = A.apply(v)
+        rec(w is v, y)
+        (y * y).sum().backward()
+        rec(x.grad)
+    if which == "dirty_save":
+
+        class A(F):
+            @staticmethod
+            def forward(ctx, x):
+                x.exp_()
+                ctx.mark_dirty(x)
+                ctx.save_for_backward(x)
+                return x
+
+            @staticmethod
+            def backward(ctx, g):
+                return g * ctx.saved_tensors[0]
+
+        x = leaf(0.1, 0.2)
+        y = x * 1
+        z = A.apply(y)
+        (g,) = lib.autograd.grad(z.sum(), x, create_graph=True)
+        rec(g)
+        rec(*lib.autograd.grad(g.sum(), x))
+    if which == "nontensor_out":
+        seen = []
+
+        class A(F):
+            @staticmethod
+            def forward(ctx, x):
+                return x * 2, 5, None, "a"
+
+            @staticmethod
+            def backward(ctx, *g):
+                seen.append([None if q is None else q.tolist() for q in g])
+                return g[0] * 2
+
+        x = leaf(1.0)
+        r = A.apply(x)
+        r[0].sum().backward()
+        rec(r[1], r[2], r[3], str(seen), x.grad)
+    if which == "int_out":
+        seen = []
+
+        class A(F):
+            @staticmethod
+            def forward(ctx, x):
+                return x * 2, x.long()
+
+            @staticmethod
+            def backward(ctx, *g):
+                seen.append([None if q is None else (str(q.dtype), q.tolist()) for q in g])
+                return g[0] * 2
+
+        x = leaf(1.5)
+        r = A.apply(x)
+        rec(r[1].requires_grad)
+        r[0].sum().backward()
+        rec(str(seen), x.grad)
+    if which == "setup":
+
+        class A(F):
+            @staticmethod
+            def forward(x, n):
+                return x**n
+
+            @staticmethod
+            def setup_context(ctx, inputs, output):
+                x, n = inputs
+                ctx.save_for_backward(x, output)
+                ctx.n = n
+
+            @staticmethod
+            def backward(ctx, g):
+                x, o = ctx.saved_tensors
+                return g * ctx.n * o / x, None
+
+        x = leaf(1.5, 2.0)
+        y = A.apply(x, 3)
+        (g,) = lib.autograd.grad(y.sum(), x, create_graph=True)
+        rec(g)
+        rec(*lib.autograd.grad(g.sum(), x))
+    if which == "needs":
+        seen = []
+
+        class A(F):
+            @staticmethod
+            def forward(ctx, x, y, k):
+                seen.append(ctx.needs_input_grad)
+                ctx.save_for_backward(x, y)
+                return x * y
+
+            @staticmethod
+            def backward(ctx, g):
+                seen.append(ctx.needs_input_grad)
+                x, y = ctx.saved_tensors
+                return g * y, g * x, None
+
+        x = leaf(1.5)
+        y = lib.ones(1, dtype=lib.float64)
+        A.apply(x, y, 4).sum().backward()
+        rec(str(seen), x.grad, y.grad)
+        with lib.no_grad():
+            rec(A.apply(x, y, 1).requires_grad, str(seen))
+    if which == "none_grad":
+
+        class A(F):
+            @staticmethod
+            def forward(ctx, x, y):
+                return x + y
+
+            @staticmethod
+            def backward(ctx, g):
+                return None, g
+
+        x = leaf(1.0)
+        y = leaf(2.0)
+        A.apply(x, y).sum().backward()
+        rec(x.grad, y.grad)
+    if which == "same_twice":
+
+        class A(F):
+            @staticmethod
+            def forward(ctx, x):
+                a = x * 2
+                return a, a
+
+            @staticmethod
+            def backward(ctx, g, h):
+                return g * 2 + h * 2
+
+        x = leaf(1.0)
+        try:
+            a, b = A.apply(x)
+            (a + b * 10).sum().backward()
+            rec(x.grad)
+        except RuntimeError:
+            rec("err")
+    if which == "saved_input_inplace":
+
+        class A(F):
+            @staticmethod
+            def forward(ctx, x):
+                ctx.save_for_backward(x)
+                return x * x
+
+            @staticmethod
+            def backward(ctx, g):
+                return 2 * g * ctx.saved_tensors[0]
+
+        x = leaf(1.0)
+        y = x * 1
+        z = A.apply(y)
+        y.add_(1)
+        try:
+            z.sum().backward()
+            rec(x.grad)
+        except RuntimeError:
+            rec("RuntimeError")
+    if which == "legacy_nonstatic":
+
+        class A(F):
+            def forward(ctx, x):
+                return x * 2
+
+            def backward(ctx, g):
+                return g * 2
+
+        x = leaf(1.0)
+        A.apply(x).sum().backward()
+        rec(x.grad)
+    if which == "attr":
+
+        class A(F):
+            @staticmethod
+            def forward(ctx, x):
+                ctx.k = 3
+                ctx.t = x
+                return x * 3
+
+            @staticmethod
+            def backward(ctx, g):
+                return g * ctx.k
+
+        x = leaf(1.0)
+        o = A.apply(x)
+        rec(o.grad_fn.name(), o.grad_fn.k, len(o.grad_fn.next_functions))
+        o.sum().backward()
+        rec(x.grad)
+    if which == "input_dtype":
+
+        class A(F):
+            @staticmethod
+            def forward(ctx, x):
+                return x.double() * 2
+
+            @staticmethod
+            def backward(ctx, g):
+                return g * 2
+
+        x = lib.ones(2, requires_grad=True)
+        A.apply(x).sum().backward()
+        rec(x.grad, str(x.grad.dtype))
+    if which == "vjp":
+
+        class A(F):
+            @staticmethod
+            def forward(ctx, x):
+                return x * 2
+
+            @staticmethod
+            def vjp(ctx, g):
+                return g * 2
+
+        x = leaf(1.0)
+        A.apply(x).sum().backward()
+        rec(x.grad)
+    if which == "nondiff_only":
+
+        class A(F):
+            @staticmethod
+            def forward(ctx, x):
+                y = x * 2
+                ctx.mark_non_differentiable(y)
+                return y
+
+            @staticmethod
+            def backward(ctx, g):
+                return g
+
+        x = leaf(1.0)
+        y = A.apply(x)
+        rec(y.requires_grad)
+    if which == "bwd_twice":
+
+        class A(F):
+            @staticmethod
+            def forward(ctx, x):
+                return x * 2
+
+            @staticmethod
+            def backward(ctx, g):
+                return g * 2
+
+        x = leaf(1.0)
+        y = A.apply(x).sum()
+        y.backward()
+        y.backward()
+        rec(x.grad)
+    if which == "no_backward":
+
+        class A(F):
+            @staticmethod
+            def forward(ctx, x):
+                return x * 2
+
+        x = leaf(1.0)
+        try:
+            A.apply(x).sum().backward()
+        except NotImplementedError:
+            rec("NIE")
+    if which == "inplace_after":
+
+        class A(F):
+            @staticmethod
+            def forward(ctx, x):
+                y = x.sigmoid()
+                ctx.save_for_backward(y)
+                return y
+
+            @staticmethod
+            def backward(ctx, g):
+                (y,) = ctx.saved_tensors
+                return g * y * (1 - y)
+
+        x = leaf(1.0)
+        y = A.apply(x)
+        y.add_(1)
+        try:
+            y.sum().backward()
+            rec(x.grad)
+        except RuntimeError:
+            rec("RuntimeError")
+    if which == "grad_mode":
+        seen = []
+
+        class A(F):
+            @staticmethod
+            def forward(ctx, x):
+                seen.append(lib.is_grad_enabled())
+                return x * 2
+
+            @staticmethod
+            def backward(ctx, g):
+                seen.append((lib.is_grad_enabled(), g.requires_grad))
+                return g * 2
+
+        x = leaf(1.0)
+        A.apply(x).sum().backward()
+        lib.autograd.grad(A.apply(x).sum(), x, create_graph=True)
+        rec(str(seen))
+    if which == "duplicate_arg":
+
+        class A(F):
+            @staticmethod
+            def forward(ctx, x, y):
+                ctx.save_for_backward(x, y)
+                return x * y
+
+            @staticmethod
+            def backward(ctx, g):
+                x, y = ctx.saved_tensors
+                return g * y, g * x
+
+        x = leaf(3.0)
+        A.apply(x, x).sum().backward()
+        rec(x.grad)
+    if which == "extra_none":
+
+        class A(F):
+            @staticmethod
+            def forward(ctx, x):
+                return x * 2
+
+            @staticmethod
+            def backward(ctx, g):
+                return g * 2, None, None
+
+        x = leaf(3.0)
+        A.apply(x).sum().backward()
+        rec(x.grad)
+    return out
+
+
+FUNCTIONS = [
+    "multi_saved_out_double",
+    "identity",
+    "view_out",
+    "dirty_view",
+    "dirty_save",
+    "nontensor_out",
+    "int_out",
+    "setup",
+    "needs",
+    "none_grad",
+    "same_twice",
+    "saved_input_inplace",
+    "legacy_nonstatic",
+    "attr",
+    "input_dtype",
+    "vjp",
+    "nondiff_only",
+    "bwd_twice",
+    "no_backward",
+    "inplace_after",
+    "grad_mode",
+    "duplicate_arg",
+    "extra_none",
+]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions_of_ones_own(name):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert function_case(tinygrad6, name) == function_case(torch, name)
