@@ -108,11 +108,11 @@ def same(
             ) from ours_error
         raise AssertionError(f"gives {ours!r} where PyTorch raises {kind.__name__}: {e}") from e
     ours = function(tinygrad6, *args, **kwargs)
-    assert_same(ours, theirs, rtol, atol)
     kinds = {t.detach().numpy().dtype.name for t in leaves([args, kwargs, ours])} & set(TOLERANCE)
-    if len(kinds) > 1:  # of mixed types: gradients pass through the coarsest
+    if len(kinds) > 1 or "float16" in kinds:  # of mixed types: what passes through the coarsest is no better
         coarsest = max(TOLERANCE[k] for k in kinds)
-        rtol, atol = rtol or coarsest, atol or coarsest
+        rtol, atol = max(rtol or 0, coarsest), max(atol or 0, coarsest)
+    assert_same(ours, theirs, rtol, atol)
     ins, outs = (
         [t for t in leaves([args, kwargs]) if t.requires_grad],
         [t for t in leaves(ours) if t.requires_grad],
@@ -154,6 +154,11 @@ def same(
     ]  # where PyTorch's gradient only seems to depend on the inputs
     if ours_loss.requires_grad:
         got = tinygrad6.autograd.grad(ours_loss, ins, allow_unused=True, materialize_grads=True)
-    want = torch.autograd.grad(their_loss, their_ins, allow_unused=True, materialize_grads=True)
+    try:
+        want = torch.autograd.grad(their_loss, their_ins, allow_unused=True, materialize_grads=True)
+    except (RuntimeError, NotImplementedError) as e:
+        if "not implemented" in str(e):
+            return
+        raise
     for a, b in zip(got, want):
         assert_same(a, b, None if rtol is None else 10 * rtol, None if atol is None else 10 * atol)

@@ -88,7 +88,7 @@ def binary(op: Any) -> Callable[..., Any]:
             return run((input, other), {})
         try:
             out = forward(x, y) if x.size < limit else large((x, y), params)
-        except (ValueError, OverflowError):
+        except (ValueError, OverflowError, TypeError):
             return run((input, other), {})  # the long way, which explains what is wrong
         if out.dtype is not x.dtype and out.dtype is not BOOL:
             return run((input, other), {})

@@ -116,7 +116,9 @@ def write(t: Any, value: Any, name: str) -> Any:
         # A rule that asked for the value t had keeps a copy of it, if it was not cast to another type, and so copied.
         copy = np.array(old) if any(a is old for a in node.saved) else None
         node.cells = tuple(
-            None if c is t.cell and (a is old or not isinstance(a, np.ndarray) or not np.may_share_memory(a, old)) else c
+            None
+            if c is t.cell and (a is old or not isinstance(a, np.ndarray) or not np.may_share_memory(a, old))
+            else c
             for a, c in zip(node.saved, node.cells, strict=True)
         )
         node.saved = tuple(copy if a is old else a for a in node.saved)
@@ -125,7 +127,9 @@ def write(t: Any, value: Any, name: str) -> Any:
     if not state.grad or (node is None and live_node(t) is None):
         return t
     if node is None and old.dtype.kind == "f" and (before := live_node(t)) is not None:
-        node = Node(OPS["nothing"], (before,), (), (), {}, old)  # a result without a gradient: none for the old value
+        node = Node(
+            OPS["nothing"], (before,), (), (), {}, old
+        )  # a result without a gradient: none for the old value
     elif node is not None and new.dtype != old.dtype:
         node = OPS["cast"].call(value, dtype=old.dtype).node
     if node is not None and node.saved and node.saved[-1] is new and new.dtype == old.dtype:

@@ -24,8 +24,14 @@ for _name in ("eq", "ne", "lt", "le", "gt", "ge", "bitwise_left_shift", "bitwise
 _NONE: Any = object()
 
 
-def scaled(other: Any, alpha: Any, input: Any) -> Any:
-    """alpha * other, for a sum with input."""
+def scaled(other: Any, alpha: Any, input: Any, minus: bool = False) -> Any:
+    """alpha * other, for a sum with input, or a difference."""
+    if minus and any(
+        t is True or t is False or getattr(t, "dtype", None) == dtypes.bool_ for t in (input, other)
+    ):
+        return pointwise.sub(input, other)  # which refuses
+    if not isinstance(other, (Tensor, np.ndarray, np.generic, bool, int, float)):
+        raise TypeError(f"argument 'other' must be Tensor, not {type(other).__name__}")
     alpha = alpha.item() if isinstance(alpha, (Tensor, np.generic)) else alpha
     if not isinstance(alpha, (bool, int, float)):
         raise TypeError(f"argument 'alpha' must be Number, not {type(alpha).__name__}")
@@ -37,17 +43,23 @@ def scaled(other: Any, alpha: Any, input: Any) -> Any:
     floats = [t.array.dtype.kind == "f" for t in (input, other) if isinstance(t, Tensor)]
     if isinstance(alpha, float) and not any(floats) and not isinstance(other, float):
         raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
-    return mul(other, alpha) if isinstance(other, (Tensor, np.ndarray)) else other * alpha
+    if not isinstance(other, Tensor):
+        return other * alpha
+    if isinstance(input, Tensor) and other.array.dtype != input.array.dtype:
+        other = other.to(
+            dtypes.from_numpy(dtypes.result_type(input.array, other.array))
+        )  # where alpha does not wrap
+    return mul(other, alpha)
 
 
 def _with_alpha(name: str, sign: str) -> None:
     plain, in_place = getattr(pointwise, name), getattr(Tensor, f"{name}_")
 
     def function(input: Any, other: Any, *, alpha: Any = _NONE) -> Tensor:
-        return plain(input, other if alpha is _NONE else scaled(other, alpha, input))
+        return plain(input, other if alpha is _NONE else scaled(other, alpha, input, sign == "-"))
 
     def method(self: Tensor, other: Any, *, alpha: Any = _NONE) -> Tensor:
-        return in_place(self, other if alpha is _NONE else scaled(other, alpha, self))
+        return in_place(self, other if alpha is _NONE else scaled(other, alpha, self, sign == "-"))
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"x {sign} alpha * y, elementwise."
@@ -66,9 +78,11 @@ _with_alpha("sub", "-")
 @composite(method=False, examples=[case((2, 3), (3,), alpha=2.0)])
 def rsub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
     """other - alpha * x, elementwise."""
+    if not isinstance(input, Tensor):
+        raise TypeError(f"rsub(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
     if not isinstance(other, (Tensor, np.ndarray, np.generic, bool, int, float)):
         raise TypeError(f"rsub(): argument 'other' (position 2) must be Tensor, not {type(other).__name__}")
-    x = scaled(input, alpha, other if isinstance(other, Tensor) else input)
+    x = scaled(input, alpha, other if isinstance(other, Tensor) else input, True)
     return pointwise.sub(lift(other, input), x)
 
 
@@ -130,10 +144,10 @@ def _strict(name: str, both: bool) -> None:
 
 
 for _name in """
-    atan2 maximum minimum fmax fmin hypot logaddexp logaddexp2 nextafter gcd lcm heaviside logical_and logical_or logical_xor
+    atan2 maximum minimum fmax fmin hypot logaddexp logaddexp2 nextafter gcd lcm heaviside ldexp logical_and logical_or logical_xor
 """.split():
     _strict(_name, True)
-for _name in "eq ne lt le gt ge copysign fmod ldexp".split():
+for _name in "eq ne lt le gt ge copysign fmod".split():
     _strict(_name, False)
 
 # ---- second names

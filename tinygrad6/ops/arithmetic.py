@@ -90,16 +90,30 @@ def hypot(x, y):
     return np.hypot(x, y)
 
 
-@composite(inplace=True, method=True)
+@composite()
 def float_power(input: Any, exponent: Any) -> Tensor:
     """x to the exponent, elementwise, in float64."""
     return pow(*[cast(t, dtypes.float64) if isinstance(t, Tensor) else float(t) for t in (input, exponent)])
 
 
+def float_power_(self: Tensor, exponent: Any) -> Tensor:
+    """float_power in place, for float64 tensors; RuntimeError for others."""
+    if self.array.dtype != np.float64:
+        raise RuntimeError(
+            f"the base given to float_power_ has dtype {self.dtype} but the operation's result requires dtype Double"
+        )
+    return self.pow_(exponent)  # type: ignore[attr-defined]
+
+
+Tensor.float_power_ = float_power_  # type: ignore[attr-defined]
+
+
 @composite(inplace=True, examples=[case((2, 3), (2, 3))])
 def ldexp(input: Tensor, other: Tensor) -> Tensor:
     """x * 2^other, elementwise."""
-    return mul(input, exp2(other) if isinstance(other, Tensor) else 2.0**other)
+    if other.array.dtype.kind == "b":
+        raise NotImplementedError("\"ldexp_cpu_exp\" not implemented for 'Bool'")
+    return mul(input, exp2(other))
 
 
 # ---- larger and smaller, passing over nan
@@ -296,15 +310,22 @@ def rad2deg(input: Tensor) -> Tensor:
 # ---- limits one at a time
 
 
+def _no_bools(name: str, input: Tensor, limit: Any) -> None:
+    if input.array.dtype.kind == "b" and isinstance(limit, bool):
+        raise NotImplementedError(f"\"{name}_scalar_cpu\" not implemented for 'Bool'")
+
+
 @composite(inplace=True, examples=[case((2, 3), min=-0.5)])
 def clamp_min(input: Tensor, min: Any) -> Tensor:
     """x, at least min, elementwise."""
+    _no_bools("clamp_min", input, min)
     return clamp(input, min)
 
 
 @composite(inplace=True, examples=[case((2, 3), max=0.5)])
 def clamp_max(input: Tensor, max: Any) -> Tensor:
     """x, at most max, elementwise."""
+    _no_bools("clamp_max", input, max)
     return clamp(input, None, max)
 
 

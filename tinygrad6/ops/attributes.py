@@ -16,6 +16,7 @@ from tinygrad6 import dtypes
 from tinygrad6.inplace import refuse
 from tinygrad6.op import NAMES, case, composite
 from tinygrad6.ops import masks, parts, shape
+from tinygrad6.ops.pointwise import nothing
 from tinygrad6.ops.reduce import sum as total
 from tinygrad6.tensor import Tensor, flatten_sequence, to_device, wrap
 from tinygrad6.view import live_node
@@ -96,6 +97,7 @@ def promote_types(type1: Any, type2: Any) -> dtypes.dtype:
 def result_type(tensor1: Any, tensor2: Any) -> dtypes.dtype:
     """The type of the result of arithmetic with the two, tensors or numbers."""
     both = [t.array if isinstance(t, Tensor) else t for t in (tensor1, tensor2)]
+    both = [t.item() if isinstance(t, np.generic) else t for t in both]
     for t in both:
         if not isinstance(t, (np.ndarray, bool, int, float)):
             raise TypeError(f"result_type(): expected tensors or numbers, got {type(t).__name__}")
@@ -199,6 +201,7 @@ def _no_h(x: Tensor) -> Any:
 
 def imag(input: Tensor) -> Tensor:
     """Not for real types: RuntimeError."""
+    _of_tensor("imag", input)
     raise RuntimeError("imag is not implemented for tensors with non-complex dtypes.")
 
 
@@ -209,7 +212,10 @@ NAMES["imag"], Tensor.imag = imag, property(imag)  # type: ignore[attr-defined]
 def angle(input: Tensor) -> Tensor:
     """0 for x >= 0, pi below, nan for nan, elementwise. Its gradient is 0."""
     x = input if input.array.dtype.kind == "f" else input.to(dtypes.get_default_dtype())
-    return masks.where(x < 0, x * 0 + math.pi, x * 0)
+    flat = nothing(x)
+    return flat + wrap(
+        np.where(x.array < 0, math.pi, np.where(np.isnan(x.array), x.array, 0.0)).astype(x.array.dtype)
+    )
 
 
 # ---- copies and other sizes
@@ -258,7 +264,6 @@ def _copied(name: str) -> None:
 
 for _name in (
     "as_strided",
-    "detach",
     "diagonal",
     "expand",
     "permute",
@@ -274,7 +279,14 @@ for _name in (
     "view",
 ):
     _copied(_name)
-NAMES["detach"] = Tensor.detach
+
+
+def detach(input: Tensor) -> Tensor:
+    """The same memory without history."""
+    return _of_tensor("detach", input).detach()
+
+
+NAMES["detach"] = detach
 for _name in ("chunk", "split", "split_with_sizes"):
     NAMES[f"unsafe_{_name}"] = getattr(Tensor, _name)
     setattr(Tensor, f"unsafe_{_name}", getattr(Tensor, _name))

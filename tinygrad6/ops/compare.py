@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad6.op import REAL, _operator, case, composite, lift, op
+from tinygrad6.op import REAL, _mismatch, _operator, case, composite, lift, op
 from tinygrad6.tensor import Tensor, wrap
 
 
@@ -152,6 +152,8 @@ def isclose(
 ) -> Tensor:
     """|x - y| <= atol + rtol |y|, elementwise, as bool."""
     x, y = input.array, lift(other).array
+    if said := _mismatch(x.shape, y.shape):
+        raise RuntimeError(said)
     if x.dtype != y.dtype:
         raise RuntimeError(f"isclose(): {x.dtype} did not match {y.dtype}")
     return wrap(np.asarray(np.isclose(x, y, rtol, atol, equal_nan)))

@@ -46,6 +46,8 @@ def unique(
         values, inverse, counts = np.unique(a, return_inverse=True, return_counts=True, equal_nan=False)
         return _answer(values, inverse.reshape(a.shape), counts, return_inverse, return_counts)
     d = normal_dim(dim, a.ndim)
+    if not a.ndim:
+        raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
     _not_empty(a, d)
     values, inverse, counts = np.unique(
         a, return_inverse=True, return_counts=True, axis=d if a.ndim else None
@@ -113,4 +115,9 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Ten
         raise RuntimeError(f"torch.histc: range of [{low}, {high}] is not finite")
     if low > high:
         raise RuntimeError("torch.histc: max must be larger than min")
-    return wrap(np.histogram(a[~np.isnan(a)], int(bins), (low, high))[0].astype(a.dtype))
+    x = a[(a >= low) & (a <= high)]
+    kind = a.dtype.type
+    at = ((x - kind(low)) * kind(bins) / (kind(high) - kind(low))).astype(
+        np.int64
+    )  # as PyTorch rounds, not by edges
+    return wrap(np.bincount(np.minimum(at, bins - 1), minlength=int(bins)).astype(a.dtype))

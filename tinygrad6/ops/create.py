@@ -339,10 +339,11 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
         items = [items[1], items[0], *items[2:]]
     shape = tuple(t.array.size for t in items)
     grids = [
-        t.reshape([-1 if j == i else 1 for j in builtins.range(len(items))]).expand(shape) for i, t in enumerate(items)
+        t.reshape([-1 if j == i else 1 for j in builtins.range(len(items))]).expand(shape)
+        for i, t in enumerate(items)
     ]
     if indexing == "xy" and len(items) > 1:
-        grids = [g.transpose(0, 1) for g in (grids[1], grids[0], *grids[2:])]
+        grids = [grids[1], grids[0], *grids[2:]]
     return tuple(grids)
 
 

@@ -171,7 +171,7 @@ def logit_slope(x: Any, eps: float | None) -> Any:
 
 
 @op(
-    lambda g, x, y: g * where((x == 0) * (y <= 0), 0.0, log(y)),
+    lambda g, x, y: g * factor_of(x, y, 0.0),
     lambda g, x, y: g * x / y,
     promote=True,
     floating=True,
@@ -180,14 +180,11 @@ def logit_slope(x: Any, eps: float | None) -> Any:
 )
 def xlogy(x, y):
     """x log(y), elementwise; 0 where x is 0, nan where y is."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(
-            (np.asarray(x) == 0) & ~np.isnan(y), np.zeros((), np.result_type(x, y)), x * np.log(y)
-        )
+    return _x_times(x, y, np.log)
 
 
 @op(
-    lambda g, x, y: g * where((x == 0) * (y <= -1), 0.0, log1p(y)),
+    lambda g, x, y: g * factor_of(x, y, 1.0),
     lambda g, x, y: g * x / (y + 1),
     promote=True,
     floating=True,
@@ -197,10 +194,25 @@ def xlogy(x, y):
 )
 def xlog1py(x, y):
     """x log(1 + y), elementwise; 0 where x is 0, nan where y is."""
+    return _x_times(x, y, np.log1p)
+
+
+def factor_of(x: Any, y: Any, shift: float) -> Any:
+    """log(y + shift), or 0 where x is 0 and that is not finite."""
+    if isinstance(y, (int, float)):
+        y = y + shift
+        factor = math.log(y) if y > 0 else -math.inf if y == 0 else math.nan
+        return factor + nothing(x) if y > 0 else where(x == 0, nothing(x), factor)
+    factor = log1p(y) if shift else log(y)
+    return where((x == 0) * (y <= -shift), 0.0, factor)
+
+
+def _x_times(x: Any, y: Any, function: Any) -> np.ndarray:
+    """x function(y), with 0 where x is 0 and y is a number."""
+    kind = x.dtype if isinstance(x, np.ndarray) else y.dtype
+    x, y = np.asarray(x, kind), np.asarray(y, kind)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(
-            (np.asarray(x) == 0) & ~np.isnan(y), np.zeros((), np.result_type(x, y)), x * np.log1p(y)
-        )
+        return np.where((x == 0) & ~np.isnan(y), np.zeros((), kind), x * function(y))
 
 
 @op(lambda g, x: g * (-1 - log(x)), domain=POSITIVE, floating=True, method=False, public=False)

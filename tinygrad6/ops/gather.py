@@ -152,6 +152,10 @@ def _checked(name: str, x: Tensor, dim: int, index: Any, src: Any = None) -> tup
     return d, index if at.dtype == np.int64 else wrap(at.astype(np.int64))
 
 
+class OutOfRange(IndexError, RuntimeError):
+    """An index beyond the end: index_select raises either in PyTorch, by the types of its arguments."""
+
+
 def in_range(index: np.ndarray, n: int, dim: int, kind: type = RuntimeError, prefix: str = "") -> None:
     """Raise for an index below 0 or not below n."""
     if index.size and (index.min() < 0 or index.max() >= n):
@@ -317,9 +321,10 @@ def scatter_reduce(
 
 @composite(examples=[case((3, 4), indices=wrap(np.array([[1], [0], [3]])), dim=1)])
 def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
-    """gather with the other dimensions broadcast; without dim, from x flattened. Indices go round the end, as in PyTorch."""
+    """gather with the other dimensions broadcast; without dim, from x flattened. With dim, indices go round the end, as in PyTorch."""
     if dim is None:
         input, indices, dim = reshape(input, (-1,)), reshape(indices, (-1,)), 0
+        in_range(indices.array, input.array.size, 0)
     d, at = normal_dim(dim, input.array.ndim), indices.array
     if at.ndim != input.array.ndim:
         raise RuntimeError(
@@ -363,7 +368,7 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     d, at = _vector("index_select", input, dim, index)
     if not input.array.ndim and at.size != 1:
         raise RuntimeError(f"index_select(): Index to scalar can have only 1 value, got {at.size} value(s)")
-    in_range(at, _rows(input).array.shape[d], d, prefix="index_select(): ")
+    in_range(at, _rows(input).array.shape[d], d, OutOfRange, "index_select(): ")
     out = items(_rows(input), (ALL,) * d + (at,))
     return out if input.array.ndim else reshape(out, ())
 

@@ -116,7 +116,7 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
         raise RuntimeError("Number of elements of source < number of ones in mask")
     values = reshape(source, (-1,))[:n]
     if not chosen.ndim:
-        return reshape(values, ()) if n else x.clone()
+        return reshape(replace_items(reshape(x, (1,)), values, (chosen.reshape(1),)), ())
     return replace_items(x, values, (chosen,))
 
 

@@ -187,7 +187,7 @@ def var_slope(g: Any, x: Any, dim: tuple, correction: float, keepdim: bool) -> A
     n = count(x.shape, dim)
     rest = n - correction if n > correction else 0
     g = keep_dims(g, x.shape, dim, keepdim)
-    return (x - mean(x, dim, True)) * (g * (2.0 / rest if rest else math.inf))
+    return (g * (2.0 / rest if rest else math.inf)) * (x - mean(x, dim, True))
 
 
 _VARS = [
@@ -301,6 +301,8 @@ def _argument(name: str) -> Any:
         x, dim = arrays[0], params["dim"]
         if dim is not None:
             params["dim"] = dim = normal_dim(dim, x.ndim)
+        if x.dtype.kind == "b":
+            raise NotImplementedError(f"{name}(): does not support bool input")
         if not (x.size if dim is None else x.shape[dim] if x.ndim else 1):
             raise IndexError(
                 f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Got {list(x.shape)}"
@@ -330,8 +332,6 @@ def argmin(x, dim=None, keepdim=False):
 
 
 def _first(find: Any, x: np.ndarray, dim: int | None, keepdim: bool) -> Any:
-    if x.dtype.kind == "b":
-        raise NotImplementedError(f"{find.__name__}(): does not support bool input")
     return find(x, dim, keepdims=keepdim) if x.ndim else np.zeros((), np.int64)
 
 

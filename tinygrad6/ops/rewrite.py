@@ -93,7 +93,7 @@ def index_reduce(
         raise RuntimeError(
             f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}."
         )
-    d, at = _along_rows("index_reduce", input, dim, index, source, RuntimeError)
+    d, at = _along_rows("index_reduce", input, dim, index, source, IndexError)
     x, given = _rows(input), _rows(source)
     wide = at.reshape((-1,) + (1,) * (x.array.ndim - 1 - d))
     full = wrap(np.array(np.broadcast_to(wide, given.array.shape)))
@@ -138,7 +138,7 @@ def _relaid(name: str, call: Callable[..., Any]) -> None:
             old = wrap(self.array)
             old.node, old.cell = self.node, self.cell
         new = call(old, *args, **kwargs)
-        if new is not old and new.array.base is None and new.array.size:
+        if new is not old and new.view_of is None and new.array.size and new.array is not old.array:
             raise RuntimeError(f"{name}_(): the memory of this tensor allows no such view")
         self.array, self.node, self.view_of = new.array, new.node, new.view_of
         return self

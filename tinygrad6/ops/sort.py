@@ -311,10 +311,25 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Any:
 _MAX, _MIN = returns("max", "values", "indices"), returns("min", "values", "indices")
 
 
+@op(
+    lambda g, x, out: share_equally(g, x, out),
+    method=False,
+    public=False,
+    node_name="Max",
+    examples=[case((2, 3)), case((4,), largest=False)],
+)
+def extreme_value(x, largest=True):
+    """The largest (or smallest) of all elements; nan if there is one. Equal ones, or all nan, share the gradient."""
+    if not x.size:
+        raise RuntimeError(
+            f"{'max' if largest else 'min'}(): Expected reduction dim to be specified for input.numel() == 0. Specify the "
+            "reduction dim with the 'dim' argument."
+        )
+    return (np.maximum if largest else np.minimum).reduce(x, None)
+
+
 def _extreme(name: str, x: Tensor, dim: Any, keepdim: Any, other: Any) -> Any:
-    made, whole, find, pair = (
-        (_MAX, amax, argmax, maximum) if name == "max" else (_MIN, amin, argmin, minimum)
-    )
+    made, find, pair = (_MAX, argmax, maximum) if name == "max" else (_MIN, argmin, minimum)
     if isinstance(dim, Tensor):
         other, dim = dim, None
     if other is not None:
@@ -322,7 +337,7 @@ def _extreme(name: str, x: Tensor, dim: Any, keepdim: Any, other: Any) -> Any:
     if dim is None:
         if keepdim is not None:
             raise TypeError(f"{name}(): keepdim needs a dim")
-        return whole(x)
+        return extreme_value(x, name == "max")
     if isinstance(dim, (tuple, list)):
         raise TypeError(
             f"{name}(): argument 'dim' must be int, not {type(dim).__name__}; a{name}() takes several dimensions"

@@ -26,8 +26,7 @@ from tinygrad6.tensor import Tensor, wrap
 @composite(examples=[case((2, 3)), case((2, 3), dim=1, keepdim=True)])
 def nansum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """The sum over `dim` (all if None), nan counting as 0."""
-    x = input if dtype is None else input.to(dtype)  # type: ignore[attr-defined]
-    return total(where(isnan(x), 0, x), dim, keepdim)
+    return total(where(isnan(input), 0, input), dim, keepdim, dtype=dtype)
 
 
 @composite(examples=[case((2, 3)), case((2, 3), dim=1, keepdim=True)])
@@ -36,6 +35,11 @@ def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any
     if input.array.dtype.kind != "f":
         raise RuntimeError(
             f"nanmean(): expected input to have floating point or complex dtype but got {input.dtype}"
+        )
+    if dtype is not None and dtypes.to_numpy(dtype).kind != "f":
+        raise RuntimeError(
+            "nanmean(): could not infer output dtype. Optional dtype must be either a floating point or complex dtype. "
+            f"Got: {dtype}"
         )
     x = input if dtype is None else input.to(dtype)  # type: ignore[attr-defined]
     numbers = total(~isnan(x), dim, keepdim)
@@ -185,8 +189,9 @@ def _panels(name: str, y: Tensor, x: Any, dx: Any, dim: int) -> tuple[Tensor, in
 @composite(method=False, examples=[case((2, 4)), case((2, 4), (4,)), case((4, 2), dx=0.5, dim=0)])
 def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: Any = None, dim: int = -1) -> Tensor:
     """The integral of y along `dim` by the trapezoidal rule, at the points x or with the step dx (1)."""
-    if not y.array.shape[normal_dim(dim, y.array.ndim)]:
-        return total(y, dim).to(dtypes.get_default_dtype() if y.array.dtype.kind != "f" else y.dtype)
+    d = normal_dim(dim, y.array.ndim)
+    if not y.array.shape[d]:
+        return wrap(np.zeros(y.array.shape[:d] + y.array.shape[d + 1 :], y.array.dtype))
     parts, d = _panels("trapezoid", y, x, dx, dim)
     return total(parts, d)
 
@@ -293,7 +298,7 @@ def histogram(
     else:
         if bins <= 0:
             raise RuntimeError(f"torch.histogram(): bins must be > 0, but got {bins} for dimension 0")
-        low, high = range or ((float(a.min()), float(a.max())) if a.size else (0.0, 0.0))
+        low, high = range or ((float(a.min()), float(a.max())) if a.size else (0.0, 1.0))
         if not (math.isfinite(low) and math.isfinite(high)):
             raise RuntimeError(f"torch.histogram(): dimension 0's range [{low}, {high}] is not finite")
         if low > high:
@@ -395,7 +400,7 @@ def block_diag(*tensors: Tensor) -> Tensor:
     if not blocks:
         return wrap(np.zeros((1, 0), dtypes.default_float()))
     width, at, rows = sum(b.array.shape[1] for b in blocks), 0, []
-    common = dtypes.result_type(*[b.array for b in blocks])
+    common = dtypes.result_type(*[t.array for t in tensors])
     for b in blocks:
         n = b.array.shape[1]
         rows.append(pad_constant(b.to(common), ((0, 0), (at, width - at - n))))

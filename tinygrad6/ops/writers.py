@@ -18,6 +18,8 @@ def number(value: Any, like: Tensor) -> Tensor:
     """A value to be written as a Tensor of like's type; floats are truncated for integer tensors, as PyTorch does."""
     a = np.asarray(value)
     dtypes.from_numpy(a.dtype)
+    if a.dtype.kind == "f" and like.array.dtype.kind in "iu" and not np.isfinite(a).all():
+        raise RuntimeError(f"value cannot be converted to type {like.array.dtype} without overflow")
     with np.errstate(invalid="ignore", over="ignore"):
         return wrap(a.astype(like.array.dtype, copy=False))
 

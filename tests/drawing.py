@@ -22,7 +22,7 @@ class Draw:
     """Draws arguments; `wild` turns special values, odd types and wrong dimensions on and off."""
 
     def __init__(self, r: Any, wild: float = 0.2) -> None:
-        self.r, self.wild = r, wild
+        self.r, self.wild, self.wrong = r, wild, False
 
     def chance(self, p: float) -> bool:
         return self.r.random() < p
@@ -46,7 +46,8 @@ class Draw:
         return tuple(1 if self.chance(0.25) else n for n in kept)
 
     def dim(self, ndim: int) -> Any:
-        if self.chance(0.3 * self.wild):
+        if ndim and not self.wrong and self.chance(0.3 * self.wild):
+            self.wrong = True  # one mistake at a time: which of several is noticed first is nobody's business
             return self.pick(ndim, ndim + 1, -ndim - 1, -ndim - 2, "a", 1.5)
         n = max(ndim, 1)
         return self.r.randint(-n, n - 1)
