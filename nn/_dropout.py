@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Any
-
 import numpy as np
 
 from tinygrad6 import random
@@ -50,7 +48,8 @@ def _drop(input: Tensor, p: float, training: bool, inplace: bool, by_channel: bo
     if p == 0 or not training or not a.size:
         return input
     if p == 1:
-        return input.mul_(0.0) if inplace else input * 0.0
+        zero = wrap(np.zeros((), a.dtype))
+        return input.mul_(zero) if inplace else input * zero
     if a.dtype.kind != "f":
         raise RuntimeError(
             f"dropout(): result type Float can't be cast to the desired output type {input.dtype}"
@@ -69,30 +68,45 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     return _drop(input, p, training, inplace)
 
 
-def _per_channel(name: str, ndims: tuple[int, ...]) -> Any:
-    def function(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-        _check_p(p)
-        if input.ndim not in ndims:
+def _by_channel(name: str, input: Tensor, p: float, training: bool, inplace: bool, rank: int) -> Tensor:
+    """dropout of the channels of (N, C, *) with `rank` dimensions in *, or of (C, *)."""
+    _check_p(p)
+    if input.ndim not in (rank + 1, rank + 2):
+        expected = f"{rank + 1}D or {rank + 2}D"
+        if rank == 1:
+            raise RuntimeError(f"{name}: Expected {expected} input, but received a {input.ndim}D input.")
+        warnings.warn(
+            f"{name}: Received a {input.ndim}-D input to {name}, which is deprecated and will result in an error in a "
+            f"future release. Use dropout instead, or {expected} inputs.",
+            stacklevel=3,
+        )
+    if rank == 2:
+        if input.ndim == 3:
             warnings.warn(
-                f"{name}: Received a {input.ndim}-D input to {name}, which is deprecated and will result in an error in "
-                "a future release.",
-                stacklevel=2,
+                "dropout2d: Received a 3D input to dropout2d and assuming that channel-wise 1D dropout behavior is "
+                "desired - input is interpreted as shape (N, C, L), where C is the channel dim. Use dropout1d for that.",
+                stacklevel=3,
             )
-        batched = input.ndim == ndims[-1] or name == "dropout2d" or len(ndims) == 1
-        if batched:
-            return _drop(input, p, training, inplace, True)
-        return _drop(input.unsqueeze(0), p, training, inplace, True).squeeze(0)
-
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = "dropout of whole channels of x (N, C, *): Tompson et al. 2015."
-    return function
+        return _drop(input, p, training, inplace, True)
+    if input.ndim == rank + 2:
+        return _drop(input, p, training, inplace, True)
+    out = _drop(input.unsqueeze(0), p, training, inplace, True)
+    return input if inplace else out.squeeze(0)
 
 
-dropout1d, dropout2d, dropout3d = (
-    _per_channel("dropout1d", (2, 3)),
-    _per_channel("dropout2d", (3, 4)),
-    _per_channel("dropout3d", (4, 5)),
-)
+def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """dropout of whole channels of (N, C, L) or (C, L)."""
+    return _by_channel("dropout1d", input, p, training, inplace, 1)
+
+
+def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """dropout of whole channels of (N, C, H, W): Tompson et al. 2015. Three dimensions are taken for (N, C, L)."""
+    return _by_channel("dropout2d", input, p, training, inplace, 2)
+
+
+def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """dropout of whole channels of (N, C, D, H, W) or (C, D, H, W)."""
+    return _by_channel("dropout3d", input, p, training, inplace, 3)
 
 
 def _alpha(input: Tensor, p: float, training: bool, inplace: bool, by_channel: bool) -> Tensor:
@@ -101,7 +115,8 @@ def _alpha(input: Tensor, p: float, training: bool, inplace: bool, by_channel: b
     if p == 0 or not training or not x.size:
         return input
     if p == 1:
-        return input.mul_(0.0) if inplace else input * 0.0
+        zero = wrap(np.zeros((), x.dtype))
+        return input.mul_(zero) if inplace else input * zero
     if x.dtype.kind != "f":
         raise RuntimeError(f"alpha_dropout(): expected a floating-point input, got {input.dtype}")
     alpha = 1.7580993408473766

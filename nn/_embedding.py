@@ -24,14 +24,22 @@ def embedding(
     IndexError for a number outside [0, V).
     """
     if sparse:
-        raise NotImplementedError("embedding(): sparse gradients are not supported")
+        raise NotImplementedError("embedding(): sparse gradients are not supported: leave sparse=False")
+    if weight.ndim != 2:
+        raise RuntimeError(f"embedding(): 'weight' must be 2-D, got {list(weight.shape)}")
     rows = weight.shape[0]
     if padding_idx is not None:
         if not -rows <= padding_idx < rows:
             raise AssertionError("Padding_idx must be within num_embeddings")
         padding_idx %= rows
+    if input.array.dtype not in (np.int64, np.int32):
+        raise RuntimeError(f"embedding(): expected indices of type int64 or int32, got {input.dtype}")
     if max_norm is not None:
         used = np.unique(input.array)
+        if used.size and not 0 <= used[0] <= used[-1] < rows:
+            raise IndexError(
+                f"embedding(): index out of range for a table of {rows} rows: {used[0]} to {used[-1]}"
+            )
         with no_grad():
             norms = np.linalg.norm(weight.array[used], norm_type, 1)
             factor = np.where(norms > max_norm, max_norm / (norms + 1e-7), 1.0).astype(weight.array.dtype)
@@ -56,31 +64,56 @@ def embedding_bag(
     padding_idx: int | None = None,
 ) -> Tensor:
     """Sum, mean or max of the embedding rows of each bag: input (B, n), or one vector cut at offsets."""
-    if mode not in ("sum", "mean", "max"):
-        raise ValueError("mode has to be one of sum, mean or max")
-    if per_sample_weights is not None and mode != "sum":
-        raise NotImplementedError(
-            f"embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for mode='sum' (got mode='{mode}')"
+    if per_sample_weights is not None and per_sample_weights.array.shape != input.array.shape:
+        raise ValueError(
+            f"embedding_bag: If per_sample_weights ({per_sample_weights.shape}) is not None, then it must have the same "
+            f"shape as the input ({input.shape})"
         )
+    if weight.ndim != 2:
+        raise ValueError(f"weight has to be a 2D Tensor, but got Tensor of dimension {weight.ndim}")
     if input.ndim == 2:
         if offsets is not None:
             raise ValueError(
-                "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed length sequences."
+                "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed length "
+                "sequences."
             )
-        bags = np.repeat(np.arange(input.shape[0]), input.shape[1])
-        count = input.shape[0]
-        flat = input.reshape(-1)
+        count, each = input.array.shape
+        bags, flat = np.repeat(np.arange(count), each), input.reshape(-1)
     elif input.ndim == 1:
-        if offsets is None:
-            raise ValueError("offsets has to be a 1D Tensor but got None")
-        starts = offsets.array[:-1] if include_last_offset else offsets.array
-        count, flat = len(starts), input
-        bags = np.searchsorted(starts, np.arange(len(flat)), "right") - 1
+        if offsets is None or offsets.ndim != 1:
+            raise ValueError("offsets has to be a 1D Tensor")
+        flat, starts = input, offsets.array
+        if include_last_offset:
+            flat, starts = flat[: int(starts[-1]) if starts.size else 0], starts[:-1]
+        count = len(starts)
+        bags = np.searchsorted(starts, np.arange(flat.array.size), "right") - 1
+        if not count:
+            flat, bags = flat[:0], bags[:0]
     else:
         raise ValueError(f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.ndim}")
+    if mode not in ("sum", "mean", "max"):
+        raise ValueError("mode has to be one of sum, mean or max")
+    if mode == "max" and (scale_grad_by_freq or sparse):
+        raise ValueError(
+            "max mode does not support scaling the gradient by the frequency, nor sparse weights"
+        )
+    if per_sample_weights is not None and mode != "sum":
+        raise NotImplementedError(
+            "embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for mode='sum' "
+            f"(got mode='{mode}')"
+        )
+    if offsets is not None and offsets.array.size:
+        o, n = offsets.array, input.array.size
+        if o[0] or o[-1] > n or (np.diff(o) < 0).any():
+            raise RuntimeError(
+                f"embedding_bag(): offsets must begin with 0, not fall, and be at most {n}, the number of indices, "
+                f"got {o.tolist()}"
+            )
+    if flat.array.size and not 0 <= flat.array.min() <= flat.array.max() < weight.shape[0]:
+        raise RuntimeError(f"embedding_bag(): index out of range for a table of {weight.shape[0]} rows")
     rows = embedding(flat, weight, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse)
     if per_sample_weights is not None:
-        rows = rows * per_sample_weights.reshape(-1, 1)
+        rows = rows * per_sample_weights.reshape(-1)[: len(rows)].unsqueeze(1)
     kept = np.ones(len(bags), bool) if padding_idx is None else flat.array != padding_idx % weight.shape[0]
     zeros = create.zeros((count, weight.shape[1]), dtype=weight.dtype)
     picked, where_ = rows[wrap(np.flatnonzero(kept))], wrap(bags[kept])

@@ -18,6 +18,36 @@ def _ones(n: Any, kind: np.dtype) -> Tensor:
     return wrap(np.ones(n, kind))
 
 
+def _channels(
+    input: Tensor, name: str, mean: Tensor | None, var: Tensor | None, *affine: Tensor | None
+) -> int:
+    """The number of channels of input (N, C, *); errors for what cannot be normalized at all."""
+    if input.ndim < 2:
+        raise (RuntimeError if name == "batch_norm" else IndexError)(
+            f"{name}: expected an input of at least 2 dimensions (N, C, *), got {list(input.shape)}"
+        )
+    kind = input.array.dtype
+    if kind.kind != "f":
+        raise NotImplementedError(f'"{name}" not implemented for {input.dtype}: use input.float()')
+    for t in (mean, var, *affine):
+        if t is not None and t.array.dtype != kind and kind != np.float16:
+            raise RuntimeError(
+                f"{name}: mixed dtype (CPU): all inputs must share same datatype, got an input of {input.dtype} and "
+                f"parameters or statistics of {t.dtype}"
+            )
+    return input.array.shape[1]
+
+
+def _check_sizes(
+    n: int, mean: Tensor | None, var: Tensor | None, weight: Tensor | None, bias: Tensor | None
+) -> None:
+    for name, t in (("running_mean", mean), ("running_var", var), ("weight", weight), ("bias", bias)):
+        if t is not None and t.array.shape != (n,):
+            raise RuntimeError(f"{name} should contain {n} elements not {t.array.size}")
+    if (mean is None) != (var is None):
+        raise ValueError("running_mean and running_var must either both be None or neither be None")
+
+
 def batch_norm(
     input: Tensor,
     running_mean: Tensor | None,
@@ -35,28 +65,21 @@ def batch_norm(
     Source: Ioffe and Szegedy 2015, algorithm 1.
     """
     x = input.array
-    if x.ndim < 2:
-        raise RuntimeError(
-            f"batch_norm: expected an input of at least 2 dimensions (N, C, *), got {list(x.shape)}"
-        )
-    channels = x.shape[1]
-    for name, t in (
-        ("running_mean", running_mean),
-        ("running_var", running_var),
-        ("weight", weight),
-        ("bias", bias),
-    ):
-        if t is not None and t.array.size != channels:
-            raise RuntimeError(f"{name} should contain {channels} elements not {t.array.size}")
-    if not training:
-        if running_mean is None or running_var is None:
-            raise RuntimeError("Expected running_mean and running_var to be defined when training=False")
-        return batch_norm_fixed(input, running_mean.array, running_var.array, weight, bias, eps)
+    channels = _channels(input, "batch_norm", running_mean, running_var, weight, bias)
     n = x.size // channels if channels else 0
-    if n == 1:
+    if training and n == 1:
         raise ValueError(
             f"Expected more than 1 value per channel when training, got input size {input.shape}"
         )
+    if training and eps <= 0 or eps < 0:
+        raise ValueError(f"batch_norm eps must be positive during training, but got {eps}")
+    if not training and (running_mean is None or running_var is None):
+        raise RuntimeError("Expected running_mean and running_var to be defined when training=False")
+    _check_sizes(channels, running_mean, running_var, weight, bias)
+    if not training:
+        return batch_norm_fixed(input, running_mean.array, running_var.array, weight, bias, eps)
+    if not n:
+        return _channel_affine(input, weight, bias) * 1.0
     kind = x.dtype
     cache: list = []
     w = _ones(channels, kind) if weight is None else weight
@@ -73,6 +96,26 @@ def batch_norm(
     return out
 
 
+def _trailing(name: str, input: Tensor, normalized_shape: Sequence[int]) -> tuple[int, ...]:
+    """normalized_shape as a tuple, if the input's shape ends with it."""
+    if isinstance(normalized_shape, int):
+        raise TypeError(f"{name}(): argument 'normalized_shape' (position 2) must be tuple of ints, not int")
+    shape = tuple(normalized_shape)
+    if not shape:
+        raise RuntimeError(
+            f"Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element, but got "
+            f"normalized_shape = {list(shape)}"
+        )
+    if input.array.shape[-len(shape) :] != shape:
+        raise RuntimeError(
+            f"Given normalized_shape={list(shape)}, expected input with shape [*, {', '.join(map(str, shape))}], but got "
+            f"input of size{list(input.shape)}"
+        )
+    if input.array.dtype.kind != "f":
+        raise NotImplementedError(f'"{name}" not implemented for {input.dtype}: use input.float()')
+    return shape
+
+
 def layer_norm(
     input: Tensor,
     normalized_shape: Sequence[int],
@@ -84,19 +127,21 @@ def layer_norm(
 
     Source: Ba, Kiros and Hinton 2016.
     """
-    shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
-    if not shape or input.array.shape[-len(shape) :] != shape:
-        raise RuntimeError(
-            f"Given normalized_shape={list(shape)}, expected input with shape [*, {', '.join(map(str, shape))}], but got input of size{list(input.shape)}"
-        )
+    shape = _trailing("layer_norm", input, normalized_shape)
     for name, t in (("weight", weight), ("bias", bias)):
         if t is not None and t.array.shape != shape:
             raise RuntimeError(
-                f"Expected {name} to be of same shape as normalized_shape, but got {name} of shape {list(t.shape)} and normalized_shape = {list(shape)}"
+                f"Expected {name} to be of same shape as normalized_shape, but got {name} of shape {list(t.shape)} and "
+                f"normalized_shape = {list(shape)}"
+            )
+        if t is not None and t.array.dtype != input.array.dtype and input.array.dtype != np.float16:
+            raise RuntimeError(
+                f"layer_norm: mixed dtype (CPU): expect parameter to have scalar type of {input.dtype}, got {t.dtype}"
             )
     n, kind = math.prod(shape), input.array.dtype
     if not input.array.size:
-        return input * 1.0
+        out = input * 1.0 if weight is None else input * weight
+        return out if bias is None else out + bias
     w = _ones(n, kind) if weight is None else weight if len(shape) == 1 else weight.reshape(n)
     b = wrap(np.zeros(n, kind)) if bias is None else bias if len(shape) == 1 else bias.reshape(n)
     flat = input if input.ndim == 2 and len(shape) == 1 else input.reshape(-1, n)
@@ -122,13 +167,34 @@ def group_norm(
     if input.ndim < 2:
         raise RuntimeError(f"Expected at least 2 dimensions for input tensor but received {input.ndim}")
     n, c = input.array.shape[:2]
-    if num_groups <= 0 or c % num_groups:
-        raise RuntimeError(
-            f"Expected number of channels in input to be divisible by num_groups, but got input of shape {list(input.shape)} and num_groups={num_groups}"
+    if num_groups <= 0:
+        raise RuntimeError(f"Expected num groups to be greater than 0, got {num_groups}")
+    if n * c // num_groups * math.prod(input.array.shape[2:]) == 1:
+        raise ValueError(
+            f"Expected more than 1 value per channel when training, got input size {list(input.shape)}"
         )
+    if c % num_groups:
+        raise RuntimeError(
+            "Expected number of channels in input to be divisible by num_groups, but got input of shape "
+            f"{list(input.shape)} and num_groups={num_groups}"
+        )
+    for name, t in (("weight", weight), ("bias", bias)):
+        if t is not None and t.array.shape != (c,):
+            raise RuntimeError(
+                f"Expected {name} to be a vector of size equal to the number of channels in input, but got {name} of "
+                f"shape {list(t.shape)} and input of shape {list(input.shape)}"
+            )
+    _channels(input, "group_norm", None, None, weight, bias)
+    return _grouped(input, num_groups, weight, bias, eps)
+
+
+def _grouped(
+    input: Tensor, num_groups: int, weight: Tensor | None, bias: Tensor | None, eps: float
+) -> Tensor:
+    n = input.array.shape[0]
     size = input.array.size // max(n * num_groups, 1)
     if size * n * num_groups == 0:
-        return input * 1.0
+        return _channel_affine(input * 1.0, weight, bias)
     rows = input.reshape(n * num_groups, size)
     kind = input.array.dtype
     out = (
@@ -150,12 +216,17 @@ def instance_norm(
     eps: float = 1e-5,
 ) -> Tensor:
     """Each channel of each sample of input (N, C, *) normalized by itself: Ulyanov et al. 2017."""
-    n, c = input.array.shape[:2]
+    if use_input_stats and math.prod(input.array.shape[2:]) == 1:
+        raise ValueError(f"Expected more than 1 spatial element when training, got input size {input.shape}")
+    if not use_input_stats and (running_mean is None or running_var is None):
+        raise RuntimeError(
+            "Expected running_mean and running_var to be defined when use_input_stats is false"
+        )
+    c = _channels(input, "instance_norm", running_mean, running_var, weight, bias)
+    _check_sizes(c, running_mean, running_var, weight, bias)
     if not use_input_stats:
         return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
-    if input.array.size // max(n * c, 1) == 1:
-        raise ValueError(f"Expected more than 1 spatial element when training, got input size {input.shape}")
-    if running_mean is not None or running_var is not None:
+    if running_mean is not None and input.array.size:
         with no_grad():
             dims = tuple(range(2, input.ndim))
             for running, value in (
@@ -164,19 +235,22 @@ def instance_norm(
             ):
                 if running is not None:
                     running.copy_(running * (1 - momentum) + value * momentum)
-    return group_norm(input, c, weight, bias, eps)
+    return _grouped(input, c, weight, bias, eps)
 
 
 def rms_norm(
     input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None
 ) -> Tensor:
     """x / sqrt(mean(x^2) + eps) * weight over the last dimensions: Zhang and Sennrich 2019."""
-    shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
-    if input.array.shape[-len(shape) :] != shape:
+    shape = _trailing("rms_norm", input, normalized_shape)
+    if weight is not None and weight.array.shape != shape:
         raise RuntimeError(
-            f"Given normalized_shape={list(shape)}, expected input with shape [*, {', '.join(map(str, shape))}], but got input of size{list(input.shape)}"
+            f"Expected weight to be of same shape as normalized_shape, but got weight of shape {list(weight.shape)} and "
+            f"normalized_shape = {list(shape)}"
         )
     dims = tuple(range(-len(shape), 0))
+    if not input.array.size:
+        return input * 1.0 if weight is None else input * weight
     epsilon = float(np.finfo(input.array.dtype).eps) if eps is None else eps
     out = input * ((input * input).mean(dims, keepdim=True) + epsilon).rsqrt()
     return out if weight is None else out * weight

@@ -6,6 +6,7 @@ They keep no state and read no training flag; what is random draws from the defa
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -103,7 +104,6 @@ _from_ops(
     "max_pool1d_with_indices",
     "max_pool2d_with_indices",
     "max_pool3d_with_indices",
-    "logsigmoid",
     "upsample",
     "channel_shuffle",
 )
@@ -132,6 +132,13 @@ _relu, _leaky_relu, _elu, _silu, _gelu, _softplus = (
 sigmoid, tanh = NAMES["sigmoid"], NAMES["tanh"]
 
 
+def _floating(input: Tensor, name: str) -> Tensor:
+    """The input, which must be of a floating-point type."""
+    if input.array.dtype.kind != "f":
+        raise NotImplementedError(f'"{name}" not implemented for {input.dtype}: use input.float()')
+    return input
+
+
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
     """max(x, 0), elementwise."""
     return input.relu_() if inplace else _relu(input)
@@ -149,7 +156,7 @@ def relu6(input: Tensor, inplace: bool = False) -> Tensor:
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """x where x > 0, else negative_slope x, elementwise."""
-    return written(_leaky_relu(input, negative_slope), input, inplace)
+    return written(_leaky_relu(_floating(input, "leaky_relu"), negative_slope), input, inplace)
 
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
@@ -173,12 +180,12 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
     """x sigmoid(x), elementwise."""
-    return written(_silu(input), input, inplace)
+    return written(_silu(_floating(input, "silu")), input, inplace)
 
 
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     """x P(Z <= x) for a standard normal Z, elementwise; approximate="tanh" for the formula of GPT-2."""
-    return _gelu(input, approximate)
+    return _gelu(_floating(input, "gelu"), approximate)
 
 
 def mish(input: Tensor, inplace: bool = False) -> Tensor:
@@ -195,18 +202,20 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
     """x limited to [min_val, max_val], elementwise; gradient 0 at both."""
     if min_val > max_val:
         raise ValueError("min_val cannot be greater than max_val")
+    if input.array.dtype.kind != "f":
+        return written(input.clamp(int(min_val), int(max_val)), input, inplace)
     inside = (input > min_val) & (input < max_val)
     return written(NAMES["where"](inside, input, input.detach().clamp(min_val, max_val)), input, inplace)
 
 
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
     """min(max(x / 6 + 1/2, 0), 1), elementwise."""
-    return written(hardtanh(input, -3.0, 3.0) / 6 + 0.5, input, inplace)
+    return written(hardtanh(_floating(input, "hardsigmoid"), -3.0, 3.0) / 6 + 0.5, input, inplace)
 
 
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     """x min(max(x + 3, 0), 6) / 6, elementwise: Howard et al. 2019."""
-    slope = (input + 3).clamp(0.0, 6.0) / 6
+    slope = (_floating(input, "hardswish") + 3).clamp(0.0, 6.0) / 6
     return written(
         NAMES["where"](input <= -3, input * 0.0, NAMES["where"](input >= 3, input, input * slope)),
         input,
@@ -226,6 +235,7 @@ def tanhshrink(input: Tensor) -> Tensor:
 
 def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """x moved towards 0 by lambd, and 0 within, elementwise."""
+    _floating(input, "softshrink")
     if lambd < 0:
         raise RuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd}.")
     return NAMES["where"](
@@ -235,23 +245,30 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
 
 def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """x where |x| > lambd, else 0, elementwise."""
-    return NAMES["where"](input.abs() > lambd, input, input * 0.0)
+    return NAMES["where"](_floating(input, "hardshrink").abs() > lambd, input, input * 0.0)
 
 
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
     """x where x > threshold, else value, elementwise."""
-    return written(NAMES["where"](input > threshold, input, value), input, inplace)
+    return written(NAMES["where"](input > threshold, input, value).to(input.dtype), input, inplace)
 
 
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """x where x > 0, else w x, with one weight, or one for each channel of x (N, C, *): He et al. 2015."""
+    if weight.ndim > 1:
+        raise RuntimeError(
+            f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {weight.ndim}"
+        )
     if weight.numel() != 1:
         channels = input.shape[1] if input.ndim > 1 else 1
         if weight.numel() != channels:
             raise RuntimeError(
-                f"Mismatch of parameter numbers and input channel size. Found parameter numbers = {weight.numel()} and channel size = {channels}."
+                "Mismatch of parameter numbers and input channel size. Found parameter numbers = "
+                f"{weight.numel()} and channel size = {channels}."
             )
-        weight = weight.reshape(1, -1, *(1,) * (input.ndim - 2)) if input.ndim > 1 else weight
+        weight = weight.reshape(1, -1, *(1,) * (input.ndim - 2))
+    elif weight.ndim:
+        weight = weight.reshape((1,) * input.ndim)
     return NAMES["where"](input > 0, input, weight * input)
 
 
@@ -263,6 +280,7 @@ def rrelu(
     inplace: bool = False,
 ) -> Tensor:
     """x where x > 0, else a x with a drawn from U(lower, upper) for each element, or the mean of both in evaluation."""
+    _floating(input, "rrelu")
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
     slopes = np.ones(input.array.shape, input.array.dtype)
@@ -272,13 +290,34 @@ def rrelu(
     return written(input * wrap(slopes), input, inplace)
 
 
+def logsigmoid(input: Tensor) -> Tensor:
+    """log(sigmoid(x)), elementwise, without overflow."""
+    return OPS["logsigmoid"].call(_floating(input, "logsigmoid"))
+
+
+def _in_place(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The form of an activation that stores its result in the input."""
+
+    def form(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        return function(input, *args, **kwargs, inplace=True)
+
+    form.__name__ = form.__qualname__ = f"{function.__name__}_"
+    form.__doc__ = f"{function.__name__} in place."
+    return form
+
+
+leaky_relu_, elu_, selu_, celu_, hardtanh_, rrelu_, threshold_ = map(
+    _in_place, (leaky_relu, elu, selu, celu, hardtanh, rrelu, threshold)
+)
+
+
 def glu(input: Tensor, dim: int = -1) -> Tensor:
     """a sigmoid(b) for the halves a and b of x along dim: Dauphin et al. 2017."""
     if input.ndim == 0:
         raise RuntimeError("glu does not support 0-dimensional tensors")
     if input.shape[dim] % 2:
         raise RuntimeError(f"Halving dimension must be even, but dimension {dim} is size {input.shape[dim]}")
-    a, b = input.chunk(2, dim)
+    a, b = _floating(input, "glu").chunk(2, dim)
     return a * b.sigmoid()
 
 
