@@ -19,11 +19,10 @@ class set_detect_anomaly:  # noqa: N801 -- PyTorch's name
     >>> import tinygrad6 as torch
     >>> x = torch.tensor([0.0], requires_grad=True)
     >>> with torch.autograd.set_detect_anomaly(True):  # doctest: +ELLIPSIS
-    ...     (x.sqrt() * 0).backward()
+    ...     (x.log() * 0).backward()
     Traceback (most recent call last):
     ...
-    RuntimeError: Function 'SqrtBackward0' returned nan values in its 0th output.
-    ...
+    RuntimeError: Function 'LogBackward0' returned nan values in its 0th output...
     """
 
     def __init__(self, mode: bool, check_nan: bool = True) -> None:

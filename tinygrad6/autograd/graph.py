@@ -34,6 +34,7 @@ __all__ = [
     "save_on_cpu",
     "saved_tensors_hooks",
 ]
+DEPTH = 8  # how many of the user's lines are kept per operation in anomaly mode
 _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _plain_init, _plain_bump, _plain_backprop = Node.__init__, Tensor.bump, engine.backprop
 _running = threading.local()  # the node that is being run, and the pass
@@ -64,8 +65,13 @@ def _record(self: Node, op: Any, parents: tuple, saved: tuple, cells: tuple, par
 
 def _stack() -> str:
     """The user's lines that are being run, outermost first."""
-    frame: Any = sys._getframe(1)
-    frames = [f for f in traceback.walk_stack(frame) if not f[0].f_code.co_filename.startswith(_HERE)]
+    frames = []
+    for f, line in traceback.walk_stack(sys._getframe(1)):
+        name = f.f_code.co_filename
+        if not name.startswith((_HERE, "<")):
+            frames.append((f, line))
+            if len(frames) == DEPTH:
+                break
     return "".join(traceback.StackSummary.extract(reversed(frames)).format())  # type: ignore[arg-type]
 
 
@@ -284,21 +290,22 @@ def register_multi_grad_hook(
         raise ValueError(f"Expects mode to be one of ('all', 'any') but got {mode}")
     engine.backprop = _known_backprop  # type: ignore[assignment]
     nodes = [live_node(t) for t in tensors]
-    came: weakref.WeakKeyDictionary[_Pass, list] = weakref.WeakKeyDictionary()
+    came: weakref.WeakKeyDictionary[_Pass, tuple[list, int]] = weakref.WeakKeyDictionary()
 
     def hook_for(i: int) -> Callable[[Tensor], None]:
         def hook(g: Tensor) -> None:
             this = _running.current
             first = this not in came
             if first:
-                came[this] = [None] * len(tensors)
-                this.expected = len({i for i, n in enumerate(nodes) if n in this.reached()})
-            came[this][i] = g
+                reached = this.reached()
+                came[this] = [None] * len(tensors), len({i for i, n in enumerate(nodes) if n in reached})
+            grads, expected = came[this]
+            grads[i] = g
             if mode == "any":
                 if first:
                     fn(g)
-            elif sum(v is not None for v in came[this]) == this.expected:
-                fn(came[this])
+            elif sum(v is not None for v in grads) == expected:
+                fn(grads)
 
         return hook
 
