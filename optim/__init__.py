@@ -2,7 +2,8 @@
 
 if __name__ == "optim":  # imported by its folder's name from the checkout
     raise ImportError(
-        "import it as tinygrad6.optim (from tinygrad6 import optim): the folder optim/ is installed under that name"
+        "import it as tinygrad6.optim (from tinygrad6 import optim): the folder optim/ is installed under "
+        "that name"
     )
 
 from typing import Any as _Any

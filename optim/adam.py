@@ -22,11 +22,14 @@ def _decayed(p: np.ndarray, g: np.ndarray, group: dict[str, Any], x: np.ndarray)
 
 
 class Adam(Optimizer):
-    """m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2, p -= lr m^ / (sqrt(v^) + eps), m^ = m / (1 - b1^t), v^ alike.
+    """m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2, p -= lr m^ / (sqrt(v^) + eps).
 
-    weight_decay adds weight_decay p to g (with decoupled_weight_decay it shrinks p by lr weight_decay instead, as AdamW);
-    amsgrad divides by the largest v so far. Source: Kingma and Ba 2015, algorithm 1; Reddi et al. 2018 for amsgrad. (The
-    book, and the paper's "epsilon hat", add epsilon before the correction: the same as eps / sqrt(1 - b2^t) here.)
+    m^ = m / (1 - b1^t) and v^ = v / (1 - b2^t) correct for the start from 0.
+
+    weight_decay adds weight_decay p to g (with decoupled_weight_decay it shrinks p by lr weight_decay
+    instead, as AdamW); amsgrad divides by the largest v so far. Source: Kingma and Ba 2015, algorithm 1;
+    Reddi et al. 2018 for amsgrad. (The book, and the paper's "epsilon hat", add epsilon before the
+    correction: the same as eps / sqrt(1 - b2^t) here.)
     """
 
     def __init__(
@@ -129,7 +132,7 @@ class AdamW(Adam):
 
 
 class SparseAdam(Adam):
-    """Not here: there are no sparse gradients, and with dense ones PyTorch's SparseAdam raises too. Use Adam."""
+    """Not here, for want of sparse gradients; dense ones PyTorch's SparseAdam refuses too. Use Adam."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         raise NotImplementedError(
@@ -276,7 +279,7 @@ class NAdam(Optimizer):
 
 
 class RAdam(Optimizer):
-    """Adam whose adaptive step is rectified, or left out while the variance of v is too high: Liu et al. 2020."""
+    """Adam, its adaptive step rectified, or left out while the variance of v is too high: Liu et al. 2020."""
 
     slots = ("exp_avg", "exp_avg_sq")
 

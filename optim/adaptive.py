@@ -12,9 +12,9 @@ from .optimizer import Optimizer, add_square, decayed, lerp, number
 
 
 class Adagrad(Optimizer):
-    """h += g^2, p -= lr_t g / (sqrt(h) + eps), with lr_t = lr / (1 + (t - 1) lr_decay): Duchi, Hazan and Singer 2011.
+    """h += g^2, p -= lr_t g / (sqrt(h) + eps), with lr_t = lr / (1 + (t - 1) lr_decay).
 
-    h starts from initial_accumulator_value, when the optimizer is made.
+    h starts from initial_accumulator_value, when the optimizer is made. Source: Duchi, Hazan and Singer 2011.
     """
 
     slots = ("sum",)
@@ -158,7 +158,10 @@ class RMSprop(Optimizer):
 
 
 class Adadelta(Optimizer):
-    """v = rho v + (1 - rho) g^2, d = sqrt(u + eps) / sqrt(v + eps) g, u = rho u + (1 - rho) d^2, p -= lr d: Zeiler 2012."""
+    """v = rho v + (1 - rho) g^2, d = sqrt((u + eps) / (v + eps)) g, u = rho u + (1 - rho) d^2, p -= lr d.
+
+    Source: Zeiler 2012.
+    """
 
     slots = ("square_avg", "acc_delta")
 
@@ -219,8 +222,8 @@ class Adadelta(Optimizer):
 class Rprop(Optimizer):
     """Steps by the sign of g alone: an element's step grows while the sign stays and shrinks when it turns.
 
-    Where it turns, g counts as 0 this time and next. The steps start from lr; etas are the factors for shrinking and
-    growing, step_sizes the bounds. Source: Riedmiller and Braun 1993.
+    Where it turns, g counts as 0 this time and next. The steps start from lr; etas are the factors for
+    shrinking and growing, step_sizes the bounds. Source: Riedmiller and Braun 1993.
     """
 
     slots = ("prev", "step_size")

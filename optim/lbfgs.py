@@ -1,4 +1,4 @@
-"""L-BFGS: steps along an approximate inverse Hessian times the gradient, remembered as a few pairs of vectors."""
+"""L-BFGS: steps along the gradient times an approximate inverse Hessian, kept as a few pairs of vectors."""
 
 from __future__ import annotations
 
@@ -16,15 +16,18 @@ Evaluate = Callable[[float], tuple[float, np.ndarray]]
 
 
 class LBFGS(Optimizer):
-    """Up to max_iter quasi-Newton steps in one call of step(closure): Nocedal and Wright, Numerical Optimization, 7.4.
+    """Up to max_iter quasi-Newton steps in one call of step(closure).
 
-    The closure clears the gradients, computes the loss, calls backward and returns the loss; it is called up to max_eval
-    times (1.25 max_iter by default). A call ends early when the largest gradient is at most tolerance_grad, or the step or
-    the change of the loss falls below tolerance_change. history_size is the number of remembered pairs. Without
-    line_search_fn each step has length lr (the first min(1, 1 / |g|_1) lr); with "strong_wolfe" a line search finds it.
+    The closure clears the gradients, computes the loss, calls backward and returns the loss; it is called up
+    to max_eval times (1.25 max_iter by default). A call ends early when the largest gradient is at most
+    tolerance_grad, or the step or the change of the loss falls below tolerance_change. history_size is the
+    number of remembered pairs. Without line_search_fn each step has length lr (the first min(1, 1 / |g|_1)
+    lr); with "strong_wolfe" a line search finds it.
 
-    All parameters are in one group; those without a gradient count as having 0. The state belongs to the first parameter.
-    ValueError for several groups; RuntimeError for another line_search_fn.
+    All parameters are in one group; those without a gradient count as having 0. The state belongs to the
+    first parameter. ValueError for several groups; RuntimeError for another line_search_fn.
+
+    Source: Nocedal and Wright, Numerical Optimization, 2006, algorithms 7.4, 3.5 and 3.6.
 
     >>> import tinygrad6 as torch
     >>> x = torch.tensor([-1.2, 1.0], requires_grad=True)
@@ -233,9 +236,9 @@ def cubic_minimum(
     g2: float,
     bounds: tuple[float, float] | None = None,
 ) -> float:
-    """Where the cubic with values f1, f2 and slopes g1, g2 at x1, x2 is least within bounds: Nocedal and Wright, (3.59).
+    """Where the cubic with values f1, f2 and slopes g1, g2 at x1, x2 is least: Nocedal and Wright, (3.59).
 
-    Half way between the bounds, by default x1 and x2, if the cubic has no minimum.
+    Within bounds, by default x1 and x2; half way between them if the cubic has no minimum.
     """
     low, high = bounds if bounds is not None else (min(x1, x2), max(x1, x2))
     d1 = g1 + g2 - 3 * (f1 - f2) / (x1 - x2)
@@ -260,11 +263,12 @@ def strong_wolfe(
     c2: float = 0.9,
     tolerance: float = 1e-9,
 ) -> tuple[float, np.ndarray, float]:
-    """(value, gradient, t) with f(t) <= f + c1 t slope and |slope(t)| <= c2 |slope|: Nocedal and Wright, 3.5 and 3.6.
+    """(value, gradient, t) with f(t) <= f + c1 t slope and |slope(t)| <= c2 |slope|.
 
-    evaluate(t) is the value and the gradient at x + t d; f, g and slope are those at 0. First t grows until it and the one
-    before bracket a point that will do, then the bracket shrinks by cubic interpolation. The best so far is returned when
-    the evaluations are used up or the bracket times the largest element of d is below the tolerance.
+    evaluate(t) is the value and the gradient at x + t d; f, g and slope are those at 0. First t grows until
+    it and the one before bracket a point that will do, then the bracket shrinks by cubic interpolation. The
+    best so far is returned when the evaluations are used up or the bracket times the largest element of d is
+    below the tolerance.
     """
     longest = np.abs(d).max().item()
 

@@ -13,21 +13,21 @@ from tinygrad6.tensor import Tensor
 from .optimizer import Optimizer, number
 
 _ORDER = (
-    "Detected call of `lr_scheduler.step()` before `optimizer.step()`. In PyTorch 1.1.0 and later, you should call them in "
-    "the opposite order: `optimizer.step()` before `lr_scheduler.step()`. Failure to do this will result in PyTorch "
-    "skipping the first value of the learning rate schedule."
+    "Detected call of `lr_scheduler.step()` before `optimizer.step()`. In PyTorch 1.1.0 and later, you "
+    "should call them in the opposite order: `optimizer.step()` before `lr_scheduler.step()`. Failure to do "
+    "this will result in PyTorch skipping the first value of the learning rate schedule."
 )
 _EPOCH = (
-    "The epoch parameter in `scheduler.step()` was not necessary and is being deprecated where possible. Please use "
-    "`scheduler.step()` to step the scheduler."
+    "The epoch parameter in `scheduler.step()` was not necessary and is being deprecated where possible. "
+    "Please use `scheduler.step()` to step the scheduler."
 )
 
 
 class LRScheduler:
     """Base of the schedulers: a subclass defines get_lr(), the rates for `last_epoch`, one per group.
 
-    `last_epoch` counts from 0; -1 begins anew, another value resumes and needs "initial_lr" in the optimizer's groups
-    (KeyError without). TypeError if optimizer is none.
+    `last_epoch` counts from 0; -1 begins anew, another value resumes and needs "initial_lr" in the
+    optimizer's groups (KeyError without). TypeError if optimizer is none.
 
     >>> import tinygrad6 as torch
     >>> w = torch.ones(1, requires_grad=True)
@@ -52,8 +52,8 @@ class LRScheduler:
             for i, group in enumerate(optimizer.param_groups):
                 if "initial_lr" not in group:
                     raise KeyError(
-                        f"param 'initial_lr' is not specified in param_groups[{i}] when resuming scheduler with "
-                        "last_epoch >= 0: load the optimizer's state first, or leave last_epoch out"
+                        f"param 'initial_lr' is not specified in param_groups[{i}] when resuming scheduler "
+                        "with last_epoch >= 0: load the optimizer's state first, or leave last_epoch out"
                     )
         self.base_lrs: list[Any] = [_copy(g["initial_lr"]) for g in optimizer.param_groups]
         self.last_epoch = last_epoch
@@ -154,8 +154,8 @@ def _per_group(name: str, optimizer: Optimizer, value: Any) -> list[Any]:
         value = [value] * len(optimizer.param_groups)
     elif len(value) != len(optimizer.param_groups):
         raise ValueError(
-            f"{name} must have the same length as optimizer.param_groups. {name} has {len(value)} values, param_groups has "
-            f"{len(optimizer.param_groups)}."
+            f"{name} must have the same length as optimizer.param_groups. {name} has {len(value)} values, "
+            f"param_groups has {len(optimizer.param_groups)}."
         )
     return [_copy(v) for v in value]
 

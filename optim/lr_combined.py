@@ -28,8 +28,9 @@ class _Several(LRScheduler):
                 raise TypeError(f"{name} at index {i} should have `optimizer` as its attribute.")
             if isinstance(s, ReduceLROnPlateau):
                 raise ValueError(
-                    f"{name} does not support `ReduceLROnPlateau` scheduler as it requires additional kwargs to be specified "
-                    f"when calling `step`, but got one at index {i} in the given schedulers sequence."
+                    f"{name} does not support `ReduceLROnPlateau` scheduler as it requires additional kwargs "
+                    f"to be specified when calling `step`, but got one at index {i} in the given schedulers "
+                    "sequence."
                 )
             if s.optimizer is not optimizer:
                 raise ValueError(
@@ -63,9 +64,9 @@ class SequentialLR(_Several):
         self._one_optimizer(schedulers, optimizer)
         if len(milestones) != len(schedulers) - 1:
             raise ValueError(
-                "Sequential Schedulers expects number of schedulers provided to be one more than the number of milestone "
-                f"points, but got number of schedulers {len(schedulers)} and the number of milestones to be equal to "
-                f"{len(milestones)}"
+                "Sequential Schedulers expects number of schedulers provided to be one more than the number "
+                f"of milestone points, but got number of schedulers {len(schedulers)} and the number of "
+                f"milestones to be equal to {len(milestones)}"
             )
         self._schedulers, self._milestones = schedulers, milestones
         self.last_epoch, self.optimizer = last_epoch + 1, optimizer
@@ -117,10 +118,12 @@ class ChainedScheduler(_Several):
 class ReduceLROnPlateau(LRScheduler):
     """lr *= factor, down to min_lr, when `metrics` has not improved for more than `patience` epochs.
 
-    Better means below best (1 - threshold), or best - threshold with threshold_mode "abs"; above, with plus, in mode
-    "max". After a reduction, `cooldown` epochs are not counted; reductions by eps or less are left out.
+    Better means below best (1 - threshold), or best - threshold with threshold_mode "abs"; above, with plus,
+    in mode "max". After a reduction, `cooldown` epochs are not counted; reductions by eps or less are left
+    out.
 
-    ValueError if factor is 1 or more, for unknown modes, and for a list of min_lr that does not fit the groups.
+    ValueError if factor is 1 or more, for unknown modes, and for a list of min_lr that does not fit the
+    groups.
     """
 
     def __init__(
@@ -183,9 +186,10 @@ class ReduceLROnPlateau(LRScheduler):
         if len(groups) != len(self.min_lrs):
             if self.default_min_lr is None:
                 raise RuntimeError(
-                    f"The number of param groups in the `optimizer` ({len(groups)}) differs from when `ReduceLROnPlateau` "
-                    f"was initialized ({len(self.min_lrs)}), usually due to a new param group being added to the "
-                    "optimizer. Please modify the `min_lrs` field to match the length of the `optimizer` param groups."
+                    f"The number of param groups in the `optimizer` ({len(groups)}) differs from when "
+                    f"`ReduceLROnPlateau` was initialized ({len(self.min_lrs)}), usually due to a new param "
+                    "group being added to the optimizer. Please modify the `min_lrs` field to match the "
+                    "length of the `optimizer` param groups."
                 )
             self.min_lrs = [self.default_min_lr] * len(groups)
         for group, low in zip(groups, self.min_lrs):

@@ -11,19 +11,23 @@ from .optimizer import Optimizer
 
 
 class CosineAnnealingWarmRestarts(LRScheduler):
-    """Cosine annealing that starts again after T_0 epochs, then after T_mult times as many: Loshchilov and Hutter 2017."""
+    """Cosine annealing that starts again after T_0 epochs, then after T_mult times as many, and so on.
+
+    Source: Loshchilov and Hutter 2017.
+    """
 
     def __init__(
         self, optimizer: Optimizer, T_0: int, T_mult: int = 1, eta_min: float = 0.0, last_epoch: int = -1
-    ) -> None:  # noqa: N803
+    ) -> None:
         if not isinstance(T_0, int) or T_0 <= 0:
             raise ValueError(f"Expected positive integer T_0, but got {T_0}")
         if not isinstance(T_mult, int) or T_mult < 1:
             raise ValueError(f"Expected integer T_mult >= 1, but got {T_mult}")
         if not isinstance(eta_min, (float, int)):
             raise ValueError(f"Expected float or int eta_min, but got {eta_min} of type {type(eta_min)}")
-        self.T_0 = self.T_i = T_0
-        self.T_mult, self.eta_min, self.T_cur = T_mult, eta_min, last_epoch
+        self.T_0, self.T_i = T_0, T_0
+        self.T_mult, self.eta_min = T_mult, eta_min
+        self.T_cur: float = last_epoch
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[Any]:
@@ -65,7 +69,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
 
 
 class _MomentumCycle(LRScheduler):
-    """What CyclicLR and OneCycleLR share: momentum, or the first of betas, that goes down while lr goes up."""
+    """What CyclicLR and OneCycleLR share: momentum, or the first beta, that goes down while lr goes up."""
 
     cycle_momentum: bool
 
@@ -89,10 +93,11 @@ class _MomentumCycle(LRScheduler):
 
 
 class CyclicLR(_MomentumCycle):
-    """lr goes up and down between base_lr and max_lr, step_size_up steps up and step_size_down down: Smith 2017.
+    """lr goes from base_lr to max_lr in step_size_up steps and back in step_size_down: Smith 2017.
 
-    Steps are batches. mode "triangular" keeps the height, "triangular2" halves it at each cycle, "exp_range" multiplies it
-    by gamma at each step; a scale_fn of one's own takes the cycle, or with scale_mode "iterations" the step.
+    Steps are batches. mode "triangular" keeps the height, "triangular2" halves it at each cycle, "exp_range"
+    multiplies it by gamma at each step; a scale_fn of one's own takes the cycle, or with scale_mode
+    "iterations" the step.
     """
 
     def __init__(
@@ -166,10 +171,12 @@ class CyclicLR(_MomentumCycle):
 
 
 class OneCycleLR(_MomentumCycle):
-    """lr rises from max_lr / div_factor to max_lr, then falls to the first divided by final_div_factor: Smith and Topin 2018.
+    """lr rises from max_lr / div_factor to max_lr, then falls to max_lr / div_factor / final_div_factor.
 
-    Steps are batches: total_steps of them, or epochs times steps_per_epoch, of which pct_start go up; more raise
-    ValueError. three_phase comes down to the first rate as fast as it went up, and then falls below.
+    Steps are batches: total_steps of them, or epochs times steps_per_epoch, of which pct_start go up; more
+    raise ValueError. three_phase comes down to the first rate as fast as it went up, and then falls below.
+
+    Source: Smith and Topin 2018.
     """
 
     def __init__(
@@ -214,7 +221,7 @@ class OneCycleLR(_MomentumCycle):
             else ["initial_lr", "max_lr", "min_lr"]
         )
         momenta = ["max_momentum", "base_momentum", "max_momentum", "max_momentum"]
-        self._schedule_phases = [
+        self._schedule_phases: list[dict[str, Any]] = [
             {
                 "end_step": end,
                 "start_lr": rates[i],

@@ -1,7 +1,8 @@
-"""Learning rates over time: `scheduler.step()` after each epoch (or batch) sets the lr of the optimizer's groups.
+"""Learning rates over time: `scheduler.step()` after each epoch (or batch) sets the lr of the groups.
 
-Like PyTorch's, most schedulers compute the next rate from the present one, so that several can act on one optimizer. Here
-are those that follow a formula, the simple ones first; lr_cycles.py and lr_combined.py have the others.
+Like PyTorch's, most schedulers compute the next rate from the present one, so that several can act on one
+optimizer. Here are those that follow a formula, the simple ones first; lr_cycles.py and lr_combined.py have
+the others.
 """
 
 from __future__ import annotations
@@ -217,15 +218,15 @@ class PolynomialLR(LRScheduler):
 
 
 class CosineAnnealingLR(LRScheduler):
-    """lr = eta_min + (initial lr - eta_min) (1 + cos(pi t / T_max)) / 2: Loshchilov and Hutter 2017, without restarts."""
+    """lr = eta_min + (initial lr - eta_min) (1 + cos(pi epoch / T_max)) / 2: Loshchilov and Hutter 2017."""
 
-    def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1) -> None:  # noqa: N803
+    def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1) -> None:
         self.T_max, self.eta_min = T_max, eta_min
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[Any]:
         self._warn_outside_step()
-        t, T, low = self.last_epoch, self.T_max, self.eta_min  # noqa: N806
+        t, T, low = self.last_epoch, self.T_max, self.eta_min
         if self._is_initial:
             return self._now()
         if self._step_count == 1 and t > 0:  # asked for outside of step, having resumed

@@ -18,14 +18,17 @@ def _norm(a: np.ndarray) -> float:
 
 
 class Adafactor(Optimizer):
-    """p -= alpha u / max(1, rms(u) / d), u = g / sqrt(v), v kept as a row and a column: Shazeer and Stern 2018.
+    """p -= alpha u / max(1, rms(u) / d), with u = g / sqrt(v), and v kept as a row and a column.
 
-    For a matrix (or a stack of matrices, in the last two dimensions), v is row_var col_var / mean(row_var), where row_var
-    and col_var average mean(g^2) over rows and columns with weight t^beta2_decay; so its memory is that of a row and a
-    column. For vectors and 0-d parameters v itself is kept. alpha = max(eps2, rms(p)) min(lr, 1 / sqrt(t)).
+    For a matrix (or a stack of matrices, in the last two dimensions), v is row_var col_var / mean(row_var),
+    where row_var and col_var average mean(g^2) over rows and columns with weight t^beta2_decay; so its memory
+    is that of a row and a column. For vectors and 0-d parameters v itself is kept. alpha = max(eps2, rms(p))
+    min(lr, 1 / sqrt(t)).
 
-    eps = (eps1, eps2), and eps1 None means the dtype's machine epsilon. As PyTorch's, this differs from the paper in that
-    eps1 bounds v from below instead of being added to g^2, and in lr in place of 0.01; weight_decay is decoupled.
+    eps = (eps1, eps2), and eps1 None means the dtype's machine epsilon. As PyTorch's, this differs from the
+    paper in that eps1 bounds v from below instead of being added to g^2, and in lr in place of 0.01;
+    weight_decay is decoupled. Source:
+    Shazeer and Stern 2018.
     """
 
     elementwise = False
@@ -105,14 +108,16 @@ class Adafactor(Optimizer):
 
 
 class Muon(Optimizer):
-    """b = momentum b + (1 - momentum) g, p -= lr' O, with O near the orthogonal matrix closest to b: Jordan et al. 2024.
+    """b = momentum b + (1 - momentum) g, p -= lr' O, with O near the orthogonal matrix closest to b.
 
-    O comes from ns_steps of a Newton-Schulz iteration with ns_coefficients, which lifts the singular values of b to about
-    1; nesterov takes (1 - momentum) g + momentum b for b. p is first shrunk by lr weight_decay. lr' is lr times
-    sqrt(max(1, rows / columns)), or, with adjust_lr_fn="match_rms_adamw", times 0.2 sqrt(max(rows, columns)).
+    O comes from ns_steps of a Newton-Schulz iteration with ns_coefficients, which lifts the singular values
+    of b to about 1; nesterov takes (1 - momentum) g + momentum b for b. p is first shrunk by lr weight_decay.
+    lr' is lr times sqrt(max(1, rows / columns)), or, with adjust_lr_fn="match_rms_adamw", times 0.2
+    sqrt(max(rows, columns)).
 
-    Parameters have to be matrices: give biases and embeddings to another optimizer. As in PyTorch the iteration is
-    rounded to bfloat16 after each product (here float32 that is rounded), so only two or three digits of O mean anything.
+    Parameters have to be matrices: give biases and embeddings to another optimizer. As in PyTorch the
+    iteration is rounded to bfloat16 after each product (here float32 that is rounded), so only two or three
+    digits of O mean anything.
     """
 
     elementwise = False
@@ -191,7 +196,7 @@ class Muon(Optimizer):
 def _orthogonal(
     b: np.ndarray, coefficients: tuple[float, float, float], steps: int, eps: float
 ) -> np.ndarray:
-    """`steps` times o = a o + (b o o^T + c (o o^T)^2) o, from b / |b|, the singular values of which lie in (0, 1].
+    """`steps` times o = a1 o + (a3 o o^T + a5 (o o^T)^2) o, from b / |b|, with singular values in (0, 1].
 
     On the side that makes o o^T the smaller.
     """

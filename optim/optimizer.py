@@ -1,7 +1,7 @@
 """Optimizer: parameter groups, state, hooks, and a step that calls one rule.
 
-A subclass is one rule, written once for one array, in place; plan.py decides on which arrays it is called. Parameters stay
-where they are in memory, so views and arrays that others hold of them go on sharing it.
+A subclass is one rule, written once for one array, in place; plan.py decides on which arrays it is called.
+Parameters stay where they are in memory, so views and arrays that others hold of them go on sharing it.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ def _hooked(step: Callable[..., Any]) -> Callable[..., Any]:
             if changed is not None:
                 if not (isinstance(changed, tuple) and len(changed) == 2):
                     raise RuntimeError(
-                        f"{type(self).__name__}.step(): a pre-hook must return None or a tuple of (new_args, new_kwargs), "
-                        f"but got {changed!r}"
+                        f"{type(self).__name__}.step(): a pre-hook must return None or a tuple of (new_args, "
+                        f"new_kwargs), but got {changed!r}"
                     )
                 args, kwargs = changed
         answer = step(*args, **kwargs)
@@ -69,7 +69,9 @@ def _hooked(step: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class Optimizer:
-    """Base of the optimizers: params is an iterable of tensors, of (name, tensor) pairs, or of dicts with "params" and options.
+    """Base of the optimizers: parameters in groups, their state, and a step that changes them.
+
+    params is an iterable of tensors, of (name, tensor) pairs, or of dicts with "params" and options.
 
     A subclass names its state arrays in `slots` and defines `rule`, which changes one array in place:
 
@@ -134,16 +136,16 @@ class Optimizer:
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group of parameters with options of its own; what it does not say is the default.
 
-        TypeError for anything but tensors in an ordered collection; ValueError for tensors that are not leaves or are in
-        a group already, and for options out of range. Nothing is added then.
+        TypeError for anything but tensors in an ordered collection; ValueError for tensors that are not
+        leaves or are in a group already, and for options out of range. Nothing is added then.
         """
         if not isinstance(param_group, dict):
             raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
         group = dict(param_group)
         if isinstance(group["params"], set):
             raise TypeError(
-                "optimizer parameters need to be organized in ordered collections, but the ordering of tensors in sets "
-                "will change between runs. Please use a list instead."
+                "optimizer parameters need to be organized in ordered collections, but the ordering of "
+                "tensors in sets will change between runs. Please use a list instead."
             )
         items = [group["params"]] if isinstance(group["params"], Tensor) else list(group["params"])
         names = [item[0] for item in items if isinstance(item, tuple)]
@@ -171,7 +173,8 @@ class Optimizer:
         mine = {id(p) for p in params}
         if len(mine) != len(params):
             warnings.warn(
-                "optimizer contains a parameter group with duplicate parameters; in future, this will cause an error",
+                "optimizer contains a parameter group with duplicate parameters; in future, this will cause "
+                "an error",
                 stacklevel=3,
             )
         if any(("param_names" in other) != ("param_names" in group) for other in self.param_groups):
@@ -202,9 +205,10 @@ class Optimizer:
         for name in ("capturable", "differentiable"):
             if group.get(name):
                 raise NotImplementedError(
-                    f"{type(self).__name__}: {name}=True is not supported: leave it out, a step is the same without"
+                    f"{type(self).__name__}: {name}=True is not supported: leave it out, a step is the same "
+                    "without"
                     if name == "capturable"
-                    else f"{type(self).__name__}: differentiable=True is not supported: write the update with tensors, "
+                    else f"{type(self).__name__}: differentiable=True is not supported: write the update, "
                     "p - lr * p.grad, after backward(create_graph=True)"
                 )
         if group.get("fused") and group.get("foreach"):
@@ -224,8 +228,8 @@ class Optimizer:
     ) -> None:
         """Change p in place by its gradient g, which stays as it is; x and y, alike, are there to work in.
 
-        `s` holds the slots, to be changed in place. `t` holds the counters: t["step"] counts from 1, the others are as
-        they were after the last step; t["new"] says whether the slots were made for this step.
+        `s` holds the slots, to be changed in place. `t` holds the counters: t["step"] counts from 1, the
+        others are as they were after the last step; t["new"] says whether the slots were made for this step.
         """
         raise NotImplementedError
 
@@ -242,7 +246,7 @@ class Optimizer:
 
     @_hooked
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Update every parameter that has a gradient; `closure`, if given, computes the loss first, which is returned.
+        """Update every parameter that has a gradient; `closure`, if given, first computes the loss, returned.
 
         RuntimeError, with nothing changed, if a gradient's shape or dtype is not its parameter's.
         """
@@ -261,8 +265,9 @@ class Optimizer:
                     a, g = p.array, grad.array
                     if a.shape != g.shape or (a.dtype is not g.dtype and a.dtype != g.dtype):
                         raise RuntimeError(
-                            f"{type(self).__name__}.step(): a gradient of {grad.dtype} and shape {list(grad.shape)} does "
-                            f"not match its parameter of {p.dtype} and shape {list(p.shape)}"
+                            f"{type(self).__name__}.step(): a gradient of {grad.dtype} and shape "
+                            f"{list(grad.shape)} does not match its parameter of {p.dtype} and shape "
+                            f"{list(p.shape)}"
                         )
                     params.append(p)
             work.append(params)
@@ -275,12 +280,12 @@ class Optimizer:
     def _step_group(self, i: int, params: list[Tensor]) -> None:
         group = self.param_groups[i]
         plan = self._plans.get(i)
-        if plan is None or not plan.fits(params, self.slots_of(group, params[0])):
+        if plan is None or not plan.fits(params, self.slots_of(group, params[0]), self.state):
             plan = self._plans[i] = Plan(self, group, params)
         if isinstance(group.get("lr"), Tensor) or isinstance(group.get("weight_decay"), Tensor):
             group = {k: number(v) for k, v in group.items()}
         for unit in plan.units:
-            unit.step(group)
+            unit.step(self, group)
 
     def prepare(self, p: Tensor, group: dict[str, Any]) -> bool:
         """Make what is missing of p's state; whether slots were made."""
@@ -310,7 +315,7 @@ class Optimizer:
     # ---- state
 
     def state_dict(self) -> dict[str, Any]:
-        """{"state": {number: {name: tensor}}, "param_groups": [{option: value, "params": [numbers]}]}, as in PyTorch.
+        """{"state": {number: {name: tensor}}, "param_groups": [{option: value, "params": [numbers]}]}.
 
         The tensors are the optimizer's own, which the next step changes: deepcopy it to keep it.
         """
@@ -333,7 +338,8 @@ class Optimizer:
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from a state_dict; its tensors are copied, in their parameter's dtype.
 
-        ValueError, with nothing changed, if its groups or the shapes in it do not match, or an option is out of range.
+        ValueError, with nothing changed, if its groups or the shapes in it do not match, or an option is out
+        of range.
         """
         state_dict = state_dict.copy()
         for hook in self._load_pre_hooks.values():
@@ -344,7 +350,8 @@ class Optimizer:
             raise ValueError("loaded state dict has a different number of parameter groups")
         if any(len(a["params"]) != len(b["params"]) for a, b in zip(saved, groups)):
             raise ValueError(
-                "loaded state dict contains a parameter group that doesn't match the size of optimizer's group"
+                "loaded state dict contains a parameter group that doesn't match the size of optimizer's "
+                "group"
             )
         by_number = {n: p for a, b in zip(saved, groups) for n, p in zip(a["params"], b["params"])}
         new_groups = []
@@ -409,7 +416,10 @@ class Optimizer:
         return handle
 
     def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call hook(optimizer, args, kwargs) before each step; it may return new (args, kwargs). args begin with the optimizer."""
+        """Call hook(optimizer, args, kwargs) before each step; it may return new (args, kwargs).
+
+        args begin with the optimizer itself.
+        """
         return self._register(self._pre_hooks, hook)
 
     def register_step_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:

@@ -1,12 +1,14 @@
 """Which parameters a step takes together, and on what arrays the rule is called.
 
-An optimizer's rule costs a dozen NumPy calls whatever the length of the array, so for the parameters of a small network
-nearly all of the time is the calls; and on an array larger than the cache each of the dozen passes waits for memory. An
-elementwise rule does not care where one parameter ends and the next begins. So small parameters are `Gathered` into one
-array, large ones (`Alone`) are cut into blocks that stay in the cache from one pass to the next, and many blocks are
-shared among threads. What is computed for an element is the same in each case, bit for bit.
+An optimizer's rule costs a dozen NumPy calls whatever the length of the array, so for the parameters of a
+small network nearly all of the time is the calls; and on an array larger than the cache each of the dozen
+passes waits for memory. An elementwise rule does not care where one parameter ends and the next begins. So
+small parameters are `Gathered` into one array, large ones (`Alone`) are cut into blocks that stay in the
+cache from one pass to the next, and many blocks are shared among threads. What is computed for an element is
+the same in each case, bit for bit.
 
-All of this is planned once and kept as long as it fits: a step looks whether the arrays are still those of the plan.
+All of this is planned once and kept as long as it fits: a step looks whether the arrays are still those of
+the plan.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ _own = threading.local()
 
 
 def _workspace(kind: np.dtype, n: int) -> np.ndarray:
-    """Two arrays of n elements or more to work in, this thread's own: fresh memory costs more than the arithmetic."""
+    """Two arrays of n elements or more, this thread's own: fresh memory costs more than the arithmetic."""
     found = _own.__dict__.get(kind.name)
     if found is None or found.shape[1] < n:
         found = _own.__dict__[kind.name] = np.empty((2, n), kind)
@@ -40,10 +42,10 @@ def _workspace(kind: np.dtype, n: int) -> np.ndarray:
 
 
 class _Unit:
-    """Parameters at the same count that step together. `kept` and `seen` tell when somebody has changed their state."""
+    """Parameters at the same count that step together; `kept` and `seen` tell if their state was changed."""
 
     def __init__(self, opt: Optimizer, params: list[Tensor], slots: tuple[str, ...], new: bool) -> None:
-        self.opt, self.params, self.new = opt, params, new
+        self.params, self.counters, self.new = params, opt.counters, new  # not opt itself: no cycle
         self.states = [opt.state[p] for p in params] if opt.counters or slots else []
         self.arrays = [p.array for p in params]
         self.kept: list[tuple[dict, str, np.ndarray]] = []
@@ -64,14 +66,13 @@ class _Unit:
         state[name].array = array
         self.kept.append((state, name, array))
 
-    def intact(self) -> bool:
-        """Whether parameters and state lie where they lay, and the counters are what they were after the last step."""
+    def intact(self, state_of: dict[Tensor, dict]) -> bool:
+        """Whether parameters and state lie where they lay, and the counters are as the step left them."""
         if self.counts.tobytes() != self.seen:
             return False
         for p, a in zip(self.params, self.arrays):
             if p.array is not a:
                 return False
-        state_of = self.opt.state
         for p, s in zip(self.params, self.states):
             if state_of.get(p) is not s:
                 return False
@@ -88,21 +89,21 @@ class _Unit:
         if len(self.counts):
             self.counts[0] += 1
             t["step"] = self.counts.item(0)
-            for name, row in zip(self.opt.counters[1:], self.counts[1:]):
+            for name, row in zip(self.counters[1:], self.counts[1:]):
                 t[name] = row[0]
         return t
 
-    def _close(self, t: dict[str, Any], group: dict[str, Any]) -> None:
+    def _close(self, opt: Optimizer, t: dict[str, Any], group: dict[str, Any]) -> None:
         """Move the other counters on, after the rule."""
         if len(self.counts) > 1:
-            self.opt.after(t, group)
-            for name, row in zip(self.opt.counters[1:], self.counts[1:]):
+            opt.after(t, group)
+            for name, row in zip(self.counters[1:], self.counts[1:]):
                 row[...] = t[name]
         self.seen = self.counts.tobytes()
 
 
 class Gathered(_Unit):
-    """Small parameters of one dtype: gradients and values are copied into common arrays, the new values back out.
+    """Small parameters of one dtype: gradients and values are copied into common arrays, and back out.
 
     Their state lives in common arrays. The parameters do not: others may hold views of their memory.
     """
@@ -126,15 +127,15 @@ class Gathered(_Unit):
             for b in (slice(i, i + BLOCK) for i in range(0, n, BLOCK))
         ]
 
-    def step(self, group: dict[str, Any]) -> None:
+    def step(self, opt: Optimizer, group: dict[str, Any]) -> None:
         for view, p in zip(self.grads, self.params):
             view[...] = p.grad.array  # type: ignore[union-attr]
         for view, a in zip(self.thetas, self.arrays):
             view[...] = a
         t = self._count()
         for theta, g, s, x, y in self.blocks:
-            self.opt.rule(theta, g, s, t, group, x, y)
-        self._close(t, group)
+            opt.rule(theta, g, s, t, group, x, y)
+        self._close(opt, t, group)
         for view, p in zip(self.thetas, self.params):
             p.array[...] = view
             p.bump()
@@ -154,9 +155,9 @@ class Alone(_Unit):
         view = (lambda v: v.reshape(-1)) if self.flat else np.atleast_1d
         self.theta, self.slots = view(a), {name: view(v) for name, v in values.items()}
 
-    def step(self, group: dict[str, Any]) -> None:
+    def step(self, opt: Optimizer, group: dict[str, Any]) -> None:
         (p,), theta, slots = self.params, self.theta, self.slots
-        t, n, rule = self._count(), theta.size, self.opt.rule
+        t, n, rule = self._count(), theta.size, opt.rule
         g = p.grad.array.reshape(theta.shape)  # type: ignore[union-attr]
         if n > BLOCK and self.flat:
 
@@ -174,7 +175,7 @@ class Alone(_Unit):
         elif n:
             x, y = _workspace(theta.dtype, n) if n <= BLOCK else np.empty((2, n), theta.dtype)
             rule(theta, g, slots, t, group, x[:n].reshape(theta.shape), y[:n].reshape(theta.shape))
-        self._close(t, group)
+        self._close(opt, t, group)
         p.bump()
 
 
@@ -203,11 +204,11 @@ class Plan:
             of = {id(unit.params[0]): unit for unit in self.units}
             self.units = [of[id(p)] for p in params]
 
-    def fits(self, params: list[Tensor], slots: tuple[str, ...]) -> bool:
+    def fits(self, params: list[Tensor], slots: tuple[str, ...], state_of: dict[Tensor, dict]) -> bool:
         """Whether these are the parameters and slots it was made for, and nothing was moved since."""
         return (
             slots == self.slots
             and len(params) == len(self.params)
             and all(map(operator.is_, params, self.params))
-            and all([unit.intact() for unit in self.units])
+            and all([unit.intact(state_of) for unit in self.units])
         )

@@ -14,9 +14,10 @@ from .optimizer import Optimizer, decayed
 class SGD(Optimizer):
     """p -= lr b, with b = momentum b + (1 - dampening) g, or b = g without momentum.
 
-    The first b is g. nesterov uses g + momentum b instead of b. weight_decay adds weight_decay p to g; maximize ascends.
-    ValueError if nesterov has no momentum or some dampening. foreach and fused are accepted and change nothing, here as in
-    the other optimizers: they choose among PyTorch's implementations, and there is one here.
+    The first b is g. nesterov uses g + momentum b instead of b. weight_decay adds weight_decay p to g;
+    maximize ascends. ValueError if nesterov has no momentum or some dampening. foreach and fused are accepted
+    and change nothing, here as in the other optimizers: they choose among PyTorch's implementations, and
+    there is one here.
 
     Sources: Robbins and Monro 1951; Sutskever et al. 2013, with lr outside the buffer as PyTorch has it.
 
@@ -95,10 +96,11 @@ class SGD(Optimizer):
 
 
 class Momentum(Optimizer):
-    """v = momentum v - lr g; p += v: the book's form ("Deep Learning from Scratch", section 6.1.4), v starting from 0.
+    """v = momentum v - lr g; p += v, v starting from 0: the book's form.
 
-    Equal to SGD(momentum=...) as long as lr is constant; a change of lr acts on new gradients only, where SGD's rescales
-    the whole buffer. The book's default learning rate.
+    ("Deep Learning from Scratch", section 6.1.4.) Equal to SGD(momentum=...) as long as lr is constant; a
+    change of lr acts on new gradients only, where SGD's rescales the whole buffer. The book's default
+    learning rate.
     """
 
     counters = ()

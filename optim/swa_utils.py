@@ -9,7 +9,8 @@
             scheduler.step()
     update_bn(loader, averaged)                                # running statistics for the averaged weights
 
-Sources: Izmailov et al. 2018, "Averaging Weights Leads to Wider Optima and Better Generalization"; Polyak and Juditsky 1992.
+Sources: Izmailov et al. 2018, "Averaging Weights Leads to Wider Optima and Better Generalization"; Polyak and
+Juditsky 1992.
 """
 
 from __future__ import annotations
@@ -30,33 +31,33 @@ if TYPE_CHECKING:
     AveragedModel: Any
 
 
-def get_ema_avg_fn(decay: float = 0.999) -> Callable[..., Tensor]:
+def get_ema_avg_fn(decay: float = 0.999) -> Callable[..., Any]:
     """decay average + (1 - decay) model, for AveragedModel's avg_fn; ValueError unless 0 <= decay <= 1."""
     _check_decay(decay)
 
     @no_grad()
-    def ema_update(averaged: Tensor, current: Tensor, num_averaged: Any) -> Tensor:
+    def ema_update(averaged: Any, current: Any, num_averaged: Any) -> Any:
         return decay * averaged + (1 - decay) * current
 
     return ema_update
 
 
-def get_swa_avg_fn() -> Callable[..., Tensor]:
+def get_swa_avg_fn() -> Callable[..., Any]:
     """average + (model - average) / (n + 1), the mean of all models so far, for AveragedModel's avg_fn."""
 
     @no_grad()
-    def swa_update(averaged: Tensor, current: Tensor, num_averaged: Any) -> Tensor:
+    def swa_update(averaged: Any, current: Any, num_averaged: Any) -> Any:
         return averaged + (current - averaged) / (num_averaged + 1)
 
     return swa_update
 
 
 def get_ema_multi_avg_fn(decay: float = 0.999) -> Callable[..., None]:
-    """As get_ema_avg_fn, on lists and in place, for AveragedModel's multi_avg_fn; ValueError unless 0 <= decay <= 1."""
+    """As get_ema_avg_fn, on lists and in place, for AveragedModel's multi_avg_fn."""
     _check_decay(decay)
 
     @no_grad()
-    def ema_update(averaged: list[Tensor], current: list[Tensor], num_averaged: Any) -> None:
+    def ema_update(averaged: list[Any], current: list[Any], num_averaged: Any) -> None:
         _towards(averaged, current, 1 - decay)
 
     return ema_update
@@ -66,7 +67,7 @@ def get_swa_multi_avg_fn() -> Callable[..., None]:
     """As get_swa_avg_fn, on lists and in place, for AveragedModel's multi_avg_fn."""
 
     @no_grad()
-    def swa_update(averaged: list[Tensor], current: list[Tensor], num_averaged: Any) -> None:
+    def swa_update(averaged: list[Any], current: list[Any], num_averaged: Any) -> None:
         _towards(averaged, current, float(1 / (num_averaged + 1)))
 
     return swa_update
@@ -77,7 +78,7 @@ def _check_decay(decay: float) -> None:
         raise ValueError(f"Invalid decay value {decay} provided. Please provide a value in [0,1] range.")
 
 
-def _towards(averaged: list[Tensor], current: list[Tensor], weight: float) -> None:
+def _towards(averaged: list[Any], current: list[Any], weight: float) -> None:
     """averaged += weight (current - averaged); counts and the like are cut to whole numbers."""
     for a, c in zip(averaged, current, strict=True):
         if a.is_floating_point():
@@ -93,11 +94,12 @@ def __getattr__(name: str) -> Any:
     from tinygrad6.nn import Module
 
     class AveragedModel(Module):
-        """A copy of `model`, `module`, whose weights become averages: by default of all models it was updated with.
+        """A copy of `model`, `module`, the weights of which become means of those it is updated with.
 
-        avg_fn(average, current, n) gives the new average of a parameter; multi_avg_fn(averages, currents, n) changes lists
-        of one dtype in place; n, the buffer n_averaged, counts the models averaged. The first update copies. Buffers are
-        averaged with use_buffers, else copied. AssertionError if both functions are given.
+        avg_fn(average, current, n) gives the new average of a parameter; multi_avg_fn(averages, currents, n)
+        changes lists of one dtype in place; n, the buffer n_averaged, counts the models averaged. The first
+        update copies. Buffers are averaged with use_buffers, else copied. AssertionError if both functions
+        are given.
 
         >>> import tinygrad6 as torch
         >>> from tinygrad6.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn

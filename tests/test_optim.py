@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import gc
 import math
 import pickle
 import warnings
+import weakref
 
 import numpy as np
 import pytest
@@ -133,7 +135,7 @@ def test_maximize_is_minus_the_gradient(name):
     assert_equal(values(a), values(b))
 
 
-# The end of 30 steps on x^2 / 20 + y^2 from (-7, 2), float64: field notes on the book's figure 6-9, and PyTorch's numbers.
+# The end of 30 steps on x^2 / 20 + y^2 from (-7, 2), in float64: the book's code, and PyTorch.
 PATHS = {
     "SGD": (lambda p: optim.SGD(p, lr=0.95), (-0.3503929957523197, 0.0847823165504322)),
     "Momentum": (lambda p: optim.Momentum(p, lr=0.1), (0.896413858493733, 0.08808560171506971)),
@@ -188,6 +190,151 @@ def test_momentum_is_sgds_while_the_rate_is_constant():
     np.testing.assert_allclose(a[0].detach().numpy(), b[0].detach().numpy(), rtol=1e-12)
 
 
+# ---- those that look at whole parameters
+
+
+def quadratic_in_matrices(cls, **options):
+    """The loss |w x - y|^2 after 200 steps, relative to the start, and what its state was."""
+    rng = np.random.default_rng(0)
+    x = torch.from_numpy(rng.standard_normal((6, 20)).astype("f"))
+    w = torch.from_numpy(rng.standard_normal((4, 6)).astype("f")).requires_grad_()
+    y = torch.from_numpy(rng.standard_normal((4, 6)).astype("f")) @ x
+    optimizer = cls([w], **options)
+    losses = []
+    for _ in range(200):
+        optimizer.zero_grad()
+        loss = ((w @ x - y) ** 2).mean()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses[-1] / losses[0], optimizer.state[w]
+
+
+def test_adafactor():
+    share, state = quadratic_in_matrices(optim.Adafactor, lr=0.05)
+    assert share < 0.05
+    assert {k: tuple(v.shape) for k, v in state.items()} == {"step": (), "row_var": (4, 1), "col_var": (1, 6)}
+
+
+def test_muon():
+    share, state = quadratic_in_matrices(optim.Muon, lr=0.02)
+    assert share < 0.05
+    assert list(state) == ["momentum_buffer"]
+
+
+def test_muon_orthogonalizes():
+    """The singular values of its step are near lr, whatever those of the gradient."""
+    w = torch.zeros(5, 8, requires_grad=True)
+    w.grad = torch.from_numpy(np.random.default_rng(0).standard_normal((5, 8)).astype("f"))
+    optim.Muon([w], lr=1.0).step()
+    values = np.linalg.svd(w.detach().numpy(), compute_uv=False)
+    assert np.all((values > 0.6) & (values < 1.3))
+
+
+def test_matrices_are_what_muon_takes():
+    with pytest.raises(ValueError, match="2D"):
+        optim.Muon([torch.zeros(3, requires_grad=True)])
+    optimizer = optim.Muon([torch.zeros(3, 3, requires_grad=True)])
+    with pytest.raises(ValueError, match="2D"):
+        optimizer.add_param_group({"params": [torch.zeros(3, requires_grad=True)]})
+
+
+@pytest.mark.parametrize("cls", [optim.Adafactor, optim.Muon])
+def test_whole_parameter_optimizers_resume_exactly(cls):
+    params, copies = parameters([(3, 4), (5, 2)]), parameters([(3, 4), (5, 2)])
+    optimizer, resumed = cls(params), cls(copies)
+    for i in range(4):
+        give_gradients(params, i)
+        optimizer.step()
+        if i == 1:
+            resumed.load_state_dict(pickle.loads(pickle.dumps(optimizer.state_dict())))
+            with torch.no_grad():
+                for p, q in zip(params, copies):
+                    q.copy_(p)
+        elif i > 1:
+            give_gradients(copies, i)
+            resumed.step()
+    assert_equal(values(params), values(copies))
+
+
+class Valley:
+    """Rosenbrock's function of three variables in two parameters, with a closure that counts."""
+
+    def __init__(self, **options):
+        self.x = torch.tensor([-1.2, 1.0], dtype=torch.float64, requires_grad=True)
+        self.y = torch.tensor(0.5, dtype=torch.float64, requires_grad=True)
+        self.optimizer = optim.LBFGS([self.x, self.y], **options)
+        self.calls, self.fail_at = 0, None
+
+    def __call__(self):
+        self.calls += 1
+        if self.calls == self.fail_at:
+            raise KeyError("lost")
+        self.optimizer.zero_grad()
+        v = torch.cat([self.x, self.y.reshape(1)])
+        loss = ((1 - v[:-1]) ** 2 + 100 * (v[1:] - v[:-1] ** 2) ** 2).sum()
+        loss.backward()
+        return loss
+
+
+@pytest.mark.parametrize("history_size", [3, 100])
+def test_lbfgs_finds_rosenbrocks_minimum(history_size):
+    valley = Valley(line_search_fn="strong_wolfe", max_iter=80, history_size=history_size)
+    first = valley.optimizer.step(valley)
+    assert first.item() == pytest.approx(49.2)
+    np.testing.assert_allclose(valley.x.tolist() + [valley.y.item()], [1, 1, 1], rtol=1e-5)
+    assert valley.calls < 100
+    state = valley.optimizer.state[valley.x]
+    assert state["func_evals"] == valley.calls and len(state["old_dirs"]) <= history_size
+
+
+def test_lbfgs_with_fixed_steps():
+    valley = Valley(lr=1e-3, max_iter=10)
+    losses = [valley.optimizer.step(valley).item() for _ in range(4)]
+    np.testing.assert_allclose(
+        losses, [49.2, 48.33785188475621, 47.536543529356564, 46.73212554312973], rtol=1e-10
+    )
+    assert valley.calls == 40
+
+
+def test_lbfgs_resumes_exactly():
+    valley, resumed = Valley(line_search_fn="strong_wolfe", max_iter=4), Valley()
+    valley.optimizer.step(valley)
+    resumed.optimizer.load_state_dict(pickle.loads(pickle.dumps(valley.optimizer.state_dict())))
+    with torch.no_grad():
+        resumed.x.copy_(valley.x)
+        resumed.y.copy_(valley.y)
+    for _ in range(3):
+        assert valley.optimizer.step(valley).item() == resumed.optimizer.step(resumed).item()
+    assert valley.x.tolist() == resumed.x.tolist() and valley.y.item() == resumed.y.item()
+
+
+@pytest.mark.parametrize("fail_at", [1, 2, 5, 9])
+def test_a_closure_that_fails_in_a_line_search(fail_at):
+    """leaves the parameters at a point that was accepted, and a state to go on from."""
+    valley = Valley(line_search_fn="strong_wolfe", max_iter=8)
+    valley.fail_at = fail_at
+    with pytest.raises(KeyError, match="lost"):
+        valley.optimizer.step(valley)
+    assert valley().item() <= 49.2 + 1e-9
+    for _ in range(10):
+        valley.optimizer.step(valley)
+    np.testing.assert_allclose(valley.x.tolist(), [1, 1], rtol=1e-5)
+
+
+def test_lbfgs_refuses():
+    a, b = parameters([(2,), (2,)])
+    with pytest.raises(ValueError, match="parameter groups"):
+        optim.LBFGS([{"params": [a]}, {"params": [b]}])
+    optimizer = optim.LBFGS([a])
+    with pytest.raises(ValueError, match="parameter groups"):
+        optimizer.add_param_group({"params": [b]})
+    with pytest.raises(TypeError):
+        optimizer.step()
+    with pytest.raises(RuntimeError, match="strong_wolfe"):
+        optim.LBFGS([a], line_search_fn="armijo").step(lambda: 0.0)
+
+
 # ---- gathered, in blocks and alone: the same bits
 
 SHAPES = [(3, 4), (5,), (), (0,), (1, 1), (7, 2, 3), (40, 50)]
@@ -218,7 +365,7 @@ def test_gathered_and_in_blocks_is_one_by_one(name, dtype, monkeypatch):
 
 @each
 def test_gradients_that_come_and_go(name, monkeypatch):
-    """A parameter without a gradient is left alone, its counter too; the rest go on as if it were not there."""
+    """A parameter without a gradient is left alone, and its counter; the rest go on without it."""
     results = []
     for small in (1 << 15, 0):
         monkeypatch.setattr(plan, "SMALL", small)
@@ -244,7 +391,7 @@ def test_gradients_that_come_and_go(name, monkeypatch):
 
 @each
 def test_memory_that_others_share(name):
-    """Parameters stay where they are: views and arrays go on sharing; changes from outside count, of state too."""
+    """Parameters stay where they are: views and arrays go on sharing; changes from outside count."""
     params = parameters([(3, 4), (5,)])
     array, view = params[0].detach().numpy(), params[1].detach()[1:3]
     optimizer = build(name, params)
@@ -722,6 +869,22 @@ def test_required_options():
     with pytest.raises(ValueError, match="required optimization parameter lr"):
         Needs(parameters([(2,)]))
     assert Needs([{"params": parameters([(2,)]), "lr": 1.0}]).param_groups[0]["lr"] == 1.0
+
+
+@each
+def test_no_reference_cycles(name):
+    """A dropped optimizer is gone at once, with the garbage collector off too."""
+    params = parameters([(3,), (4,)])
+    optimizer = build(name, params)
+    give_gradients(params, 0)
+    optimizer.step()
+    gone, kept = weakref.ref(optimizer), weakref.ref(params[0])
+    gc.disable()
+    try:
+        del optimizer, params
+        assert gone() is None and kept() is None
+    finally:
+        gc.enable()
 
 
 def test_repr():

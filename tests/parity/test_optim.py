@@ -1,7 +1,7 @@
-"""Optimizers against torch.optim: parameters and state after many steps with drawn options, and what is refused.
+"""Optimizers against torch.optim: parameters and state after many steps, and what is refused.
 
-The order of operations is that of PyTorch's single-tensor loops; its kernels fuse a multiplication and an addition where
-NumPy rounds twice, so results agree to a few units in the last place per step, not to the bit.
+The order of operations is that of PyTorch's single-tensor loops; its kernels fuse a multiplication and an
+addition where NumPy rounds twice, so results agree to a few units in the last place per step, not to the bit.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Learning-rate schedulers against torch.optim.lr_scheduler: every step, every state, every error, with drawn options."""
+"""Learning-rate schedulers against PyTorch's: every step, every state, every error, with drawn options."""
 
 from __future__ import annotations
 
