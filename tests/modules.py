@@ -240,6 +240,7 @@ for _r in ("mean", "sum", "none"):
     add(
         "CTCLoss",
         reduction=_r,
+        smooth=False,  # PyTorch's gradient, which is that of the logits
         inputs=[
             lambda rng: np.log(rng.dirichlet(np.ones(4), (6, 2))),
             lambda rng: rng.integers(1, 4, (2, 3)),
@@ -307,7 +308,9 @@ for _d, _s in ((1, (7,)), (2, (5, 6)), (3, (4, 4, 3))):
     for _name in ("ReflectionPad", "ReplicationPad", "ZeroPad", "CircularPad"):
         add(f"{_name}{_d}d", 1, inputs=[(2, 2, *_s)])
     add(f"ConstantPad{_d}d", 1, 0.5, inputs=[(2, 2, *_s)])
-add("LPPool2d", 2.0, 2, inputs=[between(0.5, 1, 1, 2, 4, 4)])
+    add(f"LPPool{_d}d", 2.0, 2, inputs=[between(0.5, 1, 2, 2, *_s)])
+add("LocalResponseNorm", 3, alpha=0.1, inputs=[(2, 5, 3, 3)])
+add("ChannelShuffle", 2, inputs=[(1, 4, 2, 2)])
 add("Unfold", 2, inputs=[(1, 2, 3, 3)])
 add("Fold", (3, 3), 2, inputs=[(1, 8, 4)])
 add("PixelShuffle", 2, inputs=[(1, 4, 2, 2)])
@@ -316,10 +319,19 @@ add("Upsample", scale_factor=2, inputs=[(1, 2, 2, 2)])
 add("UpsamplingNearest2d", scale_factor=2, inputs=[(1, 2, 2, 2)])
 add("UpsamplingBilinear2d", scale_factor=2, inputs=[(1, 2, 2, 2)])
 add("MaxUnpool2d", 2, inputs=[(1, 1, 2, 2), lambda rng: np.array([[[[0, 3], [9, 14]]]])])
+add("MaxUnpool1d", 2, inputs=[(1, 1, 2), lambda rng: np.array([[[0, 3]]])])
+add("MaxUnpool3d", 2, inputs=[(1, 1, 1, 1, 2), lambda rng: np.array([[[[[0, 9]]]]])])
 add("CosineSimilarity", inputs=_pair)
 add("CosineSimilarity", dim=0, eps=0.1, inputs=_pair)
 add("PairwiseDistance", inputs=_pair)
 add("PairwiseDistance", p=1.0, keepdim=True, inputs=_pair)
+
+for _d, _s in ((1, (6,)), (3, (4, 4, 4))):
+    add(f"LPPool{_d}d", 2.0, 2, inputs=[between(0.5, 1, 1, 2, *_s)])
+add("MaxUnpool1d", 2, inputs=[(1, 1, 2), lambda rng: np.array([[[0, 3]]])])
+add("MaxUnpool3d", 1, inputs=[(1, 1, 1, 1, 2), lambda rng: np.array([[[[[0, 1]]]]])])
+add("ChannelShuffle", 2, inputs=[(1, 4, 2, 2)])
+add("LocalResponseNorm", 2, inputs=[(1, 4, 3)])
 
 # ---- lazy: the shape comes with the first input
 add("LazyLinear", 3, inputs=[(2, 4)])
@@ -328,7 +340,7 @@ for _d, _s in ((1, (5,)), (2, (4, 4)), (3, (3, 3, 3))):
     add(f"LazyConv{_d}d", 4, 2, padding=1, inputs=[(2, 2, *_s)])
     add(f"LazyConvTranspose{_d}d", 4, 2, bias=False, inputs=[(2, 2, *_s)])
     add(f"LazyBatchNorm{_d}d", inputs=[(2, 3, *_s)], modal=True)
-    add(f"LazyInstanceNorm{_d}d", affine=True, inputs=[(2, 3, *_s)])
+    add(f"LazyInstanceNorm{_d}d", affine=True, inputs=[(2, 3, *_s)], modal=True)
 add("LazyConv2d", 4, 3, stride=2, groups=2, inputs=[(2, 2, 6, 6)])
 add("LazyBatchNorm1d", momentum=None, affine=False, inputs=[(4, 3)], modal=True)
 
@@ -336,5 +348,5 @@ add("LazyBatchNorm1d", momentum=None, affine=False, inputs=[(4, 3)], modal=True)
 APART = {
     "Module", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict", "Parameter", "Buffer",
     "UninitializedParameter", "UninitializedBuffer", "Container", "RNNBase", "RNNCellBase", "NLLLoss2d",
-    "SyncBatchNorm", "DataParallel", "AdaptiveLogSoftmaxWithLoss",
+    "SyncBatchNorm", "DataParallel", "CrossMapLRN2d", "FractionalMaxPool2d", "FractionalMaxPool3d", "AdaptiveLogSoftmaxWithLoss",
 }  # fmt: skip
