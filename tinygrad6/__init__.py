@@ -7,6 +7,7 @@ import tinygrad6.nn.functional as F
 
 from __future__ import annotations
 
+import warnings as _warnings
 from typing import Any as _Any
 
 from tinygrad6 import autograd, func, ops
@@ -142,6 +143,8 @@ from tinygrad6.threads import get_num_threads, set_num_threads
 __version__ = "0.1.0"
 newaxis = None
 _memory.keep_freed()
+# inf and nan are results, as in PyTorch, and no reason for NumPy to warn of what our arrays hold.
+_warnings.filterwarnings("ignore", r"(divide by zero|overflow|underflow|invalid value) encountered", module="tinygrad6")
 globals().update(_NAMES)  # the ops, by name: each is defined in one block of tinygrad6/ops
 
 from tinygrad6 import accelerator, amp, backends, cuda, linalg, mps, random, special, testing, utils, version
