@@ -5,7 +5,7 @@ if __name__ == "nn":  # imported by its folder's name from the checkout: the sam
         "import it as tinygrad6.nn (from tinygrad6 import nn): the folder nn/ is installed under that name"
     )
 
-from . import functional, init, utils
+from . import functional, init, modules, utils
 from .activation import (
     CELU,
     ELU,

@@ -16,7 +16,7 @@ class _Tabled(Module):
 
     function: Callable[..., Any]
     settings: tuple[str, ...] = ()  # passed on to the function, by keyword
-    buffers: tuple[str, ...] = ()  # those of the settings that are part of the state_dict
+    kept: tuple[str, ...] = ()  # those of the settings that are part of the state_dict
     shown: tuple[str, ...] = ()  # those in repr; "[name]" without its name, "inplace" only if it is true
     __signature__: inspect.Signature
 
@@ -31,7 +31,7 @@ class _Tabled(Module):
 
     def _set(self, given: dict[str, Any]) -> None:
         for name, value in given.items():
-            if name in self.buffers:
+            if name in self.kept:
                 self.register_buffer(name, value)
             else:
                 setattr(self, name, value)
@@ -70,7 +70,7 @@ def module(
         {
             "function": staticmethod(function),
             "settings": tuple(n for n in settings if n not in ("size_average", "reduce")),
-            "buffers": tuple(buffers.split()),
+            "kept": tuple(buffers.split()),
             "shown": tuple(shown.split()),
             "__signature__": inspect.Signature(parameters),
             "__doc__": function.__doc__,
