@@ -32,7 +32,7 @@ def to_columns(x, kernel, stride, padding, dilation):
     sides = tuple((p, p) for p in padding)
     out = output_sizes(x.shape[2:], kernel, stride, sides, dilation)
     seen = windows(padded(x, sides, 2), kernel, out, stride, dilation, 2)
-    return np.ascontiguousarray(seen).reshape(len(x), x.shape[1] * math.prod(kernel), math.prod(out))
+    return np.array(seen, order="C").reshape(len(x), x.shape[1] * math.prod(kernel), math.prod(out))
 
 
 @op(
