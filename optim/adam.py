@@ -89,10 +89,11 @@ class Adam(Optimizer):
         add_square(v, g, 1 - b2, y)
         if group["amsgrad"]:
             v = np.maximum(s["max_exp_avg_sq"], v, out=s["max_exp_avg_sq"])
+        # lr m^ / (sqrt(v^) + eps), with the corrections in the numbers: a pass over the array less.
+        correction = math.sqrt(1 - b2**step)
         np.sqrt(v, y)
-        y /= kind(math.sqrt(1 - b2**step))
-        y += kind(group["eps"])
-        np.multiply(m, kind(group["lr"] / (1 - b1**step)), x)
+        y += kind(group["eps"] * correction)
+        np.multiply(m, kind(group["lr"] * correction / (1 - b1**step)), x)
         x /= y
         p -= x
 

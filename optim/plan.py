@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .optimizer import Optimizer
 
 SMALL = 1 << 15  # parameters of fewer elements are gathered
-BLOCK = 1 << 15  # elements on which a rule is called at once
+BLOCK = 1 << 17  # elements on which a rule is called at once
 SHARED = 1 << 18  # parameters of as many elements or more are shared among threads
 
 _own = threading.local()
