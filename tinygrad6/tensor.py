@@ -124,9 +124,29 @@ class Tensor:
             raise TypeError(f"Tensor(): expected values or a sequence of ints as sizes, got {data!r}")
         return wrap(np.zeros(data if data else (0,), dtypes.default_float()), cls)
 
-    if TYPE_CHECKING:  # ops attach themselves as methods when they are defined
+    if TYPE_CHECKING:  # ops attach themselves as methods and operators when they are defined
 
         def __getattr__(self, name: str) -> Any: ...
+
+        def __getitem__(self, index: Any) -> Tensor: ...
+
+        def __setitem__(self, index: Any, value: Any) -> None: ...
+
+        def _unary(self) -> Tensor: ...
+
+        def _binary(self, other: Any) -> Tensor: ...
+
+        __neg__ = __pos__ = __abs__ = __invert__ = _unary
+        __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _binary
+        __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = _binary
+        __pow__ = __rpow__ = __matmul__ = __rmatmul__ = __and__ = __rand__ = _binary
+        __or__ = __ror__ = __xor__ = __rxor__ = __lshift__ = __rshift__ = _binary
+        __iadd__ = __isub__ = __imul__ = __itruediv__ = __ipow__ = __iand__ = _binary
+        __ior__ = __ixor__ = __lt__ = __le__ = __gt__ = __ge__ = _binary
+
+        def __eq__(self, other: Any) -> Tensor: ...  # type: ignore[override]
+
+        def __ne__(self, other: Any) -> Tensor: ...  # type: ignore[override]
 
     # ---- what it is
 
