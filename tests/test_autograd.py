@@ -394,3 +394,36 @@ def test_a_checkpoint_leaves_nothing_for_the_cycle_collector():
         assert step()() is None
     finally:
         gc.enable()
+
+
+# ---- pictures
+
+
+def test_drawing_a_graph(tmp_path):
+    from xml.etree import ElementTree
+
+    m = model()
+    drawing = torch.draw(m(torch.ones(1, 4)).sum(), m)
+    assert str(drawing).splitlines()[-1].startswith(f"{len(drawing.rows)}  Sum ()")
+    assert "0.weight (8, 4)" in drawing.text and "5.bias (2,)" in drawing.text
+    root = ElementTree.fromstring(drawing._repr_svg_())
+    assert root.tag.endswith("svg") and drawing.svg.count("<rect") == len(drawing.rows)
+    assert drawing.svg.count("marker-end") == sum(len(parents) for *_, parents in drawing.rows)
+    drawing.save(tmp_path / "graph.svg")
+    drawing.save(tmp_path / "graph.txt")
+    assert (tmp_path / "graph.svg").read_text(encoding="utf-8") == drawing.svg
+    assert (tmp_path / "graph.txt").read_text(encoding="utf-8") == drawing.text + "\n"
+
+
+def test_what_cannot_be_drawn():
+    with pytest.raises(RuntimeError, match="no graph"):
+        torch.draw(torch.ones(1))
+    y = x = leaf(1.0)
+    for _ in range(600):
+        y = y + 1
+    with pytest.raises(ValueError, match="more than 500 nodes"):
+        torch.draw(y)
+    assert len(torch.draw(y, {"<x>": x}, limit=1000).rows) == 601
+    assert "&lt;x&gt;" in torch.draw(x * 2, {"<x>": x}).svg
+    with pytest.raises(TypeError, match="names must be"):
+        torch.draw(y, {"x": 3})

@@ -38,6 +38,7 @@ from tinygrad6.dtypes import bool_ as bool
 from tinygrad6.dtypes import float32 as float
 from tinygrad6.dtypes import int32 as int
 from tinygrad6.autograd.anomaly_mode import is_anomaly_check_nan_enabled, is_anomaly_enabled
+from tinygrad6.draw import draw
 from tinygrad6.func import vmap
 from tinygrad6.modes import (
     enable_grad,
