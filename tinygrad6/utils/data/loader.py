@@ -46,6 +46,7 @@ class DataLoader(Generic[T]):
     ValueError for options that exclude each other or are out of range.
 
     >>> import tinygrad6 as torch
+    >>> from tinygrad6.utils.data import TensorDataset
     >>> for x, y in DataLoader(TensorDataset(torch.arange(3), torch.arange(3) * 2), batch_size=2):
     ...     print(x, y)
     tensor([0, 1]) tensor([0, 2])
