@@ -88,7 +88,7 @@ class Draw:
             flat: list = [r.random() < 0.5 for _ in range(n)]
         elif dtype in WHOLE:
             low, high = values if isinstance(values, tuple) else (-3, 5)
-            flat = [r.randint(0 if dtype == "uint8" else math.ceil(low), max(int(high), 1)) for _ in range(n)]
+            flat = [r.randint(max(math.ceil(low), 0) if dtype == "uint8" else math.ceil(low), max(int(high), 1)) for _ in range(n)]
         elif isinstance(values, tuple):
             low, high = values
             flat = [round(low + (high - low) * r.random(), 3) for _ in range(n)]

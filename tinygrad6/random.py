@@ -45,9 +45,7 @@ class Generator:
         """Start the stream of `seed`, an integer in [-2^63, 2^64); returns the generator."""
         seed = int(seed)
         if not -(1 << 63) <= seed < 1 << 64:
-            raise RuntimeError(
-                f"Overflow when unpacking unsigned long: the seed {seed} does not fit in 64 bits"
-            )
+            raise ValueError(f"Overflow when unpacking long long: the seed {seed} does not fit in 64 bits")
         self._seed = seed % (1 << 64)
         self._stream = np.random.RandomState(self._seed & 0xFFFFFFFF)
         self._normal = None
@@ -103,7 +101,7 @@ class Generator:
 
     def words(self, n: int) -> np.ndarray:
         """The next n 32-bit words."""
-        return np.frombuffer(self._stream.bytes(4 * n), "<u4")
+        return np.frombuffer(self._stream.bytes(4 * n) if n else b"", "<u4")  # bytes(0) would take a word too
 
     def words64(self, n: int) -> np.ndarray:
         """The next n 64-bit words, each from two 32-bit ones, the first the upper half."""
@@ -122,18 +120,20 @@ class Generator:
         if kind == np.float64:
             return (self.words64(n) & _MASK53) * 2.0**-53
         unit = (self.words(n) & _MASK24).astype(np.float32) * np.float32(2.0**-24)
-        return unit.astype(kind, copy=False)
+        return _below_end(unit.astype(kind), 0.0, 1.0) if kind == np.float16 else unit
 
     def uniform(
         self, shape: tuple, dtype: Any = np.float32, low: float = 0.0, high: float = 1.0
     ) -> np.ndarray:
         """Numbers in [low, high): low + (high - low) u, rounded once."""
         n = math.prod(shape)
-        u = self._unit(n, dtype)
+        half = np.dtype(dtype) == np.float16
+        kind = np.dtype(np.float32 if half else dtype).type
+        u = self._unit(n, kind)
         if low != 0.0 or high != 1.0:
-            kind = np.dtype(dtype).type
             a, b = kind(low), kind(high)
-            u = (u.astype(np.float64) * np.float64(b - a) + np.float64(a)).astype(dtype)
+            u = _fused(u, b - a, a) if kind is np.float64 else (u.astype(np.float64) * np.float64(b - a) + a).astype(kind)
+        u = _below_end(u.astype(np.float16), low, high) if half else u
         return u.reshape(shape)
 
     # ---- normal
@@ -146,17 +146,19 @@ class Generator:
             z = self.normal(shape, dtype)
             return (z * np.asarray(std, kind) + np.asarray(mean, kind)).astype(kind)
         if n >= 16:
-            z = self._normal_blocks(n, kind)
+            half = kind == np.float16
+            work = np.float32 if half else kind.type
+            z = self._normal_blocks(n, np.dtype(work), half)
             if mean or std != 1:
-                z = z * kind.type(std) + kind.type(mean)
+                z = z * work(std) + work(mean)
         else:
             z = np.array([self._normal_scalar() for _ in range(n)], np.float64)
             z = (z * std + mean).astype(kind)
         return z.astype(kind, copy=False).reshape(shape)
 
-    def _normal_blocks(self, n: int, kind: np.dtype) -> np.ndarray:
-        u = self._unit(n, kind)
+    def _normal_blocks(self, n: int, kind: np.dtype, half: bool) -> np.ndarray:
         whole = n - n % 16
+        u = self._unit(whole if half else n, kind)
         out = np.empty(n, kind)
         out[:whole] = _box_muller(u[:whole].reshape(-1, 16)).ravel()
         if n % 16:  # the last sixteen are drawn again
@@ -174,14 +176,16 @@ class Generator:
 
     # ---- integers, orders
 
-    def integers(self, shape: tuple, low: int, high: int, dtype: Any = np.int64) -> np.ndarray:
-        """Integers in [low, high): a word modulo the range, of 64 bits where the range needs them."""
+    def integers(
+        self, shape: tuple, low: int, high: int, dtype: Any = np.int64, wide: int = 1 << 28
+    ) -> np.ndarray:
+        """Integers in [low, high): a word modulo the range, of 64 bits for ranges from `wide` on."""
         if not low < high:
             raise RuntimeError(
                 f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}"
             )
         n, span = math.prod(shape), high - low
-        if span >= 1 << 32:
+        if span >= wide:
             drawn = self.words64(n) % np.uint64(span)
         else:
             drawn = (self.words(n) % np.uint32(span)).astype(np.uint64)
@@ -360,6 +364,28 @@ class Generator:
 def _stirling(k: float) -> float:
     """log(k!) minus Stirling's approximation of it, sqrt(2 pi) ((k + 1) / e)^(k + 1/2) / sqrt(e) ...: its tail."""
     return math.lgamma(k + 1) - (k + 0.5) * math.log(k + 1) + (k + 1) - 0.5 * math.log(2 * math.pi)
+
+
+def _below_end(u: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Float16 numbers that were rounded up to the end of the range start it instead, as in PyTorch."""
+    u[u == np.float16(high)] = low
+    return u
+
+
+def _fused(x: np.ndarray, y: float, z: float) -> np.ndarray:
+    """x y + z in float64, rounded once: the errors of product and sum are computed too (Dekker 1971)."""
+    x = np.asarray(x, np.float64)
+    t = x * 134217729.0
+    high = t - (t - x)
+    low = x - high
+    s = float(y) * 134217729.0
+    y_high = s - (s - float(y))
+    y_low = float(y) - y_high
+    product = x * y
+    error = ((high * y_high - product) + high * y_low + low * y_high) + low * y_low
+    total = product + z
+    back = total - product
+    return total + (((product - (total - back)) + (z - back)) + error)
 
 
 def _box_muller(u: np.ndarray) -> np.ndarray:

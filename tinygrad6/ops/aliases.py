@@ -41,7 +41,7 @@ def scaled(other: Any, alpha: Any, input: Any, minus: bool = False) -> Any:
     if alpha == 1:
         return other
     floats = [t.array.dtype.kind == "f" for t in (input, other) if isinstance(t, Tensor)]
-    if isinstance(alpha, float) and not any(floats) and not isinstance(other, float):
+    if isinstance(alpha, float) and not any(floats) and not any(isinstance(t, float) for t in (input, other)):
         raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
     if not isinstance(other, Tensor):
         return other * alpha

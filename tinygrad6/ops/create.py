@@ -429,7 +429,11 @@ kaiser_window = _window(
 
 
 def _generator(generator: random.Generator | None) -> random.Generator:
-    return random.default_generator if generator is None else generator
+    if generator is None:
+        return random.default_generator
+    if not isinstance(generator, random.Generator):
+        raise TypeError(f"argument 'generator' must be a Generator, not {type(generator).__name__}")
+    return generator
 
 
 def _random_float(dtype: Any, name: str) -> np.dtype:
@@ -661,13 +665,18 @@ def _integers(g: Any, a: np.ndarray, *bounds: int, **named: int) -> Any:
             if a.dtype.kind == "b"
             else int(np.iinfo(a.dtype).max) + 1
         )
-        return g.integers(a.shape, 0, limit, a.dtype)
+        return g.integers(a.shape, 0, limit, a.dtype, 1 << 32)
     low, high = (
         (0, bounds[0])
         if len(bounds) == 1 and "from" not in named
         else (bounds or (named.get("from", 0), named.get("to")))
     )
     return g.integers(a.shape, low, high, a.dtype)
+
+
+def _not_bool(a: np.ndarray) -> None:
+    if a.dtype.kind == "b":
+        raise NotImplementedError("\"geometric_cpu\" not implemented for 'Bool'")
 
 
 _filler("uniform_", _bounds, "Fill with uniform numbers in [from, to), by default [0, 1).")
@@ -690,7 +699,7 @@ _filler(
 
 _filler(
     "geometric_",
-    lambda g, a, p: g.geometric(a.shape, p),
+    lambda g, a, p: _not_bool(a) or g.geometric(a.shape, p),
     "Fill with the number of the first success in trials with probability p, counted from 1.",
 )
 _filler(
