@@ -148,7 +148,7 @@ _memory.keep_freed()
 _warnings.filterwarnings("ignore", r"(divide by zero|overflow|underflow|invalid value) encountered", module="tinygrad6")
 globals().update(_NAMES)  # the ops, by name: each is defined in one block of tinygrad6/ops
 
-from tinygrad6 import accelerator, amp, backends, cuda, linalg, mps, random, special, testing, utils, version
+from tinygrad6 import accelerator, amp, backends, cuda, distributions, linalg, mps, random, special, testing, utils, version
 
 try:
     import tinygrad6.nn as nn
