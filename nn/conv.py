@@ -232,8 +232,7 @@ class _Transposed(_ConvNd):
         if len(size) != n:
             raise ValueError(
                 f"ConvTranspose{n}D: for {len(shape)}D input, output_size must have {n} or {len(shape)} "
-                "elements "
-                f"(got {len(size)})"
+                f"elements (got {len(size)})"
             )
         settings = zip(shape[-n:], self.stride, self.padding, self.dilation, self.kernel_size)
         least = [(m - 1) * s - 2 * p + d * (k - 1) + 1 for m, s, p, d, k in settings]
@@ -313,6 +312,5 @@ class Fold(Module):
     def extra_repr(self) -> str:
         return (
             f"output_size={self.output_size}, kernel_size={self.kernel_size}, dilation={self.dilation}, "
-            f"padding={self.padding}, "
-            f"stride={self.stride}"
+            f"padding={self.padding}, stride={self.stride}"
         )

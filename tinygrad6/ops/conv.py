@@ -682,9 +682,9 @@ def conv_tbc(input: Tensor, weight: Tensor, bias: Tensor, pad: int = 0) -> Tenso
     """conv1d with the time first: input (T, N, C), weight (K, C, O), bias (O) -> (T', N, O)."""
     if input.array.ndim != 3 or weight.array.ndim != 3 or bias.array.ndim != 1:
         raise RuntimeError(
-            "conv_tbc: input must have 3 dims: time, batch, in_channel; weight 3: kernel_width, in_channels, "
-            "out_channels; "
-            f"bias 1; but got {[list(t.array.shape) for t in (input, weight, bias)]}"
+            "conv_tbc: input must have 3 dims: time, batch, in_channel; weight 3: kernel_width, "
+            "in_channels, out_channels; bias 1; but got "
+            f"{[list(t.array.shape) for t in (input, weight, bias)]}"
         )
     y = conv1d(permute_to(input, (1, 2, 0)), permute_to(weight, (2, 1, 0)), bias, padding=pad)
     return permute_to(y, (2, 0, 1))

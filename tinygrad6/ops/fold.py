@@ -82,7 +82,7 @@ def unfold(input: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0,
     Windows in row-major order; C varies slowest in a column. RuntimeError for settings or shapes that do not
     fit.
     """
-    how = _pairs("unfold", 1, kernel_size=kernel_size, dilation=dilation, stride=stride) | _pairs(
+    given = _pairs("unfold", 1, kernel_size=kernel_size, dilation=dilation, stride=stride) | _pairs(
         "unfold", 0, padding=padding
     )
     shape = input.array.shape
@@ -90,20 +90,18 @@ def unfold(input: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0,
         raise IndexError(f"unfold: Dimension out of range: expected 3D or 4D input, but got {list(shape)}")
     if len(shape) not in (3, 4) or 0 in shape[-3:]:
         raise RuntimeError(
-            "Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and other non-zero dimensions "
-            "for "
-            f"input, but got: {list(shape)}"
+            "Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and other non-zero "
+            f"dimensions for input, but got: {list(shape)}"
         )
     if input.array.dtype.kind in "iu":
         raise NotImplementedError(f"unfold: floating types only, got {input.array.dtype}")
-    how = (how["kernel_size"], how["stride"], how["padding"], how["dilation"])
+    how = given["kernel_size"], given["stride"], given["padding"], given["dilation"]
     made = output_sizes(shape[-2:], how[0], how[1], tuple((p, p) for p in how[2]), how[3])
     if min(made) < 1:
         raise RuntimeError(
             f"Given input with spatial size {list(shape[-2:])}, kernel_size={how[0]}, dilation={how[3]}, "
             f"padding={how[2]}, stride={how[1]}, calculated shape of the array of sliding blocks as "
-            f"{list(made)}, "
-            "but its components must be at least one."
+            f"{list(made)}, but its components must be at least one."
         )
     y = to_columns(input if len(shape) == 4 else reshape(input, (1, *shape)), *how)
     return y if len(shape) == 4 else reshape(y, y.array.shape[1:])
@@ -122,16 +120,15 @@ def fold(
 
     RuntimeError unless there are as many columns as windows, each of a whole number of channels.
     """
-    how = _pairs("fold", 1, kernel_size=kernel_size, dilation=dilation, stride=stride)
-    how |= _pairs("fold", 0, padding=padding)
+    given = _pairs("fold", 1, kernel_size=kernel_size, dilation=dilation, stride=stride)
+    given |= _pairs("fold", 0, padding=padding)
     size = _pairs("fold", 1, output_size=output_size)["output_size"]
-    how = (how["kernel_size"], how["stride"], how["padding"], how["dilation"])
+    how = given["kernel_size"], given["stride"], given["padding"], given["dilation"]
     shape = input.array.shape
     if len(shape) not in (2, 3) or 0 in shape[-2:]:
         raise RuntimeError(
             "Expected 2D or 3D (batch mode) tensor for input with possibly 0 batch size and non-zero "
-            "dimensions for "
-            f"input, but got: {list(shape)}"
+            f"dimensions for input, but got: {list(shape)}"
         )
     if input.array.dtype.kind in "iu":
         raise NotImplementedError(f"fold: floating types only, got {input.array.dtype}")
@@ -144,10 +141,8 @@ def fold(
     if min(made) < 1 or math.prod(made) != shape[-1]:
         raise RuntimeError(
             f"Given output_size={size}, kernel_size={how[0]}, dilation={how[3]}, padding={how[2]}, "
-            f"stride={how[1]}, "
-            f"expected size of input's dimension 2 to match the calculated number of sliding blocks "
-            f"{made[0]} * "
-            f"{made[1]} = {math.prod(made)}, but got input.size(2)={shape[-1]}."
+            f"stride={how[1]}, expected size of input's dimension 2 to match the calculated number of "
+            f"sliding blocks {made[0]} * {made[1]} = {math.prod(made)}, but got input.size(2)={shape[-1]}."
         )
     y = from_columns(input if len(shape) == 3 else reshape(input, (1, *shape)), size, *how)
     return y if len(shape) == 3 else reshape(y, y.array.shape[1:])
@@ -179,8 +174,7 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     if c % (r * r):
         raise RuntimeError(
             "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of "
-            "upscale_factor, "
-            f"but input.size(-3)={c} is not divisible by {r * r}"
+            f"upscale_factor, but input.size(-3)={c} is not divisible by {r * r}"
         )
     n = len(lead)
     y = permute_to(
@@ -206,9 +200,8 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     *lead, c, h, w = shape
     if h % r or w % r:
         raise RuntimeError(
-            f"pixel_unshuffle expects height and width to be divisible by downscale_factor, but {h} x {w} is "
-            "not "
-            f"divisible by {r}"
+            f"pixel_unshuffle expects height and width to be divisible by downscale_factor, but {h} x {w} "
+            f"is not divisible by {r}"
         )
     n = len(lead)
     y = permute_to(

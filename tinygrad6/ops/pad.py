@@ -28,17 +28,15 @@ def constant_pad_nd(input: Tensor, pad: Any, value: float = 0) -> Tensor:
         raise RuntimeError(f"Length of pad must be even but instead it equals {len(pad)}")
     if len(pad) > 2 * len(shape):
         raise RuntimeError(
-            f"Length of pad should be no more than twice the number of dimensions of the input. Pad length "
-            "is "
-            f"{len(pad)} while the input has {len(shape)} dimensions."
+            "Length of pad should be no more than twice the number of dimensions of the input. Pad length "
+            f"is {len(pad)} while the input has {len(shape)} dimensions."
         )
     width = [(0, 0)] * (len(shape) - len(pad) // 2) + _pairs(pad)
     made = [n + a + b for n, (a, b) in zip(shape, width, strict=True)]
     if min(made, default=0) < 0:
         raise RuntimeError(
             f"The input size {list(shape)}, plus negative padding {pad} resulted in a negative output size, "
-            "which is "
-            f"invalid: {made}."
+            f"which is invalid: {made}."
         )
     return pad_constant(_cut(input, width), tuple((max(a, 0), max(b, 0)) for a, b in width), value)
 
@@ -136,9 +134,8 @@ def _fits(mode: str, n: int, a: int, b: int, shape: tuple) -> None:
         raise RuntimeError(f"pad: mode={mode!r} expects dimensions that are not empty, got {list(shape)}")
     if mode == "reflect" and max(a, b) >= n:
         raise RuntimeError(
-            f"Argument #4: Padding size should be less than the corresponding input dimension, but got: "
-            "padding "
-            f"({a}, {b}) at a dimension of {n} of input {list(shape)}"
+            "Argument #4: Padding size should be less than the corresponding input dimension, but got: "
+            f"padding ({a}, {b}) at a dimension of {n} of input {list(shape)}"
         )
     if mode == "circular" and max(a, b) > n:
         raise RuntimeError("Padding value causes wrapping around more than once.")

@@ -39,8 +39,7 @@ def _settings(
     if x.array.ndim not in (d + 1, d + 2):
         raise RuntimeError(
             f"{name}: Expected {d + 1}D or {d + 2}D (batch mode) tensor with optional 0 dim batch size for "
-            "input, "
-            f"but got:{list(shape)}"
+            f"input, but got:{list(shape)}"
         )
     if 0 in shape[x.array.ndim - d - 1 :]:
         raise RuntimeError(
@@ -60,8 +59,8 @@ def _settings(
         raise RuntimeError("stride should not be zero")
     if min(kernel) < 1 or min(stride) < 0:
         raise RuntimeError(
-            f"{name}: kernel size should be greater than zero, but got {list(kernel)}, and so should stride, "
-            f"but got {list(stride)}"
+            f"{name}: kernel size should be greater than zero, but got {list(kernel)}, and so should "
+            f"stride, but got {list(stride)}"
         )
     if min(dilation) < 1:
         raise RuntimeError(f"dilation should be greater than zero, but got {list(dilation)}")
@@ -354,8 +353,7 @@ def _adapted(name: str, x: Tensor, d: int, output_size: Any) -> tuple[int, ...]:
     if len(shape) not in (d + 1, d + 2) or 0 in shape[len(shape) - d :]:
         raise RuntimeError(
             f"{name}: Expected {d + 1}D or {d + 2}D tensor with non-zero size for non-batch dimensions, but "
-            "input has "
-            f"sizes {list(shape)}"
+            f"input has sizes {list(shape)}"
         )
     size = (output_size,) * d if isinstance(output_size, int) else output_size
     if len(size) == 1:
@@ -494,9 +492,8 @@ def _fractional(
     if len(shape) not in (d + 1, d + 2) or 0 in shape[-d - 1 :] or len(kernel) != d or len(size) != d:
         raise RuntimeError(
             f"{name}: Expected {d + 1}D or {d + 2}D input with non-zero size for non-batch dimensions, "
-            "kernel_size and "
-            f"output_size of {d} numbers, but got input {list(shape)}, kernel_size {kernel} and output_size "
-            f"{size}"
+            f"kernel_size and output_size of {d} numbers, but got input {list(shape)}, kernel_size {kernel} "
+            f"and output_size {size}"
         )
     most = [n - k + (1 if d == 2 else 0) for n, k in zip(shape[-d:], kernel, strict=True)]  # PyTorch's limits
     if min(kernel) < 1 or min(size) < 1 or any(m > n for m, n in zip(size, most, strict=True)):
@@ -568,8 +565,7 @@ def _unpool(
         if len(size) != d:
             raise ValueError(
                 f"output_size should be a sequence containing {d} or {d + 2} elements, but it has a length "
-                "of "
-                f"'{len(output_size)}'"
+                f"of '{len(output_size)}'"
             )
         for i, (n, m, s) in enumerate(zip(size, least, stride, strict=True)):
             if not m - s < n < m + s:
@@ -585,8 +581,7 @@ def _unpool(
     if len(shape) not in (d + 1, d + 2) or 0 in shape[1:] or indices.array.shape != shape:
         raise RuntimeError(
             f"{name}: Expected {d + 1}D or {d + 2}D input with non-zero non-batch dimensions and indices of "
-            "its shape, "
-            f"but got {list(shape)} and {list(indices.array.shape)}"
+            f"its shape, but got {list(shape)} and {list(indices.array.shape)}"
         )
     n, at = math.prod(size), indices.array
     if at.size and (at.min() < 0 or at.max() >= n):

@@ -105,17 +105,15 @@ def _sizes(x: Tensor, size: Any, factor: Any, again: bool | None) -> tuple[tuple
         what = "scale_factor" if size is None else "output"
         raise ValueError(
             f"Input and {what} must have the same number of spatial dimensions, but got input with spatial "
-            "dimensions "
-            f"of {list(given)} and {what} of {value}. Please provide input tensor in (N, C, d1, d2, ...,dK) "
-            "format."
+            f"dimensions of {list(given)} and {what} of {value}. Please provide input tensor in (N, C, d1, "
+            "d2, ...,dK) format."
         )
     each = tuple(value) if isinstance(value, (list, tuple)) else (value,) * d
     if size is not None:
         if any(not isinstance(n, (int, np.integer)) for n in each):
             raise TypeError(
                 "expected size to be one of int or Tuple[int] or Tuple[int, int] or Tuple[int, int, int], "
-                "but got size "
-                f"with types {[type(n) for n in each]}"
+                f"but got size with types {[type(n) for n in each]}"
             )
         if again:
             raise ValueError("recompute_scale_factor is not meaningful with an explicit size.")
@@ -163,8 +161,8 @@ def interpolate(
     x, d = input.array, input.array.ndim - 2
     if mode in ("nearest", "area", "nearest-exact") and align_corners is not None:
         raise ValueError(
-            "align_corners option can only be set with the interpolating modes: linear | bilinear | bicubic "
-            "| trilinear"
+            "align_corners option can only be set with the interpolating modes: linear | bilinear | "
+            "bicubic | trilinear"
         )
     made, factors = _sizes(
         input, size, scale_factor, recompute_scale_factor or (mode == "area" and size is None)

@@ -7,8 +7,10 @@ Elements outside the image are read from one more row of zeros, so nothing real 
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
+import operator
 import warnings
 from typing import Any
 
@@ -57,7 +59,7 @@ def affine_grid(theta: Tensor, size: Any, align_corners: bool | None = None) -> 
         raise ValueError(f"Expected theta to have floating point type, but got {theta.dtype}")
     if len(size) not in (4, 5):
         raise NotImplementedError(
-            f"affine_grid only supports 4D and 5D sizes, for 2D and 3D affine transforms, respectively. Got "
+            "affine_grid only supports 4D and 5D sizes, for 2D and 3D affine transforms, respectively. Got "
             f"size {size}."
         )
     d = len(size) - 2
@@ -155,22 +157,20 @@ def grid_sample(
     """
     if mode not in ("bilinear", "nearest", "bicubic"):
         raise ValueError(
-            f"nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', but got: "
+            "nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', but got: "
             f"'{mode}'"
         )
     if padding_mode not in ("zeros", "border", "reflection"):
         raise ValueError(
             "nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or 'reflection', "
-            "but got: "
-            f"'{padding_mode}'"
+            f"but got: '{padding_mode}'"
         )
     align, x = _aligned("grid_sample", align_corners), input.array
     d, size, made = x.ndim - 2, x.shape[2:], grid.array.shape[1:-1]
     if d not in (2, 3) or grid.array.ndim != x.ndim or grid.array.shape[-1] != d or len(grid.array) != len(x):
         raise RuntimeError(
-            "grid_sampler(): expected 4D or 5D input and grid with same number of dimensions and batch size, "
-            "and as many "
-            f"coordinates as spatial dimensions, but got input {list(x.shape)} and grid "
+            "grid_sampler(): expected 4D or 5D input and grid with same number of dimensions and batch "
+            f"size, and as many coordinates as spatial dimensions, but got input {list(x.shape)} and grid "
             f"{list(grid.array.shape)}"
         )
     if 0 in size:
@@ -182,8 +182,7 @@ def grid_sample(
     if x.dtype != grid.array.dtype:
         raise RuntimeError(
             f"grid_sampler(): expected input and grid to have same dtype, but input has {input.dtype} and "
-            "grid has "
-            f"{grid.dtype}"
+            f"grid has {grid.dtype}"
         )
     if mode == "bicubic" and d == 3:
         raise RuntimeError("grid_sampler(): bicubic interpolation only supports 4D input")
@@ -222,10 +221,10 @@ def _mixed(input: Tensor, made: tuple, choices: list) -> Tensor:
     image = np.arange(n).reshape(n, *(1,) * len(made))
     out: Any = None
     for taps in itertools.product(*choices):
-        index, valid, weight = image, np.ones((n, *made), bool), None
-        for (at, w), length in zip(taps, size, strict=True):
+        index, valid = image, np.ones((n, *made), bool)
+        for (at, _), length in zip(taps, size, strict=True):
             index, valid = index * length + at, valid & (at >= 0) & (at < length)
-            weight = w if weight is None else weight * w
+        weight = functools.reduce(operator.mul, (w for _, w in taps))
         part = embedding(table, from_numpy(np.where(valid, index, rows))) * weight.unsqueeze(-1)
         out = part if out is None else out + part
     return permute_to(out, (0, len(made) + 1, *range(1, len(made) + 1))).contiguous()
