@@ -104,8 +104,21 @@ _from_ops(
     "max_pool1d_with_indices",
     "max_pool2d_with_indices",
     "max_pool3d_with_indices",
+    "adaptive_max_pool1d_with_indices",
+    "adaptive_max_pool2d_with_indices",
+    "adaptive_max_pool3d_with_indices",
+    "fractional_max_pool2d",
+    "fractional_max_pool3d",
+    "fractional_max_pool2d_with_indices",
+    "fractional_max_pool3d_with_indices",
+    "conv_tbc",
+    "affine_grid",
+    "grid_sample",
     "upsample",
+    "upsample_nearest",
+    "upsample_bilinear",
     "channel_shuffle",
+    "native_channel_shuffle",
 )
 linear = OPS["linear"].call
 
