@@ -41,6 +41,12 @@ def _workspace(kind: np.dtype, n: int) -> np.ndarray:
     return found
 
 
+def _overlap(arrays: list[np.ndarray]) -> bool:
+    """Whether the memory of two arrays may overlap: between first and last byte, strides not looked into."""
+    spans = sorted(np.lib.array_utils.byte_bounds(a) for a in arrays if a.size)
+    return any(end > start for (_, end), (start, _) in zip(spans, spans[1:]))
+
+
 class _Unit:
     """Parameters at the same count that step together; `kept` and `seen` tell if their state was changed."""
 
@@ -184,10 +190,9 @@ class Plan:
 
     def __init__(self, opt: Optimizer, group: dict[str, Any], params: list[Tensor]) -> None:
         self.params, self.slots = params, opt.slots_of(group, params[0])
-        once = {
-            id(p): p for p in params
-        }  # a parameter that is in the group twice is stepped twice, as in PyTorch
-        gather = opt.elementwise and len(once) == len(params)
+        once = {id(p): p for p in params}
+        # One by one if one is there twice, or two share memory: each starts from the other's result.
+        gather = opt.elementwise and len(once) == len(params) and not _overlap([p.array for p in params])
         alike: dict[Any, list[Tensor]] = {}
         for p in once.values():
             new = opt.prepare(p, group)

@@ -665,6 +665,26 @@ def test_a_parameter_twice_in_a_group_steps_twice():
     assert twice.state_dict()["param_groups"][0]["params"] == [1, 1]
 
 
+@each
+def test_parameters_that_share_memory_step_one_after_the_other(name):
+    """Each from the other's result, as if they were given one by one."""
+    results = []
+    for together in (True, False):
+        whole = torch.from_numpy(np.arange(6, dtype=np.float32) - 2.5)
+        params = [
+            whole.detach()[:4].requires_grad_(),
+            whole.detach()[2:].requires_grad_(),
+            parameters([(3,)])[0],
+        ]
+        optimizers = [build(name, params)] if together else [build(name, [p]) for p in params]
+        for i in range(4):
+            give_gradients(params, i)
+            for optimizer in optimizers:
+                optimizer.step()
+        results.append(values([whole, *params]))
+    assert_equal(*results)
+
+
 def test_what_is_no_parameter_is_refused():
     a = parameters([(2,)])[0]
     for params, error in (
