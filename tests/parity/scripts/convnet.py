@@ -39,7 +39,7 @@ def weights_init(m):
 net = Net()
 net.apply(weights_init)
 criterion = nn.CrossEntropyLoss(label_smoothing=0.1)
-optimizer = optim.SGD(net.parameters(), lr=0.05, momentum=0.9, nesterov=True, weight_decay=5e-4)
+optimizer = optim.SGD(net.parameters(), lr=0.01, momentum=0.9, nesterov=True, weight_decay=5e-4)
 scheduler = optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=50)
 losses = []
 for step in range(25):
