@@ -145,7 +145,7 @@ class Reader:
         """The bytes of a record, in memory of their own; RuntimeError if they do not have their checksum."""
         entry = self._entry(name)
         out = np.empty(entry.file_size, np.uint8)
-        view, at = memoryview(out), 0
+        view, at = out.data, 0
         try:
             with self.zip.open(entry) as record:
                 while part := record.read(1 << 20):

@@ -236,8 +236,8 @@ class Writer:
         self.data += b"(("
         self._value("storage")
         self._global("torch", _STORAGE_OF[array.dtype])
-        for v in (str(key), "cpu", numel):
-            self._value(v)
+        for part in (str(key), "cpu", numel):
+            self._value(part)
         self.data += b"tQ"  # a persistent id: what is not in the pickle
         strides = tuple(s // array.itemsize for s in array.strides)
         for v in (start, array.shape, strides, requires_grad, hooks):
@@ -466,7 +466,7 @@ class Reader:
                 raise UnpicklingError(f"an array of shape {shape!r}")
             if type(raw) is not bytes or len(raw) != math.prod(shape) * kind.real.itemsize:
                 raise UnpicklingError(f"an array of shape {shape} with {len(raw)} bytes")
-            target.__setstate__((1, shape, kind.real, bool(fortran), raw))
+            target.__setstate__((1, shape, kind.real, np.bool_(fortran), raw))
         elif type(target) is Dtype:
             target.build(state)
         elif type(target) is OrderedDict and type(state) is dict:

@@ -77,7 +77,7 @@ def _parts(tensors: dict[str, Tensor], metadata: dict[str, str] | None) -> list[
     for name, t in sorted(tensors.items(), key=lambda kv: (_ORDER[_NAMES[kv[1].array.dtype]], kv[0])):
         a, end = t.array, at + t.array.nbytes
         header[name] = {"dtype": _NAMES[a.dtype], "shape": list(a.shape), "data_offsets": [at, end]}
-        arrays.append(memoryview(a.reshape(-1).view(np.uint8)))
+        arrays.append(a.reshape(-1).view(np.uint8).data)
         at = end
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
@@ -136,7 +136,7 @@ class safe_open:  # noqa: N801 -- the library's name
         begin, end, *rest = self._entries[name]
         raw = np.empty(end - begin, np.uint8)
         self._file.seek(self._start + begin)
-        if self._file.readinto(memoryview(raw)) != end - begin:  # type: ignore[attr-defined]
+        if self._file.readinto(raw.data) != end - begin:
             raise RuntimeError(f"safe_open(): the file was truncated while tensor {name!r} was read")
         return _tensor(raw, *rest)
 

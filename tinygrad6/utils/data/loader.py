@@ -60,7 +60,7 @@ class DataLoader(Generic[T]):
         dataset: Dataset,
         batch_size: int | None = 1,
         shuffle: bool | None = None,
-        sampler: Iterable | None = None,
+        sampler: Any = None,
         batch_sampler: Iterable | None = None,
         num_workers: int = 0,
         collate_fn: Callable | None = None,
@@ -209,6 +209,9 @@ class _Pass:
 
     def __iter__(self) -> _Pass:
         return self
+
+    def __next__(self) -> Any:
+        raise NotImplementedError
 
     def __len__(self) -> int:
         return len(self.loader._order)

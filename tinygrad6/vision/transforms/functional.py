@@ -212,7 +212,7 @@ def pad(img: Any, padding: Any, fill: Any = 0, padding_mode: str = "constant") -
     fill: their value, one for each channel if it is a tuple. padding_mode: 'constant', 'edge' (the last pixel),
     'reflect' (mirrored without it) or 'symmetric' (with it). Negative padding crops.
     """
-    if not isinstance(padding, (numbers.Number, tuple, list)):
+    if not isinstance(padding, (int, float, tuple, list)):
         raise TypeError(f"Got inappropriate padding arg: {padding!r}")
     if not isinstance(fill, (numbers.Number, tuple, list)):
         raise TypeError(f"Got inappropriate fill arg: {fill!r}")
@@ -220,7 +220,7 @@ def pad(img: Any, padding: Any, fill: Any = 0, padding_mode: str = "constant") -
         raise ValueError(
             f"Padding mode should be either constant, edge, reflect or symmetric, got {padding_mode!r}"
         )
-    sides = [padding] if isinstance(padding, numbers.Number) else list(padding)  # type: ignore[arg-type]
+    sides: list[int] = list(padding) if isinstance(padding, (tuple, list)) else [int(padding)]
     if len(sides) not in (1, 2, 4):
         raise ValueError(
             f"Padding must be an int or a 1, 2, or 4 element tuple, not a {len(sides)} element tuple"
