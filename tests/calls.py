@@ -61,6 +61,11 @@ def special(d: Draw) -> tuple:
 del CALLS["mvlgamma_free"]
 
 
+@calls("__abs__ __neg__ __pos__ __invert__")
+def operators(d: Draw) -> tuple:
+    return (d.tensor(),), {}
+
+
 @calls("sinc selu celu reciprocal rsqrt")
 def smooth(d: Draw) -> tuple:  # at 0, infinity and nan PyTorch's second derivatives are mostly nan
     return (d.tensor(values=(0.3, 2)),), {}

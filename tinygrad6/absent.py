@@ -40,7 +40,6 @@ _REASONS = (
     ("hub", "load weights with safetensors or load()"),
     ("symeig", "use linalg.eigh"),
     ("lobpcg svd_lowrank pca_lowrank", "use linalg.eigh or linalg.svd"),
-    ("from_dlpack to_dlpack", "use from_numpy() and numpy()"),
     ("Stream Event", "there are no streams on the CPU"),
     ("igamma igammac", "incomplete gamma functions are not supported"),
     ("nested jagged", "tensors of ragged rows are not supported: use nn.utils.rnn"),

@@ -19,6 +19,10 @@ for _name in ("eq", "ne", "lt", "le", "gt", "ge", "bitwise_left_shift", "bitwise
     attach(_name, getattr(compare, _name), True)
 
 
+Tensor.__ilshift__ = Tensor.bitwise_left_shift_  # type: ignore[attr-defined]
+Tensor.__irshift__ = Tensor.bitwise_right_shift_  # type: ignore[attr-defined]
+Tensor.__abs__ = pointwise.abs  # type: ignore[attr-defined]
+
 # ---- options
 
 _NONE: Any = object()
@@ -45,6 +49,8 @@ def scaled(other: Any, alpha: Any, input: Any, minus: bool = False) -> Any:
         raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
     if not isinstance(other, Tensor):
         return other * alpha
+    if all(k is dtypes.bool_ or k is bool for k in both):
+        return mul(other, bool(alpha))
     if isinstance(input, Tensor) and other.array.dtype != input.array.dtype:
         other = other.to(
             dtypes.from_numpy(dtypes.result_type(input.array, other.array))

@@ -58,6 +58,8 @@ def _number(name: str, value: Any) -> Any:
 @composite(inplace=True, examples=[case((2, 3), (2, 3), (3,), value=0.5)])
 def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
     """x + value * tensor1 * tensor2, elementwise."""
+    if all(t.array.dtype.kind == "b" for t in (input, tensor1, tensor2)):
+        raise NotImplementedError("\"addcmul_cpu_out\" not implemented for 'Bool'")
     product = mul(tensor1, tensor2)
     value = _number("addcmul", value)
     return add(input, product if value == 1 else mul(product, value))

@@ -411,6 +411,24 @@ Tensor.is_shared = is_shared  # type: ignore[attr-defined]
 Tensor.as_subclass, Tensor.is_set_to, Tensor.dim_order = as_subclass, is_set_to, dim_order  # type: ignore[attr-defined]
 Tensor.share_memory_, Tensor.const_data_ptr = share_memory_, Tensor.data_ptr  # type: ignore[attr-defined]
 
+# ---- other libraries' arrays
+
+
+def from_dlpack(ext_tensor: Any) -> Tensor:
+    """A tensor on the memory of another library's array, on the CPU, through DLPack."""
+    return wrap(np.from_dlpack(ext_tensor))
+
+
+def _dlpack(self: Tensor, **options: Any) -> Any:
+    if live_node(self) is not None:
+        raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+    return self.array.__dlpack__(**options)
+
+
+NAMES["from_dlpack"] = from_dlpack
+Tensor.__dlpack__ = _dlpack  # type: ignore[attr-defined]
+Tensor.__dlpack_device__ = lambda self: self.array.__dlpack_device__()  # type: ignore[attr-defined]
+
 # ---- what there is not
 
 

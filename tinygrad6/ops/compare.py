@@ -102,8 +102,17 @@ def bitwise_xor(x, y):
     return np.bitwise_xor(x, y)
 
 
+def _no_floats(arrays: list, params: dict) -> None:
+    if arrays[0].dtype.kind == "f":
+        raise TypeError("~ (operator.invert) is only implemented on integer and Boolean-type tensors")
+
+
 @op(
-    None, infix="invert", prepare=_bits, inplace=True, examples=[case(lambda rng: rng.integers(0, 9, (2, 3)))]
+    None,
+    infix="invert",
+    prepare=_no_floats,
+    inplace=True,
+    examples=[case(lambda rng: rng.integers(0, 9, (2, 3)))],
 )
 def bitwise_not(x):
     """~x on integers or bools, elementwise: not, for bools."""

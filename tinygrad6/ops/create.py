@@ -251,6 +251,8 @@ def arange(
         raise RuntimeError(f"unsupported range: {start} -> {end}")
     if (end - start) * step < 0:
         raise RuntimeError("upper bound and lower bound inconsistent with step sign")
+    if dtype is not None and dtypes.to_numpy(dtype).kind == "b":
+        raise NotImplementedError("\"arange_cpu\" not implemented for 'Bool'")
     whole = builtins.all(isinstance(v, int) for v in (start, end, step))
     kind = dtypes.to_numpy(dtype) if dtype is not None else dtypes.INT64 if whole else dtypes.default_float()
     if whole:
@@ -277,6 +279,8 @@ def linspace(
         raise RuntimeError(f"number of steps must be non-negative, got {steps}")
     start, end = (v.item() if isinstance(v, Tensor) else v for v in (start, end))
     kind = _type(dtype)
+    if kind.kind == "b":
+        raise NotImplementedError("\"linspace_cpu\" not implemented for 'Bool'")
     if kind.kind != "f":
         step = (end - start) / (steps - 1) if steps > 1 else 0
         i = np.arange(steps)

@@ -316,10 +316,11 @@ def pow(x, y):
             return np.sqrt(x)
         if y == 3:
             return x * x * x
-    out = np.power(x, y)
-    return (
-        out.astype(bool) if getattr(x, "dtype", None) == bool and getattr(y, "dtype", None) == bool else out
-    )
+    if getattr(x, "dtype", None) == bool and getattr(y, "dtype", None) == bool:
+        if np.ndim(x) and np.ndim(y):
+            raise NotImplementedError("\"pow\" not implemented for 'Bool'")
+        return np.power(x, y).astype(bool)
+    return np.power(x, y)
 
 
 def _negative_powers(x: Any, y: Any) -> Any:
