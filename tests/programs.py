@@ -770,7 +770,7 @@ def difference(a: Any, b: Any, pure: bool, loose: bool = False) -> str | None:
             return f"{fact} is {x}, PyTorch {y}"
     if _fact(b, "is_leaf") is RuntimeError:
         return None  # a view that may not be used any more
-    if (found := unequal(a.array, b.detach().numpy(), pure, loose)) is not None:
+    if (found := unequal(a.array, b.detach().numpy(force=True), pure, loose)) is not None:
         return found
     if not a.is_leaf and (loose or not a.retains_grad):
         return (
@@ -781,7 +781,7 @@ def difference(a: Any, b: Any, pure: bool, loose: bool = False) -> str | None:
         return None
     if (g is None) != (h is None):
         return f".grad is {g!r}, PyTorch {h!r}"
-    if h is not None and (found := unequal(g.array, h.detach().numpy(), pure, loose)) is not None:
+    if h is not None and (found := unequal(g.array, h.detach().numpy(force=True), pure, loose)) is not None:
         return ".grad: " + found
     return None
 
@@ -840,7 +840,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--show", type=int, default=30, help="stop after so many differences")
     options = parser.parse_args()
-    shown, seen = 0, set()
+    shown = 0
     for seed in range(options.start, options.start + options.count):
         lines, data = generate(random.Random(seed), options.steps)
         try:

@@ -41,6 +41,13 @@ WRONG_RULES = {
     "writes its input": dict(
         rules=(lambda g, y: g * y, lambda g, x: g * x), forward=lambda x, y: spoil(x) * y
     ),
+    "fails for 0-d": dict(
+        rules=(lambda g, y: g[...] * y, lambda g, x: g * x), forward=lambda x, y: x[0] * 0 + x * y
+    ),
+    "wrong for 0-d": dict(
+        rules=(lambda g, y: g * y * (2 if g.shape == () else 1), lambda g, x: g * x),
+    ),
+    "drops its second order": dict(rules=(lambda g, y: g * y, lambda g, x: frozen(g) * x)),
     "kernel differs": dict(
         rules=(lambda g, y: g * y, lambda g, x: g * x), kernel=lambda g, x, y: (g * y, g * y)
     ),
@@ -65,7 +72,7 @@ def spoil(x):
 def test_a_wrong_rule_is_caught(fault):
     facts = dict(WRONG_RULES[fault])
     made = seeded(*facts.pop("rules"), **facts)
-    with pytest.raises((AssertionError, GradcheckError, RuntimeError, ValueError, UserWarning)):
+    with pytest.raises((AssertionError, GradcheckError, RuntimeError, ValueError, IndexError, UserWarning)):
         check_op(made)
 
 
@@ -109,3 +116,32 @@ def test_gradcheck_warns_at_a_kink_and_for_float32():
         gradcheck(relu, wrap(np.array([1.0], np.float32)).requires_grad_(), eps=1e-3, atol=1e-2)
     with pytest.raises(ValueError, match="at least one input"):
         gradcheck(relu, wrap(np.array([1.0])))
+
+
+def test_the_mutator_changes_rules_and_bodies_and_nothing_else():
+    from mutate import mutants
+
+    source = (
+        "@op(lambda g, x: -g * (x + 1), examples=[case((2, 3))], domain=(0.5, 2.0))\n"
+        "def f(x, eps=1e-5):\n"
+        "    '''doc'''\n"
+        "    if x < 3:\n"
+        "        raise ValueError(f'{x + 1}')\n"
+        "    return g(x, 2) if x and True else x\n"
+    )
+    found = [text for _, text, _ in mutants(source)]
+    assert sorted(found) == sorted(
+        [
+            "-g * (x + 1)  ->  -g / (x + 1)",
+            "-g  ->  +g",
+            "x + 1  ->  x - 1",
+            "1  ->  2",
+            "x < 3  ->  x <= 3",
+            "3  ->  4",
+            "g(x, 2) if x and True else x  ->  x if x and True else g(x, 2)",
+            "x and True  ->  x or True",
+            "True  ->  False",
+            "g(x, 2)  ->  g(2, x)",
+            "2  ->  3",
+        ]
+    )

@@ -29,8 +29,14 @@ def gradcheck(
     rtol: float = 1e-3,
     raise_exception: bool = True,
     nondet_tol: float = 0.0,
+    check_undefined_grad: bool = True,
     check_grad_dtypes: bool = False,
+    check_batched_grad: bool = False,
+    check_batched_forward_grad: bool = False,
+    check_forward_ad: bool = False,
+    check_backward_ad: bool = True,
     fast_mode: bool = False,
+    masked: bool | None = None,
     seed: int = 0,
 ) -> bool:
     """Whether d func / d inputs agrees with central differences: |a - n| <= atol + rtol |n| everywhere.
@@ -41,10 +47,20 @@ def gradcheck(
     slopes disagree: there the point sits on a kink, and no gradient is right. fast_mode compares one random
     direction, drawn from `seed`. ValueError if no input requires gradients.
 
+    check_undefined_grad: the gradient of each output is also asked for while the others have none. check_batched_grad: the
+    same through is_grads_batched. What belongs to forward mode or to sparse tensors raises NotImplementedError.
+
     >>> import tinygrad6 as torch
     >>> gradcheck(torch.tanh, torch.linspace(-1, 1, 5, dtype=torch.float64).requires_grad_())
     True
     """
+    if check_forward_ad or check_batched_forward_grad:
+        raise NotImplementedError(
+            "gradcheck(check_forward_ad=True): there is no forward mode; func.jvp takes two backward passes"
+        )
+    if masked:
+        raise NotImplementedError("gradcheck(masked=True) is for sparse tensors, which are not supported")
+    assert check_backward_ad, "Expected at least one of check_forward_ad and check_backward_ad to be True"
     args = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     checked = [i for i, a in enumerate(args) if isinstance(a, Tensor) and a.requires_grad]
     if not checked:
@@ -65,6 +81,8 @@ def gradcheck(
             )
     try:
         _check(func, args, checked, eps, atol, rtol, nondet_tol, check_grad_dtypes, fast_mode, seed)
+        if check_undefined_grad or check_batched_grad:
+            _check_several(func, args, checked, check_undefined_grad, check_batched_grad, seed)
     except GradcheckError:
         if raise_exception:
             raise
@@ -139,6 +157,38 @@ def _check(
             _directional(o, first, weight, args, checked, evaluate, eps, atol, rtol, rng)
         else:
             _full(o, analytic, args, checked, evaluate, here, eps, atol, rtol)
+
+
+def _check_several(func: Any, args: list, checked: list, undefined: bool, batched: bool, seed: int) -> None:
+    """Gradients of all outputs together are the sum of those of each alone; those of a batch are those of its rows."""
+    from tinygrad6.autograd import grad
+
+    outs = [o for o in _outputs(func, args) if o.requires_grad]
+    wanted, rng = [args[i] for i in checked], np.random.default_rng(seed)
+    weights = [wrap(rng.standard_normal(o.array.shape).astype(o.array.dtype)) for o in outs]
+
+    def gradients(o: list, w: list, **more: Any) -> list[np.ndarray]:
+        gs = grad(o, wanted, w, retain_graph=True, allow_unused=True, materialize_grads=True, **more)
+        return [g.array for g in gs]
+
+    if undefined and len(outs) > 1:
+        together = gradients(outs, weights)
+        alone = [gradients([o], [w]) for o, w in zip(outs, weights, strict=True)]
+        for i, g, parts in zip(checked, together, zip(*alone, strict=True), strict=True):
+            if not np.allclose(g, sum(parts), equal_nan=True):
+                raise GradcheckError(
+                    f"gradcheck: for input #{i} the gradients of the outputs one by one, the others undefined, do not add up "
+                    "to the gradient of all"
+                )
+    if batched and outs:
+        pairs = [wrap(np.stack([w.array, -2 * w.array])) for w in weights]
+        for i, rows, g in zip(
+            checked, gradients(outs, pairs, is_grads_batched=True), gradients(outs, weights), strict=True
+        ):
+            if not np.allclose(rows, np.stack([g, -2 * g]), equal_nan=True):
+                raise GradcheckError(
+                    f"gradcheck: for input #{i} the batched gradients are not those of the rows"
+                )
 
 
 def _directional(
@@ -241,14 +291,27 @@ def gradgradcheck(
     eps: float = 1e-6,
     atol: float = 1e-5,
     rtol: float = 1e-3,
+    gen_non_contig_grad_outputs: bool = False,
     raise_exception: bool = True,
     nondet_tol: float = 0.0,
+    check_undefined_grad: bool = True,
     check_grad_dtypes: bool = False,
+    check_batched_grad: bool = False,
+    check_fwd_over_rev: bool = False,
+    check_rev_over_rev: bool = True,
     fast_mode: bool = False,
+    masked: bool = False,
     seed: int = 0,
 ) -> bool:
-    """gradcheck of the gradient of func: second derivatives, in inputs and in grad_outputs (drawn if not given)."""
+    """gradcheck of the gradient of func: second derivatives, in inputs and in grad_outputs (drawn if not given).
+
+    gen_non_contig_grad_outputs draws them in a memory that is not contiguous. The other settings are gradcheck's.
+    """
     from tinygrad6.autograd import grad
+
+    if check_fwd_over_rev:
+        raise NotImplementedError("gradgradcheck(check_fwd_over_rev=True): there is no forward mode")
+    assert check_rev_over_rev, "Expected at least one of check_fwd_over_rev and check_rev_over_rev to be True"
 
     args = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     checked = [i for i, a in enumerate(args) if isinstance(a, Tensor) and a.requires_grad]
@@ -259,8 +322,9 @@ def gradgradcheck(
     outs = [o for o in _outputs(func, args) if o.requires_grad]
     if grad_outputs is None:
         rng = np.random.default_rng(seed + 1)
+        drawn = [rng.standard_normal((*o.array.shape, 2)).astype(o.array.dtype)[..., 0] for o in outs]
         weights = [
-            wrap(rng.standard_normal(o.array.shape).astype(o.array.dtype)).requires_grad_() for o in outs
+            wrap(d if gen_non_contig_grad_outputs else np.array(d, order="C")).requires_grad_() for d in drawn
         ]
     else:
         weights = [grad_outputs] if isinstance(grad_outputs, Tensor) else list(grad_outputs)
@@ -283,7 +347,10 @@ def gradgradcheck(
         rtol=rtol,
         raise_exception=raise_exception,
         nondet_tol=nondet_tol,
+        check_undefined_grad=check_undefined_grad,
         check_grad_dtypes=check_grad_dtypes,
+        check_batched_grad=check_batched_grad,
         fast_mode=fast_mode,
+        masked=masked,
         seed=seed,
     )
