@@ -55,13 +55,6 @@ class _Listing(Module):
         del items[i if isinstance(i, slice) else int(self._index(i))]
         self._renumber(items)
 
-    def __add__(self, other: Iterable[Any]) -> Any:
-        both = [*self, *other]
-        return Sequential(*both) if isinstance(self, Sequential) else type(self)(both)
-
-    def __iadd__(self, other: Iterable[Any]) -> Any:
-        return self.extend(other)
-
     def append(self, module: Module) -> Any:
         """Add a module at the end."""
         self.add_module(str(len(self)), module)
@@ -79,6 +72,8 @@ class _Listing(Module):
 
     def insert(self, index: int, module: Module) -> Any:
         """Put a module before the one at `index`."""
+        if not isinstance(module, Module):
+            raise AssertionError(f"module should be of type: {Module}, got {type(module).__name__}")
         items = self._items()
         items.insert(index, module)
         self._renumber(items)
@@ -110,9 +105,47 @@ class Sequential(_Listing):
             input = own[name](input)
         return input
 
+    def insert(self, index: int, module: Module) -> Any:
+        """Put a module before the one at `index`, which must be in [-n, n]."""
+        if not -len(self) <= index <= len(self):
+            raise IndexError(f"Index out of range: {index}")
+        return super().insert(index, module)
+
+    def _checked(self, other: Any) -> Sequential:
+        if not isinstance(other, Sequential):
+            raise ValueError(
+                f"add operator supports only objects of Sequential class, but {type(other)} is given."
+            )
+        return other
+
+    def __add__(self, other: Any) -> Sequential:
+        return Sequential(*self, *self._checked(other))
+
+    def __iadd__(self, other: Any) -> Any:
+        return self.extend(self._checked(other))
+
+    def __mul__(self, times: int) -> Sequential:
+        return Sequential(*self).__imul__(times)
+
+    __rmul__ = __mul__
+
+    def __imul__(self, times: int) -> Any:
+        """The same modules, `times` times: they share their parameters."""
+        if not isinstance(times, int):
+            raise TypeError(f"unsupported operand type(s) for *: {type(self)} and {type(times)}")
+        if times <= 0:
+            raise ValueError(f"Non-positive multiplication factor {times} for {type(self)}")
+        return self.extend(self._items() * (times - 1))
+
 
 class ModuleList(_Listing):
     """A list of modules that are all registered. It cannot be called."""
+
+    def __add__(self, other: Iterable[Any]) -> ModuleList:
+        return type(self)([*self, *other])
+
+    def __iadd__(self, other: Iterable[Any]) -> Any:
+        return self.extend(other)
 
     def __init__(self, modules: Iterable[Any] | None = None) -> None:
         super().__init__()
@@ -253,13 +286,19 @@ class ParameterDict(Module):
             self.update(parameters)
 
     def __getitem__(self, key: str) -> Any:
-        if key not in self._keys:
-            raise KeyError(key)
-        return getattr(self, key)
+        return getattr(self, self._name(key))
 
     def __setitem__(self, key: str, value: Any) -> None:
-        setattr(self, key, _parameter(value))
+        setattr(self, self._name(key), _parameter(value))
         self._keys[key] = None
+
+    @staticmethod
+    def _name(key: Any) -> str:
+        if not isinstance(key, str):
+            raise TypeError(
+                f"Index given to ParameterDict cannot be used as a key as it is not a string (type is {type(key).__name__})"
+            )
+        return key
 
     def __delitem__(self, key: str) -> None:
         del self._keys[key]
@@ -296,21 +335,61 @@ class ParameterDict(Module):
         del self[key]
         return v
 
+    def __reversed__(self) -> Iterator[str]:
+        return reversed(list(self._keys))
+
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        """The parameter under key, which is `default` from now on if there was none."""
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def popitem(self) -> tuple[str, Any]:
+        """Remove the last parameter and return it with its name."""
+        key = next(reversed(self))
+        return key, self.pop(key)
+
+    def clear(self) -> None:
+        """Remove all."""
+        for key in list(self):
+            del self[key]
+
+    def copy(self) -> ParameterDict:
+        """Another dict of the same parameters."""
+        return ParameterDict(self.items())
+
+    def fromkeys(self, keys: Iterable[str], default: Any = None) -> ParameterDict:
+        """A dict with `default` under each of keys."""
+        return ParameterDict((k, default) for k in keys)
+
+    def __or__(self, other: Any) -> ParameterDict:
+        both = self.copy()
+        both.update(other)
+        return both
+
+    def __ror__(self, other: Any) -> ParameterDict:
+        return ParameterDict(other) | self
+
+    def __ior__(self, other: Any) -> ParameterDict:
+        self.update(other)
+        return self
+
     def update(self, parameters: Any) -> None:
         """Add from a mapping or from (name, value) pairs."""
         for k, v in parameters.items() if isinstance(parameters, (Mapping, ParameterDict)) else parameters:
             self[k] = v
 
     def extra_repr(self) -> str:
-        return "\n".join(f"  ({k}): " + _shown(p) for k, p in self.items())
+        return "\n".join(f"  ({k}): " + _shown(p, True) for k, p in self.items())
 
 
 def _parameter(value: Any) -> Any:
     return Parameter(value) if isinstance(value, Tensor) and not isinstance(value, Parameter) else value
 
 
-def _shown(p: Any) -> str:
+def _shown(p: Any, old: bool = False) -> str:
+    """A line of repr; PyTorch writes types of ParameterDict in the old manner."""
     if not isinstance(p, Tensor):
         return f"Object of type: {type(p).__name__}"
     size = "x".join(map(str, p.shape))
-    return f"{'Parameter' if isinstance(p, Parameter) else 'Tensor'} containing: [{p.dtype} of size {size}]"
+    return f"{'Parameter' if isinstance(p, Parameter) else 'Tensor'} containing: [{p.type() if old else p.dtype} of size {size}]"

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad6.modes import no_grad
+from tinygrad6.ops.create import empty_like
 from tinygrad6.random import Generator, default_generator
 from tinygrad6.tensor import Tensor
 
@@ -82,7 +83,10 @@ def trunc_normal_(
     b: float = 2.0,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Fill with N(mean, std^2) limited to [a, b], by inverting the distribution function of uniform numbers."""
+    """Fill with N(mean, std^2) limited to [a, b]: what falls outside is drawn again.
+
+    Where [a, b] holds less than 0.3 of the distribution, uniform numbers in it are accepted in proportion to its density.
+    """
 
     def cdf(x: float) -> float:
         return (1.0 + math.erf(x / math.sqrt(2.0))) / 2.0
@@ -92,13 +96,29 @@ def trunc_normal_(
             "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be incorrect.",
             stacklevel=2,
         )
+    x = tensor.array
     with no_grad():
-        low, high = cdf((a - mean) / std), cdf((b - mean) / std)
-        tensor.uniform_(2 * low - 1, 2 * high - 1, generator=generator)
-        tensor.erfinv_()
-        tensor.mul_(std * math.sqrt(2.0))
-        tensor.add_(mean)
-        return tensor.clamp_(min=a, max=b)
+        if cdf((b - mean) / std) - cdf((a - mean) / std) > 0.3:
+            low, high = x.dtype.type(a), x.dtype.type(b)
+            tensor.normal_(mean, std, generator=generator)
+            while (outside := (x < low) | (x > high)).any():
+                again = empty_like(tensor).normal_(mean, std, generator=generator)
+                np.copyto(x, again.array, where=outside)
+        else:
+            peak = -0.5 * ((max(a, min(mean, b)) - mean) / std) ** 2
+            tensor.uniform_(a, b, generator=generator)
+            drawn, pending = tensor.clone(), np.ones(x.shape, bool)
+            while True:
+                density = ((drawn - mean) / std).pow(2) * -0.5 - peak
+                with np.errstate(divide="ignore"):
+                    height = empty_like(tensor).uniform_(generator=generator).log_()
+                pending &= height.array > density.array
+                if not pending.any():
+                    break
+                drawn.uniform_(a, b, generator=generator)
+                np.copyto(x, drawn.array, where=pending)
+        tensor.bump()
+        return tensor
 
 
 def constant_(tensor: Tensor, val: float) -> Tensor:

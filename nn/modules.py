@@ -7,6 +7,7 @@ from typing import Any
 
 from . import (
     activation,
+    adaptive,
     attention,
     containers,
     conv,
@@ -23,6 +24,7 @@ from . import recurrent, shape  # isort: skip
 
 _PATHS = {
     "activation": activation,
+    "adaptive": adaptive,
     "batchnorm": norm,
     "channelshuffle": shape,
     "container": containers,

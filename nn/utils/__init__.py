@@ -2,24 +2,46 @@
 
 from __future__ import annotations
 
+import inspect
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from tinygrad6.modes import no_grad
+from tinygrad6.random import fork_rng
 from tinygrad6.tensor import Tensor, wrap
 
-from . import rnn
+from ..module import Module
+
+from . import fusion, parametrizations, parametrize, rnn
+from .fusion import fuse_conv_bn_eval, fuse_conv_bn_weights, fuse_linear_bn_eval, fuse_linear_bn_weights
+from .parametrizations import old_spectral_norm as spectral_norm
+from .parametrizations import old_weight_norm as weight_norm
+from .parametrizations import remove_spectral_norm, remove_weight_norm
 
 __all__ = [
+    "clip_grad_norm",
     "clip_grad_norm_",
     "clip_grad_value_",
     "clip_grads_with_norm_",
+    "fuse_conv_bn_eval",
+    "fuse_conv_bn_weights",
+    "fuse_linear_bn_eval",
+    "fuse_linear_bn_weights",
+    "fusion",
     "get_total_norm",
     "parameters_to_vector",
+    "parametrizations",
+    "parametrize",
+    "remove_spectral_norm",
+    "remove_weight_norm",
     "rnn",
+    "skip_init",
+    "spectral_norm",
     "vector_to_parameters",
+    "weight_norm",
 ]
 
 
@@ -37,18 +59,12 @@ def get_total_norm(
 ) -> Tensor:
     """The p-norm of all elements of all tensors together, as a 0-d tensor."""
     arrays = [t.array for t in ([tensors] if isinstance(tensors, Tensor) else tensors)]
-    p = float(norm_type)
     if not arrays:
         return wrap(np.zeros((), np.float32))
-    kind = arrays[0].dtype
-    if p == np.inf:
-        total = max(np.abs(a).max(initial=0) for a in arrays)
-    elif p == 2:
-        norms = np.array([np.sqrt(np.vdot(a, a)) for a in arrays], kind)
-        total = np.sqrt(np.vdot(norms, norms))
-    else:
-        total = np.sum([np.sum(np.abs(a) ** p) for a in arrays]) ** (1 / p)
-    norm = np.asarray(total).astype(kind)
+    p = float(norm_type)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        norms = np.array([_norm(a, p) for a in arrays])
+        norm = np.asarray(_norm(norms.astype(np.result_type(*arrays)), p)).astype(np.result_type(*arrays))
     if error_if_nonfinite and not np.isfinite(norm):
         raise RuntimeError(
             f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it cannot be clipped. "
@@ -57,11 +73,26 @@ def get_total_norm(
     return wrap(norm)
 
 
+def _norm(a: np.ndarray, p: float) -> Any:
+    """(sum |a|^p)^(1/p) of all elements; the largest or smallest for p = inf or -inf; the number that is not 0 for 0."""
+    flat = a.reshape(-1)
+    if p == 2:
+        return np.sqrt(flat @ flat)
+    size = np.abs(flat)
+    if p == np.inf:
+        return size.max(initial=0)
+    if p == -np.inf:
+        return size.min()
+    if p == 0:
+        return np.count_nonzero(size)
+    return np.sum(size**p) ** (1 / p)
+
+
 def clip_grads_with_norm_(
     parameters: Tensor | Iterable[Tensor], max_norm: float, total_norm: Tensor, foreach: bool | None = None
 ) -> None:
     """Scale all gradients by min(1, max_norm / (total_norm + 1e-6))."""
-    factor = min(1.0, float(max_norm) / (total_norm.item() + 1e-6))
+    factor = (float(max_norm) / (total_norm.detach() + 1e-6)).clamp(max=1.0)  # nan stays nan
     with no_grad():
         for g in _grads(parameters):
             g.mul_(factor)
@@ -75,10 +106,25 @@ def clip_grad_norm_(
     foreach: bool | None = None,
 ) -> Tensor:
     """Scale all gradients together so that their norm is at most max_norm; returns the norm they had."""
-    parameters = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    if not isinstance(parameters, Tensor):
+        generated, parameters = inspect.isgenerator(parameters), list(parameters)
+        if generated and not parameters:
+            warnings.warn(
+                "`parameters` is an empty generator, no gradient clipping will occur.", stacklevel=2
+            )
     total = get_total_norm(_grads(parameters), norm_type, error_if_nonfinite)
     clip_grads_with_norm_(parameters, max_norm, total)
     return total
+
+
+def clip_grad_norm(*args: Any, **kwargs: Any) -> Tensor:
+    """The old name of clip_grad_norm_."""
+    warnings.warn(
+        "`torch.nn.utils.clip_grad_norm` is now deprecated in favor of `torch.nn.utils.clip_grad_norm_`.",
+        FutureWarning,
+        stacklevel=2,
+    )
+    return clip_grad_norm_(*args, **kwargs)
 
 
 def clip_grad_value_(
@@ -102,8 +148,23 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     """Copy the parts of a vector into the parameters, in order."""
     if not isinstance(vec, Tensor):
         raise TypeError(f"expected torch.Tensor, but got: {type(vec).__name__}")
-    start = 0
+    parameters, start = list(parameters), 0
+    size = sum(p.array.size for p in parameters)
+    if vec.ndim != 1 or vec.array.size < size:
+        raise RuntimeError(
+            f"vector_to_parameters(): expected a vector of {size} elements, got {list(vec.shape)}"
+        )
     for p in parameters:
         part: Any = vec.array[start : start + p.array.size].reshape(p.array.shape)
         p.data = wrap(part)
         start += p.array.size
+
+
+def skip_init(module_cls: Any, *args: Any, **kwargs: Any) -> Any:
+    """A module whose initial values do not matter: making it draws no random numbers."""
+    if not issubclass(module_cls, Module):
+        raise RuntimeError(f"Expected a Module; got {module_cls}")
+    if "device" not in inspect.signature(module_cls).parameters:
+        raise RuntimeError("Module must support a 'device' arg to skip initialization")
+    with fork_rng():
+        return module_cls(*args, **kwargs)

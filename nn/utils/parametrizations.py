@@ -1,0 +1,253 @@
+"""Weight and spectral normalization as parametrizations, and in PyTorch's older form, as hooks before forward."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from tinygrad6.modes import no_grad
+from tinygrad6.ops.create import empty
+from tinygrad6.tensor import Tensor
+
+from .. import functional as F
+from ..module import Module
+from ..parameter import Parameter, is_lazy
+from .parametrize import register_parametrization
+
+
+def norm_except_dim(v: Tensor, dim: int) -> Tensor:
+    """The 2-norm of v over all dimensions but `dim` (which stays, with size-1 neighbours); over all if it is -1."""
+    if dim == -1:
+        return v.norm()
+    return (v * v).sum([d for d in range(v.ndim) if d != dim], keepdim=True).sqrt() if v.ndim > 1 else v.abs()
+
+
+class _WeightNorm(Module):
+    """g v / |v|: Salimans and Kingma 2016."""
+
+    def __init__(self, dim: int | None = 0) -> None:
+        super().__init__()
+        self.dim = -1 if dim is None else dim
+
+    def forward(self, weight_g: Tensor, weight_v: Tensor) -> Tensor:
+        return weight_v * (weight_g / norm_except_dim(weight_v, self.dim))
+
+    def right_inverse(self, weight: Tensor) -> tuple[Tensor, Tensor]:
+        return norm_except_dim(weight, self.dim), weight
+
+
+class _SpectralNorm(Module):
+    """W / sigma(W), sigma the largest singular value by power iteration: Miyato et al. 2018."""
+
+    def __init__(self, weight: Tensor, n_power_iterations: int = 1, dim: int = 0, eps: float = 1e-12) -> None:
+        super().__init__()
+        if not -weight.ndim <= dim < weight.ndim:
+            raise IndexError(
+                f"Dimension out of range (expected to be in range of [-{weight.ndim}, {weight.ndim - 1}] but got {dim})"
+            )
+        if n_power_iterations <= 0:
+            raise ValueError(f"Expected n_power_iterations to be positive, but got {n_power_iterations}")
+        self.dim, self.eps = dim % weight.ndim, eps
+        if weight.ndim > 1:
+            self.n_power_iterations = n_power_iterations
+            with no_grad():
+                matrix = as_matrix(weight, self.dim)
+                for name, n in zip(("_u", "_v"), matrix.shape, strict=True):
+                    self.register_buffer(name, random_direction(n, weight, eps))
+            self._power_method(matrix, 15)
+
+    def _power_method(self, matrix: Tensor, times: int) -> None:
+        with no_grad():
+            for _ in range(times):
+                self._u.copy_(F.normalize(matrix @ self._v, dim=0, eps=self.eps))
+                self._v.copy_(F.normalize(matrix.t() @ self._u, dim=0, eps=self.eps))
+
+    def forward(self, weight: Tensor) -> Tensor:
+        if weight.ndim == 1:
+            return F.normalize(weight, dim=0, eps=self.eps)
+        matrix = as_matrix(weight, self.dim)
+        if self.training:
+            self._power_method(matrix, self.n_power_iterations)
+        u, v = self._u.clone(), self._v.clone()  # a second forward will change them in place
+        return weight / (u @ (matrix @ v))
+
+    def right_inverse(self, value: Tensor) -> Tensor:
+        return value
+
+
+def as_matrix(weight: Tensor, dim: int) -> Tensor:
+    """weight with `dim` first and the rest flattened."""
+    if dim:
+        weight = weight.permute(dim, *(d for d in range(weight.ndim) if d != dim))
+    return weight.reshape(weight.shape[0], -1)
+
+
+def random_direction(n: int, like: Tensor, eps: float) -> Tensor:
+    """A vector of length 1 and normal direction."""
+    return F.normalize(empty(n, dtype=like.dtype).normal_(0, 1), dim=0, eps=eps)
+
+
+def _output_dim(module: Module) -> int:
+    """The dimension of a layer's weight that counts its outputs."""
+    return 1 if type(module).__name__.startswith("ConvTranspose") else 0
+
+
+def weight_norm(module: Module, name: str = "weight", dim: int = 0) -> Module:
+    """Let a weight be g v / |v| with learned g and v, the norm over all dimensions but `dim` (all if None)."""
+    return register_parametrization(module, name, _WeightNorm(dim), unsafe=True)
+
+
+def spectral_norm(
+    module: Module,
+    name: str = "weight",
+    n_power_iterations: int = 1,
+    eps: float = 1e-12,
+    dim: int | None = None,
+) -> Module:
+    """Let a weight be W / sigma(W); each forward in training improves sigma by n_power_iterations."""
+    weight = getattr(module, name, None)
+    if not isinstance(weight, Tensor):
+        raise ValueError(f"Module '{module}' has no parameter or buffer with name '{name}'")
+    dim = _output_dim(module) if dim is None else dim
+    return register_parametrization(module, name, _SpectralNorm(weight, n_power_iterations, dim, eps))
+
+
+def orthogonal(*args: Any, **kwargs: Any) -> Module:
+    """Not supported: NotImplementedError."""
+    raise NotImplementedError(
+        "parametrizations.orthogonal is not supported: use nn.init.orthogonal_, or spectral_norm"
+    )
+
+
+# ---- the older form
+
+
+class _Hook:
+    """Computes module.<name> before every forward from the parameters it was taken apart into."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __call__(self, module: Module, inputs: Any) -> None:
+        setattr(module, self.name, self.compute(module))
+
+    def compute(self, module: Module, training: bool | None = None) -> Tensor:
+        raise NotImplementedError
+
+
+class _WeightNormHook(_Hook):
+    parts = ("_g", "_v")
+
+    def __init__(self, module: Module, name: str, dim: int | None) -> None:
+        super().__init__(name)
+        weight = _taken(module, name, "WeightNorm")
+        self.rule = _WeightNorm(dim)
+        with no_grad():
+            g, v = self.rule.right_inverse(weight.detach())
+        module.register_parameter(f"{name}_g", Parameter(g.detach()))
+        module.register_parameter(f"{name}_v", Parameter(v))
+
+    def compute(self, module: Module, training: bool | None = None) -> Tensor:
+        return self.rule.forward(getattr(module, f"{self.name}_g"), getattr(module, f"{self.name}_v"))
+
+
+class _SpectralNormHook(_Hook):
+    parts = ("_orig", "_u", "_v")
+
+    def __init__(self, module: Module, name: str, times: int, eps: float, dim: int) -> None:
+        super().__init__(name)
+        if times <= 0:
+            raise ValueError(f"Expected n_power_iterations to be positive, but got {times}")
+        self.times, self.eps, self.dim = times, eps, dim
+        weight = _taken(module, name, "SpectralNorm")
+        module.register_parameter(f"{name}_orig", weight)
+        with no_grad():
+            for part, n in zip(("_u", "_v"), as_matrix(weight, dim).shape, strict=True):
+                module.register_buffer(name + part, random_direction(n, weight, eps))
+
+    def compute(self, module: Module, training: bool | None = None) -> Tensor:
+        weight, u, v = (getattr(module, self.name + part) for part in self.parts)
+        matrix = as_matrix(weight, self.dim)
+        if module.training if training is None else training:
+            with no_grad():
+                for _ in range(self.times):
+                    v.copy_(F.normalize(matrix.t() @ u, dim=0, eps=self.eps))
+                    u.copy_(F.normalize(matrix @ v, dim=0, eps=self.eps))
+            u, v = u.clone(), v.clone()
+        return weight / (u @ (matrix @ v))
+
+
+def _taken(module: Module, name: str, what: str) -> Any:
+    """The parameter, which is removed from the module."""
+    weight = module._parameters.get(name)
+    if weight is None:
+        raise ValueError(f"`{what}` cannot be applied: {type(module).__name__} has no parameter `{name}`")
+    if is_lazy(weight):
+        raise ValueError(
+            f"The module passed to `{what}` can't have uninitialized parameters. Make sure to run the dummy forward before"
+        )
+    delattr(module, name)
+    return weight
+
+
+def _find(module: Module, name: str, kind: type[_Hook]) -> Any:
+    for key, (hook, _) in (module._hooks or {}).get("forward_pre", {}).items():
+        if isinstance(hook, kind) and hook.name == name:
+            return key, hook
+    return None, None
+
+
+def _apply(module: Module, name: str, kind: type[_Hook], *settings: Any) -> Module:
+    if _find(module, name, kind)[1] is not None:
+        raise RuntimeError(f"Cannot register two {kind.__name__} hooks on the same parameter {name}")
+    make: Callable[..., _Hook] = kind
+    hook = make(module, name, *settings)
+    setattr(module, name, hook.compute(module, training=False).detach())
+    module.register_forward_pre_hook(hook)
+    return module
+
+
+def old_weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Module:
+    """Deprecated form of parametrizations.weight_norm, with parameters <name>_g and <name>_v."""
+    warnings.warn(
+        "`torch.nn.utils.weight_norm` is deprecated in favor of `torch.nn.utils.parametrizations.weight_norm`.",
+        FutureWarning,
+        stacklevel=2,
+    )
+    return _apply(module, name, _WeightNormHook, dim)
+
+
+def old_spectral_norm(
+    module: Module,
+    name: str = "weight",
+    n_power_iterations: int = 1,
+    eps: float = 1e-12,
+    dim: int | None = None,
+) -> Module:
+    """Older form of parametrizations.spectral_norm, with a parameter <name>_orig and buffers <name>_u and <name>_v."""
+    dim = _output_dim(module) if dim is None else dim
+    return _apply(module, name, _SpectralNormHook, n_power_iterations, eps, dim)
+
+
+def _remove(module: Module, name: str, kind: Any, what: str) -> Module:
+    key, hook = _find(module, name, kind)
+    if hook is None:
+        raise ValueError(f"{what} of '{name}' not found in {module}")
+    with no_grad():
+        weight = hook.compute(module, training=False).detach()
+    for part in ("", *kind.parts):
+        delattr(module, name + part)
+    del module._hooks["forward_pre"][key]  # type: ignore[index]
+    module.register_parameter(name, Parameter(weight))
+    return module
+
+
+def remove_weight_norm(module: Module, name: str = "weight") -> Module:
+    """Undo weight_norm: the weight is a plain parameter again."""
+    return _remove(module, name, _WeightNormHook, "weight_norm")
+
+
+def remove_spectral_norm(module: Module, name: str = "weight") -> Module:
+    """Undo spectral_norm: the weight is a plain parameter again."""
+    return _remove(module, name, _SpectralNormHook, "spectral_norm")
