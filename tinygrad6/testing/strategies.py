@@ -1,11 +1,31 @@
 """Hypothesis strategies for property tests of tensor code: shapes, broadcasting, dimensions, values, memory layouts.
 
+`tensors` draws whole tensors, 0-d and empty ones and odd layouts among them; `avoid` keeps their values away from kinks,
+where a difference quotient says nothing. A test of an op of one's own, with the laws that need no drawing:
+
+>>> import numpy as np
+>>> import tinygrad6 as torch
 >>> from hypothesis import given
->>> from tinygrad6.testing import strategies as ts
->>> @given(ts.tensors(domain=(0.1, 2.0)))
-... def test_log_undoes_exp(x):
-...     assert ((x.exp().log() - x).abs() < 1e-9).all()
->>> test_log_undoes_exp()
+>>> from tinygrad6.testing import check_op, strategies as ts
+>>> @torch.op(lambda g, x: torch.where(x < 0, -g, g), domain=(-2.0, 2.0), avoid=(0.0,), method=False, public=False)
+... def size_of(x):
+...     "|x|, elementwise."
+...     return np.abs(x)
+>>> check_op(size_of)
+>>> @given(ts.tensors(avoid=(0.0,), requires_grad=True), ts.tensors(shape=()))
+... def test_size_of(x, c):
+...     assert torch.equal(size_of(c * x), size_of(c) * size_of(x))
+...     if x.numel():
+...         torch.autograd.gradcheck(size_of, x.detach().contiguous().requires_grad_())
+>>> test_size_of()
+
+`broadcastable_shapes` gives the shapes for ops of several arguments, `dims` and `dim_sets` what belongs in `dim=`:
+
+>>> @given(ts.shapes(min_dims=1).flatmap(lambda s: ts.st.tuples(ts.tensors(shape=s), ts.dims(len(s)))))
+... def test_flip_undoes_flip(pair):
+...     x, dim = pair
+...     assert torch.equal(x.flip(dim).flip(dim), x)
+>>> test_flip_undoes_flip()
 """
 
 from __future__ import annotations
@@ -56,12 +76,10 @@ def dim_sets(ndim: int) -> st.SearchStrategy[tuple[int, ...]]:
 
 
 LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "row-major": np.ascontiguousarray,
-    "column-major": np.asfortranarray,
+    "row-major": lambda a: np.array(a, order="C"),
+    "column-major": lambda a: np.array(a, order="F"),  # asfortranarray would make 0-d arrays 1-d
     "strided": lambda a: _spread(a, 2),
-    "reversed": lambda a: np.ascontiguousarray(a[(slice(None, None, -1),) * a.ndim])[
-        (slice(None, None, -1),) * a.ndim
-    ],
+    "reversed": lambda a: np.array(np.flip(a), order="C")[(*(slice(None, None, -1),) * a.ndim, Ellipsis)],
 }
 
 
