@@ -466,7 +466,7 @@ class Reader:
                 raise UnpicklingError(f"an array of shape {shape!r}")
             if type(raw) is not bytes or len(raw) != math.prod(shape) * kind.real.itemsize:
                 raise UnpicklingError(f"an array of shape {shape} with {len(raw)} bytes")
-            target.__setstate__((1, shape, kind.real, np.bool_(fortran), raw))
+            target.__setstate__((1, shape, kind.real, bool(fortran), raw))  # type: ignore[arg-type]
         elif type(target) is Dtype:
             target.build(state)
         elif type(target) is OrderedDict and type(state) is dict:
