@@ -5,8 +5,8 @@
         [--workers N] [--storage URL] [--join]
 
 DIR/results/NAME-SETTING.json holds the numbers of an experiment, DIR/index.html shows all that is there for the setting
-(data, --quick, seed) of the last command. What is finished is not computed again, unless its code has changed or --force
-is given; Ctrl-C loses only the experiment that is running, and of the search only the trials that are running.
+(data, --quick, seed) of the last command. What is finished is not computed again, unless its code has changed since (then
+the page leaves it out as well) or --force is given; Ctrl-C loses only the experiment that is running, and of the search only the trials that are running.
 Exit status: 0, 2 for a mistake that the user can mend (one line says which), 130 after Ctrl-C.
 """
 
@@ -86,10 +86,11 @@ def result_file(lab, name):
 
 
 def read_result(lab, name):
-    """The saved result, or None; one that cannot be read counts as none."""
+    """The saved result; None if there is none that can be read, or the code has changed since."""
     try:
-        return json.loads(result_file(lab, name).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        result = json.loads(result_file(lab, name).read_text(encoding="utf-8"))
+        return result if result["code"] == code_of(name) else None
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
@@ -101,7 +102,7 @@ def command(lab, name):
 def run(lab, name):
     """Compute one experiment and save it, unless that was done before."""
     old = read_result(lab, name)
-    if old and old["code"] == code_of(name) and not lab.force:
+    if old and not lab.force:
         print(f"{name:12} done before, in {old['seconds']:.1f} s")
         return
     start = time.perf_counter()
@@ -132,7 +133,7 @@ class Page:
 
         with matplotlib.rc_context(plots.RC):
             for name, m, result in self.results():
-                stamp = (result["code"], result["seconds"])
+                stamp = result["seconds"], result["code"]
                 if self.parts.get(name, (None,))[0] != stamp:
                     self.parts[name] = (stamp, m, page.section(name, m, result, plots.svg))
         data = {"digits": "Data: the digits that come with the package.", "mnist": "Data: MNIST."}[

@@ -14,10 +14,11 @@ TITLE = "Activations and gradients of five layers"
 SECTION = "6.2.2, 6.2.3"
 QUESTION = "1000 random inputs run through five layers of 100 units. How are the layers' outputs distributed, and what gradient comes back?"
 LOOK = (
-    "Standard deviation 1 drives sigmoid and tanh to their ends, where their slope is 0: the gradients vanish towards "
-    "layer 1 (or explode, with ReLU). 0.01 collapses every activation onto one value. Xavier's values keep sigmoid's and "
-    "tanh's spread but let ReLU's shrink from layer to layer; He's keep ReLU's. The gradient figures show the logarithm of "
-    "its size: a hump that moves left from layer 5 to layer 1 is a vanishing gradient, seen."
+    "Standard deviation 1 drives sigmoid and tanh to their ends, where their slope is 0, so most gradients are lost there "
+    "(with ReLU both outputs and gradients explode). 0.01 collapses every output onto one value. Xavier's values keep "
+    "sigmoid's and tanh's spread but let ReLU's shrink from layer to layer; He's keep ReLU's. The gradient figures show the "
+    "logarithm of its size: a hump that moves left from layer 5 to layer 1, or spreads to the left, is a vanishing "
+    "gradient, seen."
 )
 
 LAYERS, WIDTH, INPUTS, BINS = 5, 100, 1000, 30
@@ -42,7 +43,7 @@ REFERENCE = {
 
 
 def probe(activation, init, seed):
-    """The outputs of the five activations, and the gradient that comes back to each."""
+    """The outputs of the five activations, and the gradient that reaches the sums before each of them."""
     torch.manual_seed(seed)
     model = nn.Sequential()
     for _ in range(LAYERS):
@@ -50,10 +51,11 @@ def probe(activation, init, seed):
         model.append(activation())
     initialize(model, init)
     x = torch.randn(INPUTS, WIDTH)
-    with record(model, where=lambda name, module: isinstance(module, activation)) as r:
+    with record(model) as r:
         out = model(x)
         out.backward(torch.randn(out.shape))
-    return list(r.activations.values()), list(r.gradients.values())
+    sums, outputs = range(0, 2 * LAYERS, 2), range(1, 2 * LAYERS, 2)
+    return [r.activations[str(i)] for i in outputs], [r.gradients[str(i)] for i in sums]
 
 
 CODE = (probe,)
@@ -74,7 +76,7 @@ def _describe(a, g, kind, top):
         "saturated": float(ends.mean()),
         "log_gradients": logs.tolist(),
         "gradient_std": float(g.std(dtype=float)),
-        "gradient_zeros": float((g == 0).mean()),
+        "lost": float((np.abs(g) < 1e-3).mean()),
     }
 
 
@@ -94,37 +96,42 @@ def run(lab):
 
 
 def checks(numbers):
-    def std(kind, init, layer):
-        return numbers[kind][init][layer]["std"]
+    def layer(kind, init, number):
+        return numbers[kind][init][number - 1]
 
-    def shrink(kind, init):
-        layers = numbers[kind][init]
-        return layers[0]["gradient_std"] / layers[-1]["gradient_std"]
+    def change(kind, init, what, start, end):
+        return layer(kind, init, end)[what] / layer(kind, init, start)[what]
 
-    saturated = numbers["sigmoid"]["std 1"][0]["saturated"]
-    kept = std("ReLU", "He", -1) / std("ReLU", "He", 0)
-    lost = std("ReLU", "Xavier", -1) / std("ReLU", "Xavier", 0)
+    kept, shrunk = (change("ReLU", init, "std", 1, 5) for init in ("He", "Xavier"))
+    collapsed = layer("sigmoid", "std 0.01", 5)["std"], layer("tanh", "std 0.01", 5)["std"]
+    vanished, steady = (
+        change("tanh", "std 0.01", "gradient_std", 5, 1),
+        change("ReLU", "He", "gradient_std", 5, 1),
+    )
+    saturated, lost = layer("sigmoid", "std 1", 1)["saturated"], layer("tanh", "std 1", 1)["lost"]
+    spread = layer("tanh", "Xavier", 5)["std"]
     return [
         (
             f"Standard deviation 1 saturates sigmoid: {saturated:.0%} below 0.05 or above 0.95.",
             saturated > 0.6,
         ),
         (
-            f"0.01 collapses: sigmoid's last layer has sd {std('sigmoid', 'std 0.01', -1):.3f}, tanh's {std('tanh', 'std 0.01', -1):.0e}.",
-            std("sigmoid", "std 0.01", -1) < 0.03 and std("tanh", "std 0.01", -1) < 1e-4,
+            f"So gradients are lost: in layer 1 of tanh {lost:.0%} are below 0.001, with Xavier's values "
+            f"{layer('tanh', 'Xavier', 1)['lost']:.0%}.",
+            lost > 0.3 > 0.1 > layer("tanh", "Xavier", 1)["lost"],
         ),
         (
-            f"Xavier keeps tanh spread (sd {std('tanh', 'Xavier', -1):.2f} in layer 5).",
-            0.2 < std("tanh", "Xavier", -1) < 0.5,
+            f"0.01 collapses: in layer 5 sigmoid has a standard deviation of {collapsed[0]:.3f}, tanh of {collapsed[1]:.0e}.",
+            collapsed[0] < 0.03 and collapsed[1] < 1e-4,
+        ),
+        (f"Xavier keeps tanh spread (standard deviation {spread:.2f} in layer 5).", 0.2 < spread < 0.5),
+        (
+            f"He keeps ReLU's standard deviation from layer 1 to 5 (times {kept:.2f}), Xavier does not (times {shrunk:.2f}).",
+            0.6 < kept < 1.7 and shrunk < 0.5,
         ),
         (
-            f"He keeps ReLU's sd from layer 1 to 5 (times {kept:.2f}), Xavier does not (times {lost:.2f}).",
-            0.6 < kept < 1.7 and lost < 0.5,
-        ),
-        (
-            f"With sd 0.01 the gradient vanishes: layer 1 gets {shrink('tanh', 'std 0.01'):.0e} of layer 5's with tanh; "
-            f"with He and ReLU {shrink('ReLU', 'He'):.2f}.",
-            shrink("tanh", "std 0.01") < 1e-3 and 0.4 < shrink("ReLU", "He") < 2.5,
+            f"From 0.01 the gradient vanishes: layer 1 of tanh gets {vanished:.0e} of layer 5's; of ReLU with He {steady:.2f}.",
+            vanished < 1e-3 and 0.4 < steady < 2.5,
         ),
     ]
 
@@ -134,29 +141,21 @@ def tables(numbers):
     for kind, inits in numbers.items():
         for init, layers in inits.items():
             a, b = layers[0], layers[-1]
-            ours = f"{a['mean']:.3g}/{a['std']:.3g} → {b['mean']:.3g}/{b['std']:.3g}"
+            if kind == "tanh":
+                ours = f"sd {a['std']:.3g} → {b['std']:.3g}"
+            else:
+                ours = f"{a['mean']:.3g}/{a['std']:.3g} → {b['mean']:.3g}/{b['std']:.3g}"
+            saturated = f"{a['saturated']:.0%} → {b['saturated']:.0%}"
             back = f"{b['gradient_std']:.2g} → {a['gradient_std']:.2g}"
-            rows.append(
-                [
-                    kind,
-                    init,
-                    ours,
-                    REFERENCE[kind][init],
-                    f"{a['saturated']:.0%} → {b['saturated']:.0%}",
-                    back,
-                ]
-            )
+            lost = f"{b['lost']:.0%} → {a['lost']:.0%}"
+            rows.append([kind, init, ours, REFERENCE[kind][init], saturated, back, lost])
     head = [
-        "activation",
-        "initial values",
-        "mean/sd, layer 1 → 5",
-        "reference",
-        "saturated, layer 1 → 5",
-        "gradient sd, layer 5 → 1",
-    ]
+        "activation", "initial values", "mean/sd, layer 1 → 5", "reference", "saturated, 1 → 5", "gradient sd, 5 → 1",
+        "lost, 5 → 1",
+    ]  # fmt: skip
     note = (
-        "Reference: NumPy with seed 0 (tanh: sd only). Saturated: below 0.05 or above 0.95 for sigmoid, beyond ±0.95 for tanh, exactly 0 for "
-        "ReLU. The gradient that is sent into layer 5 is N(0, 1)."
+        "Reference: NumPy with seed 0 (tanh: sd only). Saturated: below 0.05 or above 0.95 for sigmoid, beyond ±0.95 for tanh, "
+        "exactly 0 for ReLU. The gradient sent into layer 5's outputs is N(0, 1); lost are gradients below 0.001."
     )
     return [Table("Layer 1 to layer 5", head, rows, note)]
 
@@ -164,17 +163,16 @@ def tables(numbers):
 def _grid(inits, paint, xlabel, ylabel):
     fig = plots.figure(8.4, 7.6)
     axes = fig.subplots(len(inits), LAYERS, squeeze=False)
-    for row, (init, layers) in zip(axes, inits.items()):
-        for i, (ax, layer) in enumerate(zip(row, layers)):
+    for i, (init, layers) in enumerate(inits.items()):
+        for j, layer in enumerate(layers):
+            ax = axes[i, j]
             paint(ax, layer)
             ax.grid(False)
             ax.set_yticks([])
             ax.tick_params(labelsize=7.5)
-            if row is axes[0]:
-                ax.set_title(f"layer {i + 1}\n{ax.get_title()}", fontsize=8.5)
-            else:
-                ax.set_title(ax.get_title(), fontsize=8.5)
-        row[0].set_ylabel(init)
+            above = f"layer {j + 1}\n" if i == 0 else ""
+            ax.set_title(above + ax.get_title(), fontsize=8.5)
+        axes[i, 0].set_ylabel(init)
     fig.supxlabel(xlabel, fontsize=10)
     fig.supylabel(ylabel, fontsize=10)
     return fig
@@ -183,7 +181,8 @@ def _grid(inits, paint, xlabel, ylabel):
 def _activations(ax, layer):
     edges = np.linspace(*layer["range"], BINS + 1)
     ax.stairs(layer["counts"], edges, fill=True, color=plots.BLUE)
-    ax.set_title(f"{layer['mean']:.2g} ± {layer['std']:.2g}")
+    mean = 0 if abs(layer["mean"]) < layer["std"] / 50 else layer["mean"]
+    ax.set_title(f"{mean:.2g} ± {layer['std']:.2g}")
     if layer["range"][1] > 1 or layer["range"][1] < 0.5:  # ReLU: round numbers only
         ax.set_xticks([0, float(f"{layer['range'][1]:.1g}")])
         ax.set_xlim(0, layer["range"][1])
@@ -209,7 +208,7 @@ def draw(numbers):
                 _grid(inits, _activations, f"output of {kind} ({end})", "number of outputs"),
             ),
             (
-                f"{kind}: the gradient by those outputs, coming from layer 5 back to layer 1.",
+                f"{kind}: the gradient that reaches the sums before them, from layer 5 back to layer 1.",
                 _grid(inits, _gradients, "log₁₀ |gradient| (exact zeros left out)", "number of gradients"),
             ),
         ]

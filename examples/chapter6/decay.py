@@ -5,7 +5,7 @@ from tinygrad6 import optim
 
 from . import plots
 from .page import Table
-from .training import learning_curves, mlp
+from .training import few_images, learning_curves, mlp
 
 TITLE = "Over-fitting and weight decay"
 SECTION = "6.4.1, 6.4.2"
@@ -13,12 +13,16 @@ QUESTION = (
     "A network of seven layers and only 300 training images: what happens, and what does weight decay change?"
 )
 LOOK = (
-    "Without weight decay the network learns its 300 images by heart: training accuracy 100 %, test accuracy far below. "
+    "Without weight decay the network learns its 300 images by heart: training accuracy near 100 %, test accuracy far below. "
     "With λ = 0.1 training is slower and does not reach 100 %, and the gap is smaller. Whether the test accuracy itself "
     "gains is another matter: look."
 )
 
-REFERENCE = {0.0: "1.000 / .758 (Fashion-MNIST)", 0.1: ".927 / .721 (MNIST)"}
+NOTE = (
+    "On the digits, which are so easy that 300 of them suffice, a quarter of the training labels is drawn at random, and the "
+    "training takes 401 epochs."
+)
+REFERENCE = {0.0: "1.000 / .758 (Fashion-MNIST)", 0.01: "–", 0.1: ".927 / .721 (MNIST)"}
 
 
 def make_optimizer(model, decay):
@@ -31,7 +35,7 @@ def make_optimizer(model, decay):
 def train(lab, decay, epochs, progress):
     torch.manual_seed(lab.seed)
     model = mlp(*lab.sizes(*[100] * 6))
-    few = lab.first(300)
+    few = few_images(lab)
     watched = {"training": few, "test": lab.test}
     curves = learning_curves(model, make_optimizer(model, decay), few, watched, epochs, lab.seed, progress)
     size = sum((p**2).sum().item() for name, p in model.named_parameters() if name.endswith("weight")) ** 0.5
@@ -42,8 +46,10 @@ CODE = (make_optimizer, train)
 
 
 def run(lab):
-    epochs = lab.pick(201, 121)
-    return {f"{decay:g}": train(lab, decay, epochs, lab.progress(f"λ = {decay:g}")) for decay in (0.0, 0.1)}
+    epochs = 201 if lab.data == "mnist" else 401
+    return {
+        f"{decay:g}": train(lab, decay, epochs, lab.progress(f"λ = {decay:g}")) for decay in (0.0, 0.01, 0.1)
+    }
 
 
 def gap(curves):
@@ -56,12 +62,12 @@ def checks(numbers):
     return [
         (
             f"Without weight decay the training accuracy reaches {plain['training'][-1]:.1%}.",
-            plain["training"][-1] > 0.98,
+            plain["training"][-1] > 0.9,
         ),
         (
             f"With λ = 0.1 the gap between training and test is {100 * gap(decayed):.1f} points instead of "
             f"{100 * gap(plain):.1f}.",
-            gap(decayed) < gap(plain),
+            gap(decayed) < gap(plain) - 0.03,
         ),
         (
             f"The weights are smaller: norm {decayed['norm']:.1f} instead of {plain['norm']:.1f}.",
@@ -82,7 +88,7 @@ def tables(numbers):
         for key, c in numbers.items()
     ]
     head = ["λ", "training / test accuracy", "reference", "gap, last 10 epochs", "norm of the weights"]
-    note = "Reference: the book's code; for λ = 0 there is a run on Fashion-MNIST only."
+    note = f"Reference: the book's code; for λ = 0 there is a run on Fashion-MNIST only. {NOTE}"
     return [Table("After the last epoch", head, rows, note)]
 
 
@@ -101,5 +107,5 @@ def accuracy_panels(numbers, titles):
 
 
 def draw(numbers):
-    fig = accuracy_panels(numbers, {"0": "without weight decay", "0.1": "weight decay, λ = 0.1"})
+    fig = accuracy_panels(numbers, {"0": "without weight decay", "0.01": "λ = 0.01", "0.1": "λ = 0.1"})
     return [("Accuracy on 300 training images and on the test set.", fig)]

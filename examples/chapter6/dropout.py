@@ -6,9 +6,9 @@ import tinygrad6 as torch
 from tinygrad6 import nn, optim
 
 from . import plots
-from .decay import accuracy_panels, gap
+from .decay import NOTE, accuracy_panels, gap
 from .page import Table
-from .training import learning_curves, mlp
+from .training import few_images, learning_curves, mlp
 
 TITLE = "Dropout"
 SECTION = "6.4.3"
@@ -27,7 +27,7 @@ def train(lab, p, epochs, progress):
     torch.manual_seed(lab.seed)
     model = mlp(*lab.sizes(*[100] * 6), dropout=p)
     optimizer = optim.SGD(model.parameters(), lr=0.01)
-    few = lab.first(300)
+    few = few_images(lab)
     watched = {"training": few, "test": lab.test}
     return learning_curves(model, optimizer, few, watched, epochs, lab.seed, progress)
 
@@ -56,7 +56,7 @@ CODE = (book_dropout, expectation)
 
 
 def run(lab):
-    epochs = lab.pick(301, 181)
+    epochs = 301 if lab.data == "mnist" else 401
     return {
         "without": train(lab, 0.0, epochs, lab.progress("without dropout")),
         "with": train(lab, P, epochs, lab.progress("with dropout")),
@@ -79,10 +79,10 @@ def checks(numbers):
     errors = _errors(numbers)
     a, b = numbers["without"], numbers["with"]
     return [
-        (f"Without dropout the training accuracy reaches {a['training'][-1]:.1%}.", a["training"][-1] > 0.98),
+        (f"Without dropout the training accuracy reaches {a['training'][-1]:.1%}.", a["training"][-1] > 0.9),
         (
             f"With dropout the gap is {100 * gap(b):.1f} points instead of {100 * gap(a):.1f}.",
-            gap(b) < gap(a),
+            gap(b) < gap(a) - 0.01,
         ),
         (
             "Both forms keep the expectation: the mean over the masks is within 4.5 standard errors of what is passed on "
@@ -103,7 +103,7 @@ def tables(numbers):
         for key in ("without", "with")
     ]
     head = ["network", "training / test accuracy", "reference", "gap, last 10 epochs"]
-    note = "Reference: the book's code with dropout 0.2; without it there is a run on Fashion-MNIST only."
+    note = f"Reference: the book's code with dropout 0.2; without it there is a run on Fashion-MNIST only. {NOTE}"
     e = numbers["expectation"]
     scale = [
         [

@@ -1,8 +1,12 @@
 """What an experiment is given: the data, a seed, and how large to be; and the errors that end a run in one line."""
 
+import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import tinygrad6 as torch
+from tinygrad6 import datasets
 
 
 class LabError(Exception):
@@ -68,12 +72,14 @@ class Lab:
 
 def load(name, mnist=None):
     """((x, y) for training, (x, y) for testing). The digits are shuffled once, always in the same way."""
-    import tinygrad6 as torch
-    from tinygrad6 import datasets
-
     if name == "digits":
         x, y = datasets.digits()
         order = torch.randperm(len(x), generator=torch.Generator().manual_seed(6))
         x, y = x[order], y[order]
         return (x[:1297], y[:1297]), (x[1297:], y[1297:])
-    raise LabError("mnist: not yet")
+    try:
+        return datasets.mnist(mnist or os.environ.get("MNIST") or "data")
+    except (OSError, RuntimeError) as e:
+        raise LabError(
+            f"--data mnist: {e}; say where it is with --mnist PATH or the variable MNIST"
+        ) from None

@@ -13,8 +13,8 @@ from .page import Table
 TITLE = "Which way down?"
 SECTION = "6.1"
 QUESTION = (
-    "Six optimizers start at (−7, 2) and take 30 steps in a valley twenty times as long as it is steep across, "
-    "f(x, y) = x²/20 + y². What do their paths look like?"
+    "Six optimizers start at (−7, 2) and take 30 steps in a valley that is twenty times steeper across than "
+    "along, f(x, y) = x²/20 + y². What do their paths look like?"
 )
 LOOK = (
     "SGD jumps from one wall of the valley to the other at every step, since the gradient rarely points at the minimum. "
@@ -144,12 +144,13 @@ def draw(numbers):
     import numpy as np
 
     paths = {name: np.array(path) for name, path in numbers["paths"].items() if name in plots.STYLES}
-    fig = plots.figure(8.4, 5.2)
+    fig = plots.figure(8.4, 6.6)
     x, y = np.meshgrid(np.linspace(-8.2, 4.2, 120), np.linspace(-2.8, 2.8, 80))
-    gx, gy = np.meshgrid(np.linspace(-7.5, 3.5, 8), np.linspace(-2.25, 2.25, 5))
+    gx, gy = np.meshgrid(np.linspace(-7.5, 3.5, 8), np.linspace(-2.25, 2.25, 6))
+    size = np.hypot(gx / 10, 2 * gy)
     for ax, (name, path) in zip(fig.subplots(3, 2, sharex=True, sharey=True).flat, paths.items()):
         ax.contour(x, y, f(x, y), levels=[0.05, 0.2, 0.5, 1, 2, 3.5, 5.5, 8], colors="0.75", linewidths=0.7)
-        ax.quiver(gx, gy, -gx / 10, -2 * gy, color="0.6", width=0.004, scale=45, zorder=1)
+        ax.quiver(gx, gy, -gx / 10 / size, -2 * gy / size, color="0.6", width=0.0035, scale=26, zorder=1)
         plots.line(ax, name, *path.T, markers=len(path), linewidth=1.2, markersize=3.5)
         ax.plot(0, 0, "x", color="0.3", markersize=8, markeredgewidth=1.8)
         ax.set_title(f"{name}: f = {f(*path[-1]):.2g} after {STEPS} steps")
@@ -165,7 +166,10 @@ def draw(numbers):
     ax.set(yscale="log", xlabel="step", ylabel="f(x, y)")
     plots.legend_below(heights, ax)
     return [
-        ("The paths, over contour lines of f and arrows along −grad f. The cross is the minimum.", fig),
+        (
+            "The paths, over contour lines of f and arrows in the direction of −grad f. The cross is the minimum.",
+            fig,
+        ),
         ("The race: press play, or move the slider.", player(numbers["paths"])),
         ("The height f over the steps, on a logarithmic scale.", heights),
     ]

@@ -5,6 +5,7 @@ take waiting trials until none is left; the storage hands each out once, to proc
 worker left half done is noticed by its missing heartbeat, and its place is put into the study again.
 """
 
+import contextlib
 import multiprocessing
 import signal
 import time
@@ -74,44 +75,43 @@ def forget(lab, name):
 
 def finished(study, label):
     """place -> completed trial, of one round."""
-    return {
-        t.user_attrs["place"]: t
-        for t in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        if t.user_attrs.get("round") == label
-    }
+    done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return {t.user_attrs["place"]: t for t in done if t.user_attrs.get("round") == label}
 
 
-def _alive(study, label):
+def enqueue_missing(study, label, points):
+    """Put every point into the study that is neither done nor waiting nor running."""
+    optuna.storages.fail_stale_trials(study)
     states = (TrialState.WAITING, TrialState.RUNNING, TrialState.COMPLETE)
     trials = study.get_trials(deepcopy=False, states=states)
-    return {t.user_attrs["place"] for t in trials if t.user_attrs.get("round") == label}
+    there = {t.user_attrs.get("place") for t in trials if t.user_attrs.get("round") == label}
+    for place, point in enumerate(points):
+        if place not in there:
+            study.enqueue_trial(point, user_attrs={"round": label, "place": place})
 
 
-def run_points(lab, study, label, points, objective, bar):
-    """Evaluate every point once, by lab.workers processes; returns the trials in the order of the points."""
-    while len(finished(study, label)) < len(points):
-        optuna.storages.fail_stale_trials(study)
-        alive = _alive(study, label)
-        for place, point in enumerate(points):
-            if place not in alive:
-                study.enqueue_trial(point, user_attrs={"round": label, "place": place})
-        if lab.workers == 1:
-            work(lab, study, objective, lambda: _show(bar, study, label))
-        else:
-            _run_workers(lab, study, objective, lambda: _show(bar, study, label))
-        if len(finished(study, label)) < len(points):
-            time.sleep(1)  # another machine is still at it, or died: then its heartbeat stops
-    done = finished(study, label)
-    return [done[place] for place in range(len(points))]
+def run_points(lab, study, label, points, objective, crew, bar):
+    """Let the crew evaluate every point once; the trials in the order of the points."""
+    while True:
+        enqueue_missing(study, label, points)
+        until = time.monotonic() + HEARTBEAT
+        while time.monotonic() < until:
+            if not crew:
+                work(lab, study, objective, lambda: _show(bar, len(finished(study, label))))
+            done = finished(study, label)
+            _show(bar, len(done))
+            if len(done) == len(points):
+                return [done[place] for place in range(len(points))]
+            if any(w.exitcode is not None for w in crew):
+                raise LabError(
+                    "search: a worker ended, its error is above; what is done is kept for the next run"
+                )
+            time.sleep(0.2)
 
 
-def _show(bar, study, label):
-    bar.n = len(finished(study, label))
+def _show(bar, n):
+    bar.n = n
     bar.refresh()
-
-
-def _waiting(study):
-    return bool(study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
 
 
 def work(lab, study, objective, after=lambda: None):
@@ -124,55 +124,38 @@ def work(lab, study, objective, after=lambda: None):
             raise optuna.TrialPruned
         return objective(lab, trial)
 
-    while _waiting(study):
+    while study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
         study.optimize(one, n_trials=1)
         after()
 
 
-def _worker(lab, name, objective):
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends us
-    work(lab, open_study(lab, name), objective)
+def join(lab, name, objective, after=lambda: None, needed=lambda: True):
+    """Help with a search that runs elsewhere, until it says that it is over."""
+    study = open_study(lab, name, must_exist=True)
+    while needed() and not study.user_attrs.get("over"):
+        work(lab, study, objective, after)
+        time.sleep(0.2)
 
 
 def _worker(lab, name, objective):
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends us
     torch.set_num_threads(1)
     with np.errstate(all="ignore"):
-        work(lab, open_study(lab, name), objective)
+        join(lab, name, objective, needed=multiprocessing.parent_process().is_alive)
 
 
-def _run_workers(lab, study, objective, show):
-    """lab.workers processes of one thread each, until they have ended."""
+@contextlib.contextmanager
+def crew_of(lab, name, objective):
+    """lab.workers processes of one thread each that join the search; none for 1, which works by itself."""
     context = multiprocessing.get_context("spawn")
     plain = replace(lab, _sets=(), force=False)
-    arguments = (plain, study.study_name, objective)
-    workers = [context.Process(target=_worker, args=arguments, daemon=True) for _ in range(lab.workers)]
+    count = lab.workers if lab.workers > 1 else 0
+    crew = [context.Process(target=_worker, args=(plain, name, objective), daemon=True) for _ in range(count)]
     try:
-        for w in workers:
+        for w in crew:
             w.start()
-        while any(w.is_alive() for w in workers):
-            time.sleep(0.3)
-            show()
-        if any(w.exitcode for w in workers):
-            raise LabError(
-                "search: a worker failed, its error is above; what is done is kept for the next run"
-            )
+        yield crew
     finally:
-        for w in workers:
+        for w in crew:
             w.terminate()
             w.join()
-
-
-def join(lab, name, objective):
-    """Help with a search that runs elsewhere, until it says that it is over."""
-    study = open_study(lab, name, must_exist=True)
-    done = 0
-
-    def count():
-        nonlocal done
-        done += 1
-
-    while not study.user_attrs.get("over"):
-        work(lab, study, objective, count)
-        time.sleep(1)
-    return done

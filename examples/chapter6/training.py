@@ -71,6 +71,20 @@ def batches(x, y, size, seed):
         yield x[chosen], y[chosen]
 
 
+def few_images(lab):
+    """The 300 training images of the over-fitting experiments.
+
+    The digits are so easy that 300 teach them well, so a quarter of their labels is drawn at random: what there is to
+    learn from those is to be left alone, and a network that over-fits learns it by heart.
+    """
+    x, y = lab.first(300)
+    if lab.data == "digits":
+        generator = torch.Generator().manual_seed(lab.seed)
+        wrong = torch.rand(300, generator=generator) < 0.25
+        y = torch.where(wrong, torch.randint(10, (300,), generator=generator), y)
+    return x, y
+
+
 def learning_curves(model, optimizer, train, watched, epochs, seed, progress, batch_size=100):
     """Accuracy on each of the `watched` sets by epoch, as the book's Trainer has it: after update 1, 1 + n, 1 + 2n, ...
 
