@@ -1,6 +1,6 @@
 """Convolutions in any number of dimensions: the bilinear triangle.
 
-y = convolve(x, w)    dx = convolve_dx(g, w)    dw = convolve_dw(x, g)
+    y = convolve(x, w)    dx = convolve_dx(g, w)    dw = convolve_dw(x, g)
 
 Each is linear in both arguments, and the rule of each names only the other two, so every order of derivative
 exists. A transposed convolution is convolve_dx.
@@ -11,9 +11,10 @@ cache, and shared among threads. The windows are a strided view, and the matrix 
 lies in the lengths of the runs that are contiguous on both sides. Hence two layouts. *By columns*, (C, KH,
 KW) x (H', W') for every image: runs along W'; the product arrives in PyTorch's order. *By rows*, (N, H', W')
 x (KH, KW, C): runs along KW and C, one product for the block, but input and output change their order on the
-way; for many channels on small maps. Measured and rejected: one layout for the whole batch, which is memory
-traffic; keeping the matrix for the backward pass, which saves 15 % of it for 9 to 25 times the memory;
-Winograd's transforms, too many passes in NumPy.
+way; for many channels on small maps. In convolve_dx the rows have a matrix for every place in the kernel, so
+that whole rows of pixels are added up at once. Measured and rejected: one layout for the whole batch, which is
+memory traffic; keeping the matrix for the backward pass, which saves 15 % of it for 9 to 25 times the memory;
+Winograd's transforms, too many passes in NumPy; for depthwise filters a sum of shifted products.
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@ import functools
 import operator
 from typing import Any
 
+import numpy as np
+
 from tinygrad6.op import case, composite
 from tinygrad6.ops.shape import crop, pad_constant
 from tinygrad6.ops.taps import Map, from_table, gather_taps
@@ -57,15 +59,14 @@ def _pairs(pad: list[int]) -> list[tuple[int, int]]:
 @functools.lru_cache(256)
 def _border(mode: str, n: int, before: int, after: int) -> Map:
     """Where each element of a padded dimension of length n comes from."""
-    last = n - 1
+    last, at = n - 1, np.arange(-before, n + after)
     if mode == "reflect":
-        at = [abs(i) for i in range(-before, n + after)]
-        at = [last - abs(last - i) for i in at]
+        at = last - np.abs(last - np.abs(at))
     elif mode == "replicate":
-        at = [min(max(i, 0), last) for i in range(-before, n + after)]
+        at = np.clip(at, 0, last)
     else:
-        at = [i % n for i in range(-before, n + after)]
-    return from_table(n, [[i] for i in at])
+        at %= n
+    return from_table(n, at[:, None])
 
 
 @composite(

@@ -40,35 +40,42 @@ class Map(NamedTuple):
 
 def from_table(size: int, inputs: Any, weights: Any = None) -> Map:
     """A Map from, for every output, the list of its inputs and that of their weights."""
-    outputs: list[list] = [[] for _ in range(size)]
-    back: list[list] = [[] for _ in range(size)]
-    for i, seen in enumerate(inputs):
-        for k, j in enumerate(seen):
-            outputs[j].append(i)
-            back[j].append(0 if weights is None else weights[i][k])
-    return Map(size, len(inputs), _taps(inputs, weights), _taps(outputs, None if weights is None else back))
+    made = len(inputs)
+    if isinstance(inputs, np.ndarray):  # equally many for all
+        outputs = np.repeat(np.arange(made), inputs.shape[1])
+        joined, w = inputs.reshape(-1), None if weights is None else weights.reshape(-1)
+    else:
+        outputs = np.repeat(np.arange(made), [len(r) for r in inputs])
+        joined = np.concatenate([np.zeros(0, np.intp), *inputs]).astype(np.intp)
+        w = None if weights is None else np.concatenate([np.zeros(0), *weights])
+    return Map(size, made, _taps(outputs, joined, w, made), _taps(joined, outputs, w, size))
 
 
-def _taps(inputs: Any, weights: Any) -> tuple[Tap, ...]:
+def _taps(outputs: np.ndarray, inputs: np.ndarray, weights: np.ndarray | None, made: int) -> tuple[Tap, ...]:
+    """Pairs of an output and an input, sorted so that every tap has no output twice."""
+    order = np.argsort(outputs, kind="stable")
+    outputs, inputs = outputs[order], inputs[order]
+    count = np.bincount(outputs, minlength=made)
+    rank = np.arange(len(outputs)) - (np.cumsum(count) - count)[outputs]
     taps = []
-    for k in range(max(map(len, inputs), default=0)):
-        has = [i for i in range(len(inputs)) if len(inputs[i]) > k]
+    for k in range(max(count, default=0)):
+        at = np.flatnonzero(rank == k)
         taps.append(
             Tap(
-                None if len(has) == len(inputs) else _positions(has),
-                _positions([inputs[i][k] for i in has]),
-                None if weights is None else np.array([weights[i][k] for i in has]),
+                None if len(at) == made else _positions(outputs[at]),
+                _positions(inputs[at]),
+                None if weights is None else weights[order[at]],
             )
         )
     return tuple(taps)
 
 
-def _positions(at: list) -> Any:
-    """Positions as a slice, if they have equal distances, else as an array."""
-    step = at[1] - at[0] if len(at) > 1 else 1
-    if step > 0 and all(b - a == step for a, b in zip(at, at[1:], strict=False)):
-        return slice(int(at[0]), int(at[-1]) + 1, int(step))
-    return np.array(at, np.intp)
+def _positions(at: np.ndarray) -> Any:
+    """Positions as a slice, if they have equal distances, else as they are."""
+    step = int(at[1] - at[0]) if len(at) > 1 else 1
+    if step > 0 and (np.diff(at) == step).all():
+        return slice(int(at[0]), int(at[-1]) + 1, step)
+    return at
 
 
 def _gathered(x: np.ndarray, taps: tuple[Tap, ...], made: int, axis: int) -> np.ndarray:
