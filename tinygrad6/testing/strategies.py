@@ -5,14 +5,16 @@ where a difference quotient says nothing. A test of an op of one's own, with the
 
 >>> import numpy as np
 >>> import tinygrad6 as torch
->>> from hypothesis import given
+>>> from hypothesis import HealthCheck, given, settings
 >>> from tinygrad6.testing import check_op, strategies as ts
 >>> @torch.op(lambda g, x: g * torch.sign(x), domain=(-2.0, 2.0), avoid=(0.0,), method=False, public=False)
 ... def size_of(x):
 ...     "|x|, elementwise."
 ...     return np.abs(x)
 >>> check_op(size_of)
->>> @given(ts.tensors(avoid=(0.0,), requires_grad=True), ts.tensors(shape=()))
+>>> calm = settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+>>> @calm
+... @given(ts.tensors(avoid=(0.0,), requires_grad=True), ts.tensors(shape=()))
 ... def test_size_of(x, c):
 ...     assert torch.equal(size_of(c * x), size_of(c) * size_of(x))
 ...     if x.numel():
@@ -21,7 +23,8 @@ where a difference quotient says nothing. A test of an op of one's own, with the
 
 `broadcastable_shapes` gives the shapes for ops of several arguments, `dims` and `dim_sets` what belongs in `dim=`:
 
->>> @given(ts.shapes(min_dims=1).flatmap(lambda s: ts.st.tuples(ts.tensors(shape=s), ts.dims(len(s)))))
+>>> @calm
+... @given(ts.shapes(min_dims=1).flatmap(lambda s: ts.st.tuples(ts.tensors(shape=s), ts.dims(len(s)))))
 ... def test_flip_undoes_flip(pair):
 ...     x, dim = pair
 ...     assert torch.equal(x.flip(dim).flip(dim), x)
