@@ -231,11 +231,13 @@ def _store(module: Any, name: str, have: Any, given: Tensor, assign: bool) -> Ca
         if not assign:
             with no_grad():
                 have.copy_(given.reshape(have.shape))
-        elif not isinstance(have, Parameter):
-            module.__dict__[name] = given
-        elif isinstance(given, Parameter):
-            module.__dict__[name] = given.requires_grad_(have.requires_grad)
+            return
+        value = given if given.array.shape == have.array.shape else given.reshape(have.shape)
+        if not isinstance(have, Parameter):
+            module.__dict__[name] = value
+        elif isinstance(value, Parameter):
+            module.__dict__[name] = value.requires_grad_(have.requires_grad)
         else:
-            module.__dict__[name] = Parameter(given, have.requires_grad)
+            module.__dict__[name] = Parameter(value, have.requires_grad)
 
     return act

@@ -13,6 +13,7 @@ from typing import Any
 
 from tinygrad6.autograd.function import Function
 from tinygrad6.hooks import RemovableHandle
+from tinygrad6.ops.create import zeros_like
 from tinygrad6.tensor import Tensor
 
 
@@ -131,7 +132,12 @@ class _Inputs(Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
-        given = _placed(ctx.seen["none"], ctx.seen["places"], grads)
+        given = tuple(  # zeros for every other tensor, as in PyTorch
+            zeros_like(t) if g is None and isinstance(t, Tensor) else g
+            for g, t in zip(
+                _placed(ctx.seen["none"], ctx.seen["places"], grads), ctx.seen["args"], strict=True
+            )
+        )
         for hook in list((ctx.module._hooks or {}).get("backward", {}).values()):
             answer = hook(ctx.module, given, ctx.seen.get("grads"))
             if answer is not None:
@@ -178,6 +184,7 @@ def call_with_hooks(module: Any, args: tuple, kwargs: dict) -> Any:
     if backward:
         places = [i for i, a in enumerate(args) if isinstance(a, Tensor) and a.requires_grad]
         seen = {"places": places, "none": (None,) * len(args), "inputs": bool(places)}
+        seen["args"] = tuple(a.detach() if isinstance(a, Tensor) else None for a in args)
         if places:
             passed = iter(_Inputs.apply(seen, module, *[args[i] for i in places]))
             args = tuple(next(passed) if i in places else a for i, a in enumerate(args))

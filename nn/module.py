@@ -103,26 +103,28 @@ class Module(Hooked, Stateful):
             self._forget(name, "parameters")
             self.register_parameter(name, value)
             return
-        if isinstance(value, Module):
+        if names is not None and name in names["parameters"]:
+            if value is not None:
+                raise TypeError(
+                    f"cannot assign '{_type(value)}' as parameter '{name}' (torch.nn.Parameter or None expected)"
+                )
+        elif isinstance(value, Module):
             if names is None:
                 raise AttributeError("cannot assign module before Module.__init__() call")
             self._forget(name, "modules")
             names["modules"].setdefault(name, None)
+        elif names is not None and name in names["modules"]:
+            if value is not None:
+                raise TypeError(
+                    f"cannot assign '{_type(value)}' as child module '{name}' (torch.nn.Module or None expected)"
+                )
         elif isinstance(value, Buffer):
             if names is None:
                 raise AttributeError("cannot assign buffer before Module.__init__() call")
             self._forget(name, "buffers")
             names["buffers"][name] = value.__dict__.get("persistent", True)
-        elif names is not None and value is not None:
-            if name in names["parameters"]:
-                raise TypeError(
-                    f"cannot assign '{_type(value)}' as parameter '{name}' (torch.nn.Parameter or None expected)"
-                )
-            if name in names["modules"]:
-                raise TypeError(
-                    f"cannot assign '{_type(value)}' as child module '{name}' (torch.nn.Module or None expected)"
-                )
-            if name in names["buffers"] and not isinstance(value, Tensor):
+        elif names is not None and name in names["buffers"]:
+            if value is not None and not isinstance(value, Tensor):
                 raise TypeError(
                     f"cannot assign '{_type(value)}' as buffer '{name}' (torch.nn.Buffer, torch.Tensor or None expected)"
                 )

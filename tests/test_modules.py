@@ -229,6 +229,9 @@ def test_a_name_changes_its_kind():
     net.plain = 1
     net.plain = nn.Parameter(torch.zeros(1))
     assert "plain" in net.state_dict()
+    with pytest.raises(TypeError, match="as parameter 'plain'"):
+        net.plain = nn.Linear(1, 1)
+    del net.plain
     net.plain = nn.Linear(1, 1)
     assert "plain.weight" in net.state_dict() and "plain" not in dict(net.named_parameters())
     net.extra = nn.Buffer(torch.ones(2), persistent=False)
