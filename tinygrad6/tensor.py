@@ -44,6 +44,10 @@ class Size(tuple):
         return Size, (tuple(self),)
 
 
+class NoDeviceError(RuntimeError, AssertionError):
+    """A device that is not there: both what we raise for devices and what PyTorch raises for CUDA without CUDA."""
+
+
 class device:  # noqa: N801 -- PyTorch's name
     """`device('cpu')`: the only device there is; any other raises RuntimeError."""
 
@@ -55,6 +59,8 @@ class device:  # noqa: N801 -- PyTorch's name
         if not isinstance(type, str):
             raise TypeError(f"device(): the type must be a string such as 'cpu', got {type!r}")
         name, _, number = type.partition(":")
+        if name == "cuda":
+            raise NoDeviceError("Torch not compiled with CUDA enabled: tinygrad6 computes on the CPU only")
         if name != "cpu":
             raise RuntimeError(f"device {type!r} is not available: tinygrad6 computes on the CPU only")
         self.type = name
@@ -566,16 +572,28 @@ def as_array(data: Any, dtype: np.dtype | None = None, copy: bool = False) -> np
         return array.copy() if copy else array
     if isinstance(data, (list, tuple, range)):
         data = _plain(data)
+    elif isinstance(data, int) and not -(1 << 63) <= data < 1 << 63:
+        if dtype is None or dtype.kind != "f":
+            raise ValueError(f"Overflow when unpacking long long: {data} does not fit in 64 bits")
+        data = float(data)
     elif hasattr(data, "__array__"):
         return as_array(np.asarray(data), dtype, copy)
     try:
         array = np.asarray(data)
     except ValueError as e:
-        raise ValueError(f"expected a rectangular nesting of numbers: {e}") from None
+        mixed = {isinstance(d, (list, tuple)) for d in data} if isinstance(data, (list, tuple)) else ()
+        kind = TypeError if len(mixed) > 1 else ValueError  # [[1, 2], 3], and [[1, 2], [3]]
+        raise kind(f"expected a rectangular nesting of numbers: {e}") from None
     except OverflowError:
         raise RuntimeError("Overflow when unpacking long: a value does not fit in int64") from None
     if array.dtype.kind not in "biuf":
         got = type(data).__name__ if array.ndim == 0 else f"a sequence of {array.dtype}"
+        if array.dtype.kind == "U" and array.ndim and isinstance(data[0], str):
+            raise ValueError(f"too many dimensions 'str': expected numbers, got {got}")
+        if dtype is None and array.dtype.kind == "O":
+            raise RuntimeError(
+                f"Could not infer dtype of {got}: data must be a number, a sequence of numbers or an array"
+            )
         raise TypeError(f"new(): data must be a number, a sequence of numbers or an array, got {got}")
     if dtype is None:
         typed = isinstance(data, np.ndarray)
@@ -585,6 +603,8 @@ def as_array(data: Any, dtype: np.dtype | None = None, copy: bool = False) -> np
         info = np.iinfo(dtype)
         if array.max() > info.max or array.min() < info.min and dtype.kind == "i":
             raise RuntimeError(f"value cannot be converted to type {dtype} without overflow")
+    elif dtype.kind in "iu" and array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise RuntimeError(f"value cannot be converted to type {dtype} without overflow")
     if array.dtype.kind == "f" and dtype.kind == "f" and array.dtype == dtype:
         return array
     with np.errstate(over="ignore", invalid="ignore"):

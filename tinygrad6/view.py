@@ -24,15 +24,21 @@ from tinygrad6.modes import state
 class View:
     """How a tensor looks into another one's memory."""
 
-    __slots__ = ("base", "chain", "version", "recorded")
+    __slots__ = ("made_of", "chain", "version", "recorded")
 
     def __init__(self, base: Any, chain: tuple, version: int, recorded: bool | str) -> None:
-        self.base = base
+        self.made_of = base
         self.chain = chain  # ((view op, its static arguments), ...), from the base outwards
         self.version = version  # how often the memory had been written to when the view's node was made
         self.recorded = (
             recorded  # made while grad mode was on; or the maker's name, if it made several at once
         )
+
+    @property
+    def base(self) -> Any:
+        """The tensor whose memory this is; one whose own layout was changed (`transpose_`) left it to a hidden base."""
+        base = self.made_of
+        return base if base.view_of is None else base.view_of.base
 
 
 def link(out: Any, x: Any, op: Any, params: dict) -> None:

@@ -23,7 +23,7 @@ ELSEWHERE = {
     "compared in test_random.py": "bernoulli multinomial poisson",
     "compared in test_tensor.py": """
         item tolist type double float half int long short char byte bool cpu numpy new_tensor new_zeros new_ones new_empty
-        new_full new new_empty_strided empty_strided empty_permuted fill_diagonal is_shared share_memory dim_order
+        new_full new from_dlpack to_dlpack new_empty_strided empty_strided empty_permuted fill_diagonal is_shared share_memory dim_order
         as_subclass apply map map2 is_set_to set resize resize_as is_storage is_tensor typename get_device frexp
         is_distributed is_inference is_conj is_neg
     """,

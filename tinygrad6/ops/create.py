@@ -45,6 +45,13 @@ def _shape(size: tuple, name: str) -> tuple[int, ...]:
     return shape
 
 
+def _size(size: tuple, rest: dict, name: str) -> tuple[int, ...]:
+    """The shape given by position, or as size=; TypeError if it is missing."""
+    if not size and "size" not in rest:
+        raise TypeError(f"{name}() missing 1 required positional arguments: 'size'")
+    return _shape(size or (rest.pop("size"),), name)
+
+
 # ---- from values
 
 
@@ -103,27 +110,21 @@ def zeros(
     *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **rest: Any
 ) -> Tensor:
     """Zeros of the given size (ints, or one sequence of them), in the default float."""
-    return _finish(
-        np.zeros(_shape(size or (rest.pop("size", ()),), "zeros"), _type(dtype)), requires_grad, device, rest
-    )
+    return _finish(np.zeros(_size(size, rest, "zeros"), _type(dtype)), requires_grad, device, rest)
 
 
 def ones(
     *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **rest: Any
 ) -> Tensor:
     """Ones of the given size, in the default float."""
-    return _finish(
-        np.ones(_shape(size or (rest.pop("size", ()),), "ones"), _type(dtype)), requires_grad, device, rest
-    )
+    return _finish(np.ones(_size(size, rest, "ones"), _type(dtype)), requires_grad, device, rest)
 
 
 def empty(
     *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **rest: Any
 ) -> Tensor:
     """Memory of the given size, its values not set."""
-    return _finish(
-        np.empty(_shape(size or (rest.pop("size", ()),), "empty"), _type(dtype)), requires_grad, device, rest
-    )
+    return _finish(np.empty(_size(size, rest, "empty"), _type(dtype)), requires_grad, device, rest)
 
 
 def full(
@@ -137,6 +138,10 @@ def full(
 ) -> Tensor:
     """`fill_value` repeated; its type is the one the number becomes (float32 for 1.0, int64 for 1)."""
     value = fill_value.item() if isinstance(fill_value, (Tensor, np.generic)) else fill_value
+    if not isinstance(value, (builtins.bool, builtins.int, builtins.float)):
+        raise TypeError(
+            f"full(): argument 'fill_value' (position 2) must be Number, not {builtins.type(value).__name__}"
+        )
     kind = dtypes.of_scalar(value) if dtype is None else dtypes.to_numpy(dtype)
     return _finish(
         np.full(_shape((size,) if isinstance(size, int) else tuple(size), "full"), value, kind),
@@ -315,7 +320,8 @@ def logspace(
 ) -> Tensor:
     """base to the powers linspace(start, end, steps)."""
     powers = linspace(start, end, steps, dtype=dtypes.float64).array
-    return _finish(np.power(float(base), powers).astype(_type(dtype)), requires_grad, device, rest)
+    with np.errstate(over="ignore"):
+        return _finish(np.power(float(base), powers).astype(_type(dtype)), requires_grad, device, rest)
 
 
 def eye(
@@ -458,7 +464,7 @@ def rand(
     **rest: Any,
 ) -> Tensor:
     """Uniform numbers in [0, 1)."""
-    shape = _shape(size or (rest.pop("size", ()),), "rand")
+    shape = _size(size, rest, "rand")
     return _finish(
         _generator(generator).uniform(shape, _random_float(dtype, "rand")), requires_grad, device, rest
     )
@@ -473,7 +479,7 @@ def randn(
     **rest: Any,
 ) -> Tensor:
     """Standard normal numbers."""
-    shape = _shape(size or (rest.pop("size", ()),), "randn")
+    shape = _size(size, rest, "randn")
     return _finish(
         _generator(generator).normal(shape, _random_float(dtype, "randn")), requires_grad, device, rest
     )

@@ -83,7 +83,9 @@ def items(x, index):
         if not any(type(i) is np.ndarray for i in index[:-1]):
             return x.take(index[-1], len(index) - 1)
     out = x[index]
-    return out if out.flags.c_contiguous else np.ascontiguousarray(out)  # NumPy may lay it out in another order
+    return (
+        out if out.flags.c_contiguous else np.ascontiguousarray(out)
+    )  # NumPy may lay it out in another order
 
 
 @op(
@@ -454,7 +456,8 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
             raise TypeError(f"can't assign a {type(value).__name__} to a torch.{input.dtype} tensor")
         value = number(value, input)
     elif advanced is not None and value.array.dtype != input.array.dtype:
-        if not (value.array.size == 1 and advanced[-1].dtype == bool):
+        at = [a for a in advanced if type(a) is np.ndarray]
+        if value.array.size != 1 or len(at) > 1 or at[0].dtype != bool:  # one mask: masked_fill, which casts
             raise RuntimeError(
                 "Index put requires the source and destination dtypes match, got "
                 f"{input.dtype} for the destination and {value.dtype} for the source."
