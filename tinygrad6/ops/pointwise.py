@@ -537,7 +537,7 @@ def _relu_kernel(g, out):
 
 
 @op(
-    lambda g, out: g * (out != 0),
+    lambda g, out: where(out <= 0, 0.0, g),
     kernel=_relu_kernel,
     domain=REAL,
     avoid=(0.0,),
