@@ -63,7 +63,9 @@ def _check_weight(weight: Tensor | None, input: Tensor) -> None:
 def _weighted(loss: Tensor, weight: Tensor, reduction: str) -> Tensor:
     """Weighted losses; their mean is over the weights."""
     loss = loss * weight
-    return loss.sum() / weight.sum() if reduction == "mean" else reduced(loss, reduction)
+    if reduction != "mean":
+        return reduced(loss, reduction)
+    return loss.sum() / weight.sum() if loss.array.size else loss.sum() * math.nan
 
 
 def mse_loss(
@@ -257,24 +259,24 @@ def cross_entropy(
         return _soft_entropy(input, target, weight, reduction, label_smoothing, dim)
     _check_classes(input, target, weight, "cross_entropy")
     if weight is None and not label_smoothing:
-        rows, t = _rows(input, target)
-        if t.array.dtype != np.int64:
-            t = t.long()
-        out = OPS["cross_entropy_rows"].call(rows, t, ignore_index, reduction)
+        rows, labels = _rows(input, target)
+        if labels.array.dtype != np.int64:
+            labels = labels.long()
+        out = OPS["cross_entropy_rows"].call(rows, labels, ignore_index, reduction)
         shape = target.array.shape if input.ndim > 1 else ()
         return out.reshape(shape) if reduction == "none" and out.array.shape != shape else out
     logp = OPS["log_softmax"].call(input, dim)
     loss = nll_loss(logp, target, weight, None, ignore_index, None, reduction)
     if not label_smoothing:
         return loss
-    rows, t = _rows(logp, target)
-    kept = t.array != ignore_index
+    rows, labels = _rows(logp, target)
+    kept = labels.array != ignore_index
     w = np.ones(rows.shape[1], rows.array.dtype) if weight is None else weight.array
     smooth = NAMES["where"](wrap(kept), -(rows * wrap(w)).sum(1), 0.0)
     if reduction == "none":
         smooth = smooth.reshape(loss.array.shape)
     else:
-        count = w[np.where(kept, t.array, 0)][kept].sum(dtype=w.dtype)
+        count = w[np.where(kept, labels.array, 0)][kept].sum(dtype=w.dtype)
         smooth = _averaged(smooth.sum(), count, reduction)
     return loss * (1 - label_smoothing) + smooth * (label_smoothing / rows.shape[1])
 
@@ -481,8 +483,8 @@ def ctc_loss(
     if t.ndim == 1 and not (single and t.size == width):
         if t.size != lengths.sum():
             raise RuntimeError(f"{name}: expected {lengths.sum()} targets in one vector, got {t.size}")
-        t = np.split(t, np.cumsum(lengths)[:-1])
-        t = np.stack([np.pad(row, (0, width - len(row))) for row in t])
+        rows = np.split(t, np.cumsum(lengths)[:-1])
+        t = np.stack([np.pad(row, (0, width - len(row))) for row in rows])
     t = np.atleast_2d(t)
     if t.shape[0] != n or t.shape[1] < width:
         raise RuntimeError(f"{name}: expected targets {(n, width)} or longer, got {list(targets.shape)}")

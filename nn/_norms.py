@@ -39,8 +39,15 @@ def _channels(
 
 
 def _check_sizes(
-    n: int, mean: Tensor | None, var: Tensor | None, weight: Tensor | None, bias: Tensor | None
+    n: int,
+    mean: Tensor | None,
+    var: Tensor | None,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    training: bool = True,
 ) -> None:
+    if not training and (mean is None or var is None):
+        raise RuntimeError("Expected running_mean and running_var to be defined when training=False")
     for name, t in (("running_mean", mean), ("running_var", var), ("weight", weight), ("bias", bias)):
         if t is not None and t.array.shape != (n,):
             raise RuntimeError(f"{name} should contain {n} elements not {t.array.size}")
@@ -73,10 +80,8 @@ def batch_norm(
         )
     if training and eps <= 0 or eps < 0:
         raise ValueError(f"batch_norm eps must be positive during training, but got {eps}")
-    if not training and (running_mean is None or running_var is None):
-        raise RuntimeError("Expected running_mean and running_var to be defined when training=False")
-    _check_sizes(channels, running_mean, running_var, weight, bias)
-    if not training:
+    _check_sizes(channels, running_mean, running_var, weight, bias, training)
+    if not training and running_mean is not None and running_var is not None:
         return batch_norm_fixed(input, running_mean.array, running_var.array, weight, bias, eps)
     if not n:
         return _channel_affine(input, weight, bias) * 1.0

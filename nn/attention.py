@@ -389,8 +389,8 @@ class Transformer(Module):
         if custom_decoder is not None:
             self.decoder = custom_decoder
         else:
-            layer = TransformerDecoderLayer(*options)
-            self.decoder = TransformerDecoder(layer, num_decoder_layers, LayerNorm(d_model, **norms))
+            decoder_layer = TransformerDecoderLayer(*options)
+            self.decoder = TransformerDecoder(decoder_layer, num_decoder_layers, LayerNorm(d_model, **norms))
         for p in self.parameters():
             if p.ndim > 1:
                 init.xavier_uniform_(p)

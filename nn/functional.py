@@ -319,9 +319,8 @@ def _in_place(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return form
 
 
-leaky_relu_, elu_, selu_, celu_, hardtanh_, rrelu_, threshold_ = map(
-    _in_place, (leaky_relu, elu, selu, celu, hardtanh, rrelu, threshold)
-)
+_HAVE: tuple[Any, ...] = (leaky_relu, elu, selu, celu, hardtanh, rrelu, threshold)
+leaky_relu_, elu_, selu_, celu_, hardtanh_, rrelu_, threshold_ = map(_in_place, _HAVE)
 
 
 def glu(input: Tensor, dim: int = -1) -> Tensor:

@@ -25,7 +25,7 @@ class Hooked:
     def _register(self, kind: str, hook: Any, prepend: bool = False) -> RemovableHandle:
         if self._hooks is None:
             self.__dict__["_hooks"] = {}
-        hooks = self._hooks.setdefault(kind, OrderedDict())  # type: ignore[union-attr]
+        hooks: Any = self._hooks.setdefault(kind, OrderedDict())  # type: ignore[union-attr]
         handle = RemovableHandle(hooks)
         hooks[handle.id] = hook
         if prepend:

@@ -117,7 +117,7 @@ TripletMarginLoss = _loss(
 CTCLoss = _loss("CTCLoss", F.ctc_loss, "blank reduction zero_infinity", blank=0, zero_infinity=False)
 
 
-class NLLLoss2d(NLLLoss):
+class NLLLoss2d(NLLLoss):  # type: ignore[valid-type, misc]
     """The old name of NLLLoss for images."""
 
 

@@ -51,7 +51,7 @@ class Buffer(Tensor):
         return b
 
 
-_memory = Tensor.array  # the slot itself, below the property that guards it
+_memory: Any = Tensor.array  # the slot itself, below the property that guards it
 
 
 class _Uninitialized:
@@ -90,7 +90,7 @@ class _Uninitialized:
         _memory.__set__(self, empty(tuple(shape), dtype=kind, device=device).array)
         wanted = self.requires_grad  # type: ignore[attr-defined]
         self.__class__ = self._becomes  # type: ignore[assignment]
-        self.node = Leaf(self) if wanted else None
+        self.node = Leaf(self) if wanted else None  # type: ignore[misc]
 
     def __deepcopy__(self, memo: dict) -> Any:
         return memo.setdefault(id(self), type(self)(self.requires_grad, None, self.dtype))  # type: ignore
@@ -102,7 +102,7 @@ class _Uninitialized:
         return f"<{type(self).__name__}>"
 
 
-class UninitializedParameter(_Uninitialized, Parameter):  # type: ignore[misc]
+class UninitializedParameter(_Uninitialized, Parameter):  # type: ignore[misc, override]
     """A parameter whose shape is not known yet: lazy modules materialize it at their first call."""
 
     __slots__ = ()
@@ -114,7 +114,7 @@ class UninitializedParameter(_Uninitialized, Parameter):  # type: ignore[misc]
         return p
 
 
-class UninitializedBuffer(_Uninitialized, Buffer):  # type: ignore[misc]
+class UninitializedBuffer(_Uninitialized, Buffer):  # type: ignore[misc, override]
     """A buffer whose shape is not known yet."""
 
     __slots__ = ()

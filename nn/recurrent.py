@@ -82,7 +82,7 @@ class RNNBase(Module):
             for suffix in self._directions():
                 width = input_size if layer == 0 else state * len(self._directions())
                 rows = self.gates * hidden_size
-                shapes = {"weight_ih": (rows, width), "weight_hh": (rows, state)}
+                shapes: dict[str, tuple] = {"weight_ih": (rows, width), "weight_hh": (rows, state)}
                 if bias:
                     shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)}
                 if proj_size:
@@ -184,11 +184,13 @@ class RNNBase(Module):
                     x = pad_packed_sequence(rows)[0]
         stacked = [stack(f) for f in finals]
         if packed:
-            out = pack_padded_sequence(x, lengths)
-            out = PackedSequence(out.data, out.batch_sizes, source.sorted_indices, source.unsorted_indices)
+            rows = pack_padded_sequence(x, lengths)
+            packed_out = PackedSequence(
+                rows.data, rows.batch_sizes, source.sorted_indices, source.unsorted_indices
+            )
             if source.unsorted_indices is not None:
                 stacked = [s.index_select(1, source.unsorted_indices) for s in stacked]
-            return out, stacked
+            return packed_out, stacked
         if not batched:
             return x.squeeze(1), [s.squeeze(1) for s in stacked]
         return x.transpose(0, 1) if self.batch_first else x, stacked
@@ -287,7 +289,8 @@ class LSTM(RNNBase):
     def _scan(self, x: Tensor, state: tuple, weights: list) -> Any:
         z = F.linear(x, weights[0], self._bias(weights, 2))
         if self.proj_size:  # rare: not worth a scan of its own
-            return self._projected(z, *state, weights[1], self._bias(weights, 3), weights[-1])
+            h, c = state
+            return self._projected(z, h, c, weights[1], self._bias(weights, 3), weights[-1])
         both = OPS["lstm_scan"].call(z, *state, weights[1], self._bias(weights, 3))
         h, c = both[..., : self.hidden_size], both[..., self.hidden_size :]
         return h, (h, c)
