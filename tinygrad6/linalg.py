@@ -151,7 +151,7 @@ def cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:
 
 def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
     """The diagonals of matrices (*, M, N), in the last dimension; a view."""
-    from tinygrad6.ops.select import diagonal as diagonals
+    from tinygrad6.ops.parts import diagonal as diagonals
 
     return diagonals(A, offset, dim1, dim2)
 
@@ -328,6 +328,8 @@ def vander(x: Tensor, N: int | None = None) -> Tensor:
     from tinygrad6.ops.join import stack
 
     count = x.array.shape[-1] if N is None else N
+    if count < 2:
+        raise RuntimeError(f"N must be greater than 1, got {count}")
     powers = [x * 0 + 1]
     while len(powers) < count:
         powers.append(powers[-1] * x)

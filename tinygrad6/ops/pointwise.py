@@ -316,7 +316,7 @@ def pow(x, y):
             return np.sqrt(x)
         if y == 3:
             return x * x * x
-    if getattr(x, "dtype", None) == bool and getattr(y, "dtype", None) == bool:
+    if getattr(x, "dtype", None) == getattr(y, "dtype", None) == dtypes.BOOL:
         if np.ndim(x) and np.ndim(y):
             raise NotImplementedError("\"pow\" not implemented for 'Bool'")
         return np.power(x, y).astype(bool)

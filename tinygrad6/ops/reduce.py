@@ -379,8 +379,8 @@ def logsumexp(x, dim, keepdim=False):
         return np.full(np.add.reduce(x, dim, keepdims=keepdim).shape, -math.inf, x.dtype)
     top = np.maximum.reduce(x, dim, keepdims=True)
     top = np.where(np.isfinite(top), top, x.dtype.type(0))
-    total = np.add.reduce(np.exp(x - top), dim, keepdims=True)
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):  # the distance to the top may be infinite
+        total = np.add.reduce(np.exp(x - top), dim, keepdims=True)
         out = np.log(total) + top
     return out if keepdim else out.reshape(np.add.reduce(x, dim).shape)
 
@@ -402,6 +402,18 @@ def _along(arrays: list, params: dict) -> None:
     params["dim"] = normal_dim(params["dim"], x.ndim)
 
 
+def _under_top(x: np.ndarray, dim: int) -> np.ndarray:
+    """x minus its largest element along dim; -inf where that is too far below."""
+    with np.errstate(over="ignore"):
+        return x - (np.maximum.reduce(x, dim, keepdims=True) if x.size else 0)
+
+
+def _wider(function: Any, x: np.ndarray, dim: int) -> np.ndarray:
+    """The function in float32, or of one row for a 0-d array."""
+    kind = np.float32 if x.dtype.char == "e" else x.dtype
+    return function.op.forward(x.astype(kind).reshape(x.shape or (1,)), dim).astype(x.dtype).reshape(x.shape)
+
+
 def _softmax_kernel(g, out, dim):
     slope = g * out
     slope -= out * np.add.reduce(slope, dim, keepdims=True) if out.ndim else slope
@@ -419,9 +431,9 @@ _SOFT = [case((2, 3), dim=1), case((2, 3), dim=0), case((2, 3, 2), dim=-2)]
 )
 def softmax(x, dim, dtype=None):
     """exp(x) / sum(exp(x)) along `dim`, shifted by the largest element. Sums to 1; floats only."""
-    if not x.ndim:
-        return np.ones_like(x)
-    out = x - (np.maximum.reduce(x, dim, keepdims=True) if x.size else 0)
+    if x.dtype.char == "e" or not x.ndim:
+        return _wider(softmax, x, dim)
+    out = _under_top(x, dim)
     np.exp(out, out=out)
     out /= np.add.reduce(out, dim, keepdims=True)
     return out
@@ -442,9 +454,9 @@ def _log_softmax_kernel(g, out, dim):
 )
 def log_softmax(x, dim, dtype=None):
     """x - log(sum(exp(x))) along `dim`, shifted by the largest element. Floats only."""
-    if not x.ndim:
-        return np.zeros_like(x)
-    out = x - (np.maximum.reduce(x, dim, keepdims=True) if x.size else 0)
+    if x.dtype.char == "e" or not x.ndim:
+        return _wider(log_softmax, x, dim)
+    out = _under_top(x, dim)
     out -= np.log(np.add.reduce(np.exp(out), dim, keepdims=True))
     return out
 
@@ -486,6 +498,8 @@ def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, 
     The gradient at 0 is 0. RuntimeError for integers.
     """
     x = input if dtype is None else input.to(dtype)  # type: ignore[attr-defined]
+    if x.array.dtype.char == "e":  # squares of float16 overflow early
+        return cast(norm(cast(x, dtypes.float32), p, dim, keepdim), dtypes.float16)
     if x.array.dtype.kind != "f":
         raise RuntimeError(
             f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {x.dtype}"

@@ -360,7 +360,7 @@ def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
         raise RuntimeError("N must be non-negative.")
     if x.array.dtype.kind != "f":
         x = x.to(dtypes.int64)
-    out = powers(x, N) if N else wrap(np.zeros((len(x.array), 0), x.array.dtype))
+    out = powers(x, max(N, 2))[:, :N]
     return out if increasing else out.flip(1)
 
 

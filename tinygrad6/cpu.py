@@ -1,0 +1,32 @@
+"""torch.cpu: the one device there is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinygrad6 import amp as amp
+from tinygrad6.tensor import CPU
+
+
+def is_available() -> bool:
+    """True."""
+    return True
+
+
+def is_initialized() -> bool:
+    """True."""
+    return True
+
+
+def device_count() -> int:
+    """1."""
+    return 1
+
+
+def current_device() -> str:
+    """The name of the one device, `cpu`."""
+    return str(CPU)
+
+
+def synchronize(device: Any = None) -> None:
+    """Nothing: operations are done when they return."""
