@@ -158,7 +158,8 @@ def quotient(d: Draw) -> tuple:
 
 @calls("pow __pow__ __rpow__")
 def powers(d: Draw) -> tuple:
-    x, y = pair(d, (0.5, 2.5))
+    x = d.tensor(dtype=d.pick("float64", "float32", "int64"), values=(0.5, 2.5))
+    y = d.pick(2, 0.5, 3, np.float32(1.5), d.tensor(d.broadcast(tuple(x.shape)), values=(0.5, 2.5)))
     x, y = (t or 3 if isinstance(t, (int, float)) else t for t in (x, y))
     return (x, 2 if isinstance(y, bool) else y) if not isinstance(x, bool) else (2, y), {}
 
@@ -632,7 +633,7 @@ def split_copy(d: Draw) -> tuple:
 @calls("chunk unsafe_chunk")
 def chunk(d: Draw) -> tuple:
     x = d.tensor(d.shape(1))
-    return (x, d.pick(1, 2, 3, 5, 0)), some(d, dim=lambda: d.dim(x.ndim))
+    return (x, d.pick(1, 2, 3, 5)), some(d, dim=lambda: d.dim(x.ndim))
 
 
 @calls("tensor_split")
@@ -938,7 +939,7 @@ def matmul(d: Draw) -> tuple:
     batch = d.shape(0, 1)
     left = d.pick((k,), (n, k), (*batch, n, k))
     right = d.pick((k,), (k, m), (*batch, k, m), (k + 1, m))
-    kind = d.dtype()
+    kind = d.pick("float64", "float32", "int64", "float16")
     other = kind if 0 in (n, k, m) or d.chance(0.9) else None
     return (d.tensor(left, kind), d.tensor(right, other)), {}
 

@@ -145,10 +145,26 @@ __version__ = "0.1.0"
 newaxis = None
 _memory.keep_freed()
 # inf and nan are results, as in PyTorch, and no reason for NumPy to warn of what our arrays hold.
-_warnings.filterwarnings("ignore", r"(divide by zero|overflow|underflow|invalid value) encountered", module="tinygrad6")
+_warnings.filterwarnings(
+    "ignore", r"(divide by zero|overflow|underflow|invalid value) encountered", module="tinygrad6"
+)
 globals().update(_NAMES)  # the ops, by name: each is defined in one block of tinygrad6/ops
 
-from tinygrad6 import accelerator, amp, backends, cuda, distributions, linalg, mps, random, special, testing, utils, version
+from tinygrad6 import (
+    accelerator,
+    amp,
+    backends,
+    cpu,
+    cuda,
+    distributions,
+    linalg,
+    mps,
+    random,
+    special,
+    testing,
+    utils,
+    version,
+)
 
 try:
     import tinygrad6.nn as nn

@@ -83,7 +83,7 @@ def to_numpy(d: Any) -> np.dtype:
     raise TypeError(f"expected a dtype such as torch.float32, got {d!r}")
 
 
-_py_float, _py_int, _py_bool = type(0.0), type(0), bool
+_py_float, _py_int, _py_bool = type(0.0), type(0), bool  # noqa: UP003 -- `float` and `int` are dtypes here
 
 
 def get_default_dtype() -> dtype:

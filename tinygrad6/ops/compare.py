@@ -102,21 +102,25 @@ def bitwise_xor(x, y):
     return np.bitwise_xor(x, y)
 
 
-def _no_floats(arrays: list, params: dict) -> None:
-    if arrays[0].dtype.kind == "f":
-        raise TypeError("~ (operator.invert) is only implemented on integer and Boolean-type tensors")
-
-
 @op(
     None,
-    infix="invert",
-    prepare=_no_floats,
+    prepare=_bits,
     inplace=True,
     examples=[case(lambda rng: rng.integers(0, 9, (2, 3)))],
 )
 def bitwise_not(x):
     """~x on integers or bools, elementwise: not, for bools."""
     return np.invert(x)
+
+
+def _invert(self: Tensor) -> Tensor:
+    """~x, for integers and bools; TypeError for floats."""
+    if self.array.dtype.kind == "f":
+        raise TypeError("~ (operator.invert) is only implemented on integer and Boolean-type tensors")
+    return bitwise_not(self)
+
+
+Tensor.__invert__ = _invert  # type: ignore[method-assign]
 
 
 @op(None, None, infix="lshift", promote=True, prepare=_bits, examples=_BITS)

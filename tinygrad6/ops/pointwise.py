@@ -25,7 +25,7 @@ def add(x, y):
 
 
 def _no_bools(arrays: list) -> None:
-    if builtins.any(getattr(a, "dtype", None) == bool or isinstance(a, bool) for a in arrays):
+    if builtins.any(getattr(a, "dtype", None) == dtypes.BOOL or isinstance(a, bool) for a in arrays):
         raise RuntimeError(
             "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to "
             "invert a mask, use the `~` or `logical_not()` operator instead."
