@@ -112,8 +112,8 @@ def change(node: ast.AST, what: str) -> None:
         node.body, node.orelse = node.orelse, node.body
 
 
-def mutants(source: str) -> list[tuple[int, str, str]]:
-    """(line, description, changed source) of every mutant."""
+def mutants(source: str) -> list[tuple[int, str, ast.Module]]:
+    """(line, description, changed tree) of every mutant."""
     tree = ast.parse(source)
     found = []
     for i, (node, what) in enumerate(places(tree)):
@@ -123,6 +123,16 @@ def mutants(source: str) -> list[tuple[int, str, str]]:
         change(target, what)
         found.append((node.lineno, f"{before}  ->  {ast.unparse(target)}", changed))
     return found
+
+
+def function_at(tree: ast.Module, line: int) -> str:
+    """The public function that the line belongs to, decorators included, or ""."""
+    for part in tree.body:
+        if isinstance(part, ast.FunctionDef) and not part.name.startswith("_"):
+            first = min([part.lineno, *[d.lineno for d in part.decorator_list]])
+            if first <= line <= part.end_lineno:
+                return part.name
+    return ""
 
 
 class Changed(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -149,7 +159,9 @@ class Changed(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         exec(compile(ast.fix_missing_locations(self.tree), str(self.path), "exec"), module.__dict__)
 
 
-def killed_by(module: str, path: Path, tree: ast.Module, tests: list[str], patience: int) -> str:
+def killed_by(
+    module: str, path: Path, tree: ast.Module, tests: list[str], patience: int, only: str = ""
+) -> str:
     """What noticed the mutant: "import", "laws", "tests", "time", or "" if nothing did."""
     pid = os.fork()
     if not pid:
@@ -160,7 +172,7 @@ def killed_by(module: str, path: Path, tree: ast.Module, tests: list[str], patie
                 os.dup2(nowhere.fileno(), 1)
                 os.dup2(nowhere.fileno(), 2)
             sys.meta_path.insert(0, Changed(module, path, tree))
-            code = _judge(module, tests)
+            code = _judge(module, [*tests, "-k", only] if tests and only else tests)
         finally:
             os._exit(code)
     _, status = os.waitpid(pid, 0)
@@ -208,6 +220,9 @@ def main() -> None:
     parser.add_argument("--sample", type=int, default=None, help="so many mutants instead of all")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--patience", type=int, default=120, help="seconds per mutant")
+    parser.add_argument(
+        "--match", action="store_true", help="run only tests that have the changed function's name"
+    )
     options = parser.parse_args()
     path = (ROOT / options.file).resolve()
     parts = list(path.relative_to(ROOT).with_suffix("").parts)
@@ -218,19 +233,21 @@ def main() -> None:
         import hypothesis, numpy, pytest, torch  # noqa: E401, F401 -- before forking: the slow part
 
         torch.set_num_threads(1)
+    whole = ast.parse(path.read_text())
     found = mutants(path.read_text())
     chosen = (
         found
         if options.sample is None
         else random.Random(options.seed).sample(found, min(options.sample, len(found)))
     )
-    assert not killed_by(module, path, ast.parse(path.read_text()), options.tests, 600), (
+    assert not killed_by(module, path, whole, [] if options.match else options.tests, 600), (
         "the tests fail without any change"
     )
     count: dict[str, int] = {}
     start = time.time()
     for line, text, tree in sorted(chosen, key=lambda m: m[0]):
-        by = killed_by(module, path, tree, options.tests, options.patience)
+        only = function_at(whole, line) if options.match else ""
+        by = killed_by(module, path, tree, options.tests, options.patience, only)
         count[by] = count.get(by, 0) + 1
         if not by:
             print(f"survives  {options.file}:{line}: {text}", flush=True)
