@@ -39,7 +39,7 @@ def some(d: Draw, **options: Any) -> dict:
 @calls(
     "abs absolute acos acosh angle arccos arccosh arcsin arcsinh arctan arctanh asin asinh atan atanh ceil clone conj cos cosh "
     "deg2rad exp exp2 expm1 fix floor frac isfinite isinf isnan isneginf isposinf isreal log log10 log1p log2 neg "
-    "negative positive rad2deg relu sgn sigmoid sign signbit sin sinh sqrt square tan tanh trunc "
+    "negative positive rad2deg relu sgn sigmoid sign signbit sin sinh sqrt tan tanh trunc "
     "nan_to_num real resolve_conj resolve_neg ravel t adjoint imag is_floating_point is_complex is_signed "
     "is_nonzero numel is_conj is_neg is_inference contiguous detach argwhere tolist item nelement "
     "dim ndimension element_size type double float half int long short char byte bool data_ptr_free"
@@ -66,7 +66,7 @@ def operators(d: Draw) -> tuple:
     return (d.tensor(),), {}
 
 
-@calls("sinc selu celu reciprocal rsqrt")
+@calls("sinc selu celu reciprocal rsqrt square")
 def smooth(d: Draw) -> tuple:  # at 0, infinity and nan PyTorch's second derivatives are mostly nan
     return (d.tensor(values=(0.3, 2)),), {}
 
@@ -134,6 +134,12 @@ def comparison(d: Draw) -> tuple:
     return (x, abs(y) if isinstance(y, (int, float)) else y), {}  # it wraps negative numbers around for uint8
 
 
+@calls("ldexp")
+def ldexp(d: Draw) -> tuple:
+    x = d.floats(values=(0.5, 2))
+    return (x, d.floats(d.broadcast(tuple(x.shape)), (0.5, 2), grad=False)), {}
+
+
 @calls("copysign")
 def copysign(d: Draw) -> tuple:  # at 0 PyTorch's second derivative is nan, ours 0
     x = d.tensor(values=(0.5, 2))
@@ -143,7 +149,7 @@ def copysign(d: Draw) -> tuple:  # at 0 PyTorch's second derivative is nan, ours
 @calls(
     "mul multiply "
     "maximum minimum fmax fmin fmod remainder floor_divide true_divide hypot logaddexp logaddexp2 "
-    "xlogy ldexp heaviside gcd lcm bitwise_and bitwise_or bitwise_xor __add__ __sub__ __mul__ "
+    "xlogy heaviside gcd lcm bitwise_and bitwise_or bitwise_xor __add__ __sub__ __mul__ "
     "__truediv__ __radd__ __rsub__ __rmul__ __floordiv__ __rfloordiv__ __mod__ __rmod__ __and__ __or__ __xor__ equal"
 )
 def binary(d: Draw) -> tuple:
@@ -183,7 +189,7 @@ def scaled(d: Draw) -> tuple:
 
 @calls("div divide")
 def division(d: Draw) -> tuple:
-    return pair(d), some(d, rounding_mode=(None, "floor", "trunc", "up"))
+    return pair(d), some(d, rounding_mode=(None, "floor", "trunc"))
 
 
 @calls("bitwise_left_shift bitwise_right_shift")
@@ -282,7 +288,7 @@ def aminmax(d: Draw) -> tuple:
 def prod(d: Draw) -> tuple:
     dtype = d.pick({}, {"dtype": d.type()})
     whole = dtype and not dtype["dtype"].is_floating_point
-    x = d.tensor(grad=False if whole else None)
+    x = d.tensor(values=(-2, 2), grad=False if whole else None)
     if d.chance(0.3):
         return (x,), dtype
     return (x, d.dim(x.ndim)), dtype | some(d, keepdim=(True, False))
@@ -323,7 +329,7 @@ def cumulative(d: Draw) -> tuple:
 
 @calls("cummax cummin logcumsumexp")
 def running(d: Draw) -> tuple:
-    x = d.tensor()
+    x = d.tensor(d.shape(0, 3, (1, 2, 3)), d.pick("float64", "float32"), (-2, 2))
     return (x, d.dim(x.ndim)), {}
 
 
@@ -335,9 +341,9 @@ def count_nonzero(d: Draw) -> tuple:
 
 @calls("diff")
 def diff(d: Draw) -> tuple:
-    x = d.tensor()
+    x = d.tensor(d.shape(1, 3, (1, 2, 3)))
     dim = d.dim(x.ndim)
-    return (x,), some(d, n=(0, 1, 2, 5, -1), dim=lambda: dim)
+    return (x,), some(d, n=(1, 2), dim=lambda: dim)
 
 
 @calls("dist")
@@ -393,7 +399,7 @@ def mode(d: Draw) -> tuple:
 
 @calls("quantile nanquantile")
 def quantile(d: Draw) -> tuple:
-    x = d.tensor(dtype=d.pick("float64", "float32", "float64", "int64"))
+    x = distinct(d, d.shape(0, 3, (1, 2, 3)))
     q = d.pick(0.3, 0.5, 1.0, 0.0, 1.5) if d.chance(0.7) else torch.tensor([0.1, 0.7], dtype=x.dtype)
     names = ("linear", "lower", "higher", "midpoint", "nearest", "wrong")
     return (x, q), some(
@@ -773,7 +779,7 @@ def index_select(d: Draw) -> tuple:
     return (
         x,
         dim,
-        d.indices(n, (d.r.randint(0, 3) if n else 0,), d.pick("int64", "int64", "int32", "uint8")),
+        d.indices(n, (d.r.randint(0, 3) if n else 0,), d.pick("int64", "int64", "int32")),
     ), {}
 
 
@@ -1110,9 +1116,7 @@ def like(d: Draw) -> tuple:
 
 @calls("size stride")
 def size(d: Draw) -> tuple:
-    x = d.tensor().detach().contiguous()
-    if d.chance(0.3):
-        x = x.unsqueeze(0)
+    x = d.tensor(d.shape(0, 3, (1, 2, 3))).detach().contiguous()
     return (x,) if d.chance(0.3) else (x, d.dim(x.ndim)), {}
 
 

@@ -88,7 +88,10 @@ class Draw:
             flat: list = [r.random() < 0.5 for _ in range(n)]
         elif dtype in WHOLE:
             low, high = values if isinstance(values, tuple) else (-3, 5)
-            flat = [r.randint(max(math.ceil(low), 0) if dtype == "uint8" else math.ceil(low), max(int(high), 1)) for _ in range(n)]
+            flat = [
+                r.randint(max(math.ceil(low), 0) if dtype == "uint8" else math.ceil(low), max(int(high), 1))
+                for _ in range(n)
+            ]
         elif isinstance(values, tuple):
             low, high = values
             flat = [round(low + (high - low) * r.random(), 3) for _ in range(n)]
@@ -105,6 +108,7 @@ class Draw:
     ) -> torch.Tensor:
         shape = self.shape() if shape is None else shape
         dtype = self.dtype() if dtype is None else dtype
+        self.wrong = self.wrong or dtype not in FLOATS  # a type may be a mistake too
         a = self.array(shape, dtype, values)
         layout = self.r.randrange(4)
         if layout == 1 and a.ndim > 1:

@@ -80,8 +80,10 @@ def neg(x):
 
 @op(no_derivative, no_derivative, promote=True, domain=POSITIVE, inplace=True, infix="floordiv")
 def floor_divide(x, y):
-    """The floor of x / y, elementwise. Its gradient is not defined: RuntimeError."""
-    if _whole(x, y) and not np.all(y):
+    """The floor of x / y, elementwise. Its gradient is not defined: RuntimeError. Not for bools."""
+    if np.asarray(x).dtype.kind == np.asarray(y).dtype.kind == "b":
+        raise NotImplementedError("\"div_floor_cpu\" not implemented for 'Bool'")
+    if _whole(x, y) and np.size(x) and not np.all(y):
         raise ValueError("ZeroDivisionError")
     return _floor_quotient(x, y)
 
@@ -113,7 +115,7 @@ def _floor_quotient(x: Any, y: Any) -> Any:
 )
 def quotient(x, y, rounding_mode):
     """x / y rounded down ("floor") or towards zero ("trunc"), in the common type; its gradient is 0."""
-    if _whole(x, y) and not np.all(y):
+    if _whole(x, y) and np.size(x) and not np.all(y):
         raise ValueError("ZeroDivisionError")
     if np.asarray(x).dtype.kind == np.asarray(y).dtype.kind == "b":
         raise NotImplementedError(f"\"div_{rounding_mode}_cpu\" not implemented for 'Bool'")
@@ -136,7 +138,7 @@ def quotient(x, y, rounding_mode):
 )
 def remainder(x, y):
     """x - y * floor(x / y), elementwise: the sign is y's. The gradient jumps are ignored, as in PyTorch."""
-    if _whole(x, y) and not np.all(y):
+    if _whole(x, y) and np.size(x) and not np.all(y):
         raise ValueError("ZeroDivisionError")
     return np.remainder(x, y)
 
@@ -144,7 +146,7 @@ def remainder(x, y):
 @op(lambda g: g, lambda g, x, y: -g * quotient(x, y, "trunc"), promote=True, domain=POSITIVE, inplace=True)
 def fmod(x, y):
     """x - y * trunc(x / y), elementwise: the sign is x's."""
-    if _whole(x, y) and not np.all(y):
+    if _whole(x, y) and np.size(x) and not np.all(y):
         raise ValueError("ZeroDivisionError")
     return np.fmod(x, y)
 

@@ -161,7 +161,7 @@ def _widths(name: str, y: Tensor, x: Any, dx: Any, d: int) -> Any:
         raise TypeError(f"{name}(): give x or dx, not both")
     if x is None:
         return 1 if dx is None else dx
-    if not x.array.ndim or not y.array.shape[d]:
+    if not x.array.ndim:
         raise RuntimeError(f"{name}: There must be one `x` value for each sample point")
     if x.array.ndim == 1:
         if len(x.array) != y.array.shape[d]:
