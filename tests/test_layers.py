@@ -22,7 +22,7 @@ LAYERS = [
     ["ops", "autograd.anomaly"],
     ["autograd", "func", "linalg", "special", "draw", "settings", "datasets", "utils", "testing", "vision"]
     + ["serialization", "archive", "files", "pickles", "safetensors"]
-    + ["accelerator", "amp", "backends", "cuda", "mps", "version", "absent", "distributions"],
+    + ["accelerator", "amp", "backends", "cpu", "cuda", "mps", "version", "absent", "distributions"],
     ["nn.parameter", "optim"],
     ["nn"],
     [""],  # tinygrad6/__init__.py

@@ -8,9 +8,11 @@ import tinygrad6.nn.functional as F
 from __future__ import annotations
 
 import warnings as _warnings
+from importlib import import_module as _import_module
+from importlib.util import find_spec as _find_spec
 from typing import Any as _Any
 
-from tinygrad6 import autograd, func, ops
+from tinygrad6 import autograd, ops
 from tinygrad6.dtypes import (
     double,
     dtype,
@@ -38,8 +40,6 @@ from tinygrad6.dtypes import bool_ as bool
 from tinygrad6.dtypes import float32 as float
 from tinygrad6.dtypes import int32 as int
 from tinygrad6.autograd.anomaly_mode import is_anomaly_check_nan_enabled, is_anomaly_enabled
-from tinygrad6.draw import draw
-from tinygrad6.func import vmap
 from tinygrad6.modes import (
     enable_grad,
     inference_mode,
@@ -137,7 +137,6 @@ from tinygrad6.settings import (
     strided,
     use_deterministic_algorithms,
 )
-from tinygrad6.serialization import load, save
 from tinygrad6.tensor import Size, Tensor, device
 from tinygrad6.threads import get_num_threads, set_num_threads
 
@@ -150,31 +149,19 @@ _warnings.filterwarnings(
 )
 globals().update(_NAMES)  # the ops, by name: each is defined in one block of tinygrad6/ops
 
-from tinygrad6 import (
-    accelerator,
-    amp,
-    backends,
-    cpu,
-    cuda,
-    distributions,
-    linalg,
-    mps,
-    random,
-    special,
-    testing,
-    utils,
-    version,
-)
-
-try:
-    import tinygrad6.nn as nn
-    import tinygrad6.optim as optim
-except ModuleNotFoundError as _e:
-    if _e.name not in ("tinygrad6.nn", "tinygrad6.optim"):
-        raise
+if _find_spec("tinygrad6.nn") is None:
     raise ImportError(
         "tinygrad6 is imported from a checkout that is not installed: run `pip install -e .` in it (or `make demo`)"
-    ) from None
+    )
+
+# Subpackages, and names that live in one, are loaded when somebody asks for them: importing tinygrad6 stays quick.
+_MODULES = frozenset(
+    """
+    accelerator amp backends cpu cuda datasets distributions func linalg mps nn optim safetensors special testing utils
+    version vision
+    """.split()
+)
+_ELSEWHERE = {"draw": "draw", "load": "serialization", "save": "serialization", "vmap": "func"}
 
 # Functions that PyTorch has under both names.
 _OF_FUNCTIONAL = frozenset(
@@ -187,8 +174,16 @@ _OF_FUNCTIONAL = frozenset(
 
 
 def __getattr__(name: str) -> _Any:
-    if name in _OF_FUNCTIONAL and hasattr(nn.functional, name):
-        return getattr(nn.functional, name)
-    from tinygrad6.absent import message
+    if name in _MODULES:
+        return _import_module(f"tinygrad6.{name}")
+    home = _ELSEWHERE.get(name) or ("nn.functional" if name in _OF_FUNCTIONAL else None)
+    if home is None:
+        from tinygrad6.absent import message
 
-    raise AttributeError(message(name))
+        raise AttributeError(message(name))
+    value = globals()[name] = getattr(_import_module(f"tinygrad6.{home}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULES, *_ELSEWHERE, *_OF_FUNCTIONAL})

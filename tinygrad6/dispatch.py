@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,6 +22,31 @@ ndarray = np.ndarray
 NUMBERS = frozenset({float, int})
 BOOL = np.dtype(bool)
 ERRORS = (ValueError, IndexError, TypeError)
+
+
+MISSING: Any = object()  # stands for the default of a parameter that has none
+
+
+class Parameter(NamedTuple):
+    """A parameter of a forward: what inspect.signature would tell, read in a fiftieth of the time, 400 times at import."""
+
+    name: str
+    default: Any
+    keyword_only: bool
+
+
+def parameters_of(function: Any) -> list[Parameter]:
+    """The parameters of a plain function without * or **, in order."""
+    code, defaults, keyword_defaults = (
+        function.__code__,
+        function.__defaults__ or (),
+        function.__kwdefaults__ or {},
+    )
+    names, n = code.co_varnames, code.co_argcount
+    padded = (*[MISSING] * (n - len(defaults)), *defaults)
+    plain = [Parameter(name, default, False) for name, default in zip(names[:n], padded, strict=True)]
+    extra = names[n : n + code.co_kwonlyargcount]
+    return plain + [Parameter(name, keyword_defaults.get(name, MISSING), True) for name in extra]
 
 
 def unary(op: Any) -> Callable[..., Any]:
@@ -208,11 +233,11 @@ def with_signature(op: Any, aliases: dict[str, str]) -> Callable[..., Any]:
     defaults = {}
     for i, p in enumerate(op.parameters):
         if i < len(shown):
-            head.append(shown[i] if p.default is p.empty else f"{shown[i]}={p.default!r}")
+            head.append(shown[i] if p.default is MISSING else f"{shown[i]}={p.default!r}")
             continue
-        if p.kind is p.KEYWORD_ONLY and "*" not in head:
+        if p.keyword_only and "*" not in head:
             head.append("*")
-        head.append(p.name if p.default is p.empty else f"{p.name}=_{p.name}")
+        head.append(p.name if p.default is MISSING else f"{p.name}=_{p.name}")
         defaults[f"_{p.name}"] = p.default
     aliased = any(v in op.statics for v in aliases.values())
     items = ", ".join(f"{n!r}: {n}" for n in op.statics)

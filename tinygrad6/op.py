@@ -97,7 +97,7 @@ class Op:
         refuse: str = "",
     ) -> None:
         self.name = forward.__name__
-        self.parameters = list(inspect.signature(forward).parameters.values())
+        self.parameters = dispatch.parameters_of(forward)
         n = len(rules)
         self.arrays = [p.name for p in self.parameters[:n]]
         self.statics = {p.name: p for p in self.parameters[n:]}
@@ -333,19 +333,22 @@ def composite(
     """
 
     def define(function: Callable[..., Any]) -> Callable[..., Any]:
-        parameters = list(inspect.signature(function).parameters.values())
         call = function
-        if any(p.name in ALIASES.values() for p in parameters):
+        if any(p.name in ALIASES.values() for p in dispatch.parameters_of(function)):
             call = functools.wraps(function)(lambda *a, **k: function(*a, **_renamed(k)))
         if fresh:
             inner = call
             call = functools.wraps(function)(lambda *a, **k: _owned(inner(*a, **k), (*a, *k.values())))
         call.examples, call.facts = examples, facts  # type: ignore[attr-defined]
         COMPOSITES[function.__name__] = call
-        expected = [p.name for p in parameters if p.annotation == "Tensor"]
+        expected = [
+            name for name, kind in function.__annotations__.items() if kind == "Tensor" and name != "return"
+        ]
         checked = _checked(call) if expected else call
         if public:
-            NAMES[function.__name__] = checked if expected[:1] == [parameters[0].name] else call
+            NAMES[function.__name__] = (
+                checked if expected and expected[0] == next(iter(function.__annotations__)) else call
+            )
         if method:
             call = checked if len(expected) > 1 else call
             attach(function.__name__ if method is True else method, call, inplace, composed=True)

@@ -7,15 +7,17 @@ runs, BLAS is told to use one thread per call, or the two kinds of threads would
 
 from __future__ import annotations
 
-import concurrent.futures
 import ctypes
 import functools
 import os
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import concurrent.futures
 
 _lock = threading.Lock()
 _sharing = 0  # how many calls of `share` are running
@@ -74,8 +76,12 @@ def share(work: Callable[[int, int], Any], n: int, worth: bool = True) -> list[A
     """
     global _sharing, _pool
     parts = min(get_num_threads(), n) if worth else 1
-    if parts < 2:
+    if parts < 2 or threading.current_thread().name.startswith(
+        "tinygrad6"
+    ):  # shared already: waiting could be for ever
         return [work(0, n)]
+    import concurrent.futures  # late, since it takes as long as a tenth of our own import
+
     cuts = [n * i // parts for i in range(parts + 1)]
     blas = _blas()
     with _lock:
