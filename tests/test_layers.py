@@ -13,19 +13,20 @@ ROOT = Path(__file__).parent.parent
 
 # From the lowest layer to the highest. A name stands for the module and all below it; the longest match counts.
 LAYERS = [
-    ["dtypes", "modes", "hooks", "threads", "blocks", "memory", "ops.special"],
+    ["dtypes", "modes", "hooks", "threads", "blocks", "memory", "version", "ops.special"],
     ["engine", "view", "random", "printing"],
     ["tensor"],
     ["dispatch"],
     ["op"],
     ["inplace"],
     ["ops", "autograd.anomaly"],
-    ["autograd", "func", "linalg", "special", "draw", "settings", "datasets", "utils", "testing", "vision"]
+    ["autograd", "func", "linalg", "special", "draw", "settings", "datasets", "utils", "testing"]
     + ["serialization", "archive", "files", "pickles", "safetensors"]
-    + ["accelerator", "amp", "backends", "cpu", "cuda", "mps", "version", "absent", "distributions"],
+    + ["accelerator", "amp", "backends", "cpu", "cuda", "mps", "absent", "distributions"],
     ["nn.parameter", "optim"],
     ["nn"],
     [""],  # tinygrad6/__init__.py
+    ["vision"],  # written as users write, with the library whole
 ]
 NEVER = {"optim": ("ops", "nn"), "engine": ("tensor", "op", "ops", "nn"), "tensor": ("nn", "optim")}
 # Late imports that break a rule of NEVER, with the reason.

@@ -139,8 +139,8 @@ from tinygrad6.settings import (
 )
 from tinygrad6.tensor import Size, Tensor, device
 from tinygrad6.threads import get_num_threads, set_num_threads
+from tinygrad6.version import __version__
 
-__version__ = "0.1.0"
 newaxis = None
 _memory.keep_freed()
 # inf and nan are results, as in PyTorch, and no reason for NumPy to warn of what our arrays hold.

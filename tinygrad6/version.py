@@ -1,6 +1,5 @@
-"""torch.version: no CUDA, no ROCm, no XPU."""
+"""torch.version: our own version; no CUDA, no ROCm, no XPU."""
 
-from tinygrad6 import __version__ as __version__
-
+__version__ = "0.1.0"
 cuda = hip = xpu = git_version = None
 debug = False
