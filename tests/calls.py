@@ -68,7 +68,7 @@ def operators(d: Draw) -> tuple:
 
 @calls("sinc selu celu reciprocal rsqrt square")
 def smooth(d: Draw) -> tuple:  # at 0, infinity and nan PyTorch's second derivatives are mostly nan
-    return (d.tensor(values=(0.3, 2)),), {}
+    return (d.floats(values=(0.3, 2)),), {}
 
 
 @calls("logit")
@@ -271,7 +271,7 @@ def arguments(d: Draw) -> tuple:
 
 @calls("max min median nanmedian")
 def chosen(d: Draw) -> tuple:
-    x = d.tensor()
+    x = d.tensor(d.shape(0, 3, (1, 2, 3)))
     kind = d.r.randrange(4)
     if kind == 0:
         return (x,), {}
@@ -662,7 +662,7 @@ def unbind(d: Draw) -> tuple:
 @calls("cat concat concatenate")
 def cat(d: Draw) -> tuple:
     shape = list(d.shape(1) if d.chance(0.9) else d.shape())
-    dim = d.dim(len(shape))
+    dim = d.r.randint(-len(shape), len(shape) - 1) if shape else 0
     parts = []
     for _ in range(d.r.randint(1, 3)):
         if isinstance(dim, int) and -len(shape) <= dim < len(shape) and d.chance(0.7):
@@ -831,7 +831,7 @@ def index_put(d: Draw) -> tuple:
 def masked_fill(d: Draw) -> tuple:
     x = d.tensor()
     mask = d.mask(d.broadcast(tuple(x.shape))) if d.chance(0.95) else d.tensor(tuple(x.shape))
-    value = d.tensor((), grad=x.requires_grad)
+    value = d.tensor((), values=(-2, 2), grad=x.requires_grad)
     return (x, mask, d.pick(1, 2.5, True, float("-inf"), value)), {}
 
 
@@ -1116,7 +1116,7 @@ def like(d: Draw) -> tuple:
 
 @calls("size stride")
 def size(d: Draw) -> tuple:
-    x = d.tensor(d.shape(0, 3, (1, 2, 3))).detach().contiguous()
+    x = d.tensor(d.shape(0, 3, (2, 3))).detach().contiguous()
     return (x,) if d.chance(0.3) else (x, d.dim(x.ndim)), {}
 
 

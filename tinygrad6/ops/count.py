@@ -66,7 +66,8 @@ def unique_consecutive(
     else:
         d = normal_dim(dim, a.ndim)
         _not_empty(a, d)
-        rows = np.moveaxis(a, d, 0).reshape(a.shape[d], -1)
+        rows = np.moveaxis(a, d, 0)
+        rows = rows.reshape(len(rows), rows.size // max(len(rows), 1))
     fresh = np.ones(len(rows), bool)
     fresh[1:] = (rows[1:] != rows[:-1]).any(1)
     inverse = np.cumsum(fresh) - 1

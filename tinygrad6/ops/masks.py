@@ -39,6 +39,7 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
                 f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype}"
             )
         condition = cast(condition, bool)
+    input, other = (v.item() if isinstance(v, np.generic) else v for v in (input, other))
     if not isinstance(input, Tensor) and not isinstance(other, Tensor):
         kind = dtypes.promote_types(dtypes.of_scalar(input), dtypes.of_scalar(other))
         input = wrap(np.asarray(input).astype(kind))
