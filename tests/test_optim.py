@@ -166,6 +166,126 @@ def test_the_books_paths(name):
         assert want is None or abs(got.item() - want) < 1e-12
 
 
+GRADIENTS = [[1, -0.5, 0.25], [0.5, 0.5, -2], [-3, 0.1, 1], [0.2, -0.7, 0], [1.5, 2.5, -0.5], [0.3, -0.2, 4]]
+# Where PyTorch 2.13 arrives from (1, -2, 0.5) with these gradients, in float64.
+ARRIVALS = {
+    "SGD": (optim.SGD, dict(lr=0.1), [0.9499999999999998, -2.17, 0.2250000000000001]),
+    "SGD momentum": (
+        optim.SGD,
+        dict(lr=0.05, momentum=0.8, dampening=0.1, weight_decay=0.1),
+        [0.9143080858356863, -1.9755600075688933, 0.44632672339128343],
+    ),
+    "SGD nesterov": (
+        optim.SGD,
+        dict(lr=0.05, momentum=0.8, nesterov=True),
+        [0.9749168000000002, -2.1939344, 0.3524551999999999],
+    ),
+    "Adam": (
+        optim.Adam,
+        dict(lr=0.1, betas=(0.3, 0.9), weight_decay=0.1),
+        [0.8373537871293175, -1.9249808952326235, 0.35561043420802835],
+    ),
+    "Adam amsgrad": (
+        optim.Adam,
+        dict(lr=0.1, amsgrad=True, betas=(0.9, 0.5)),
+        [0.8469398956518903, -1.9322728534838411, 0.4758768078921303],
+    ),
+    "AdamW": (
+        optim.AdamW,
+        dict(lr=0.1, weight_decay=0.5),
+        [0.621944463050615, -1.4473324387743143, 0.35755464080255983],
+    ),
+    "Adamax": (
+        optim.Adamax,
+        dict(lr=0.2, weight_decay=0.1),
+        [0.6870374597109233, -1.677031913147269, 0.406554669002577],
+    ),
+    "NAdam": (
+        optim.NAdam,
+        dict(lr=0.1, momentum_decay=0.5),
+        [0.8763335204095518, -2.0109854708046564, 0.37022036036600586],
+    ),
+    "NAdam decoupled": (
+        optim.NAdam,
+        dict(lr=0.1, decoupled_weight_decay=True, weight_decay=0.5),
+        [0.6314088760461868, -1.4958033524252696, 0.23847279271317423],
+    ),
+    "RAdam": (
+        optim.RAdam,
+        dict(lr=0.1, betas=(0.5, 0.9)),
+        [0.9746854745515687, -2.0720923874665145, 0.5959567870661502],
+    ),
+    "RAdam decoupled": (
+        optim.RAdam,
+        dict(lr=0.1, decoupled_weight_decay=True, weight_decay=0.5),
+        [0.6821107991589174, -1.4701797245870174, 0.47922583764584953],
+    ),
+    "Adagrad": (
+        optim.Adagrad,
+        dict(lr=0.5, lr_decay=0.1, initial_accumulator_value=0.5),
+        [0.6018285943932943, -2.0570694145488706, 0.3708523817905905],
+    ),
+    "Adadelta": (
+        optim.Adadelta,
+        dict(lr=2.0, rho=0.7, weight_decay=0.1),
+        [0.9928530144642449, -1.997754300558489, 0.4936938376836174],
+    ),
+    "RMSprop": (optim.RMSprop, dict(lr=0.02), [0.782651246139163, -2.00017669616451, 0.2791127750702734]),
+    "RMSprop all": (
+        optim.RMSprop,
+        dict(lr=0.005, alpha=0.9, momentum=0.5, centered=True, weight_decay=0.1),
+        [0.9617981716329994, -1.9711501904170696, 0.4741536491939943],
+    ),
+    "Rprop": (optim.Rprop, dict(lr=0.1), [0.5616, -1.9749999999999999, 0.4]),
+    "ASGD": (
+        optim.ASGD,
+        dict(lr=0.1, lambd=0.1, t0=2),
+        [0.894287387825363, -2.0487075427608197, 0.20511600193441915],
+    ),
+    "Adafactor": (
+        optim.Adafactor,
+        dict(lr=0.1, weight_decay=0.1),
+        [0.7928795518468126, -1.8836271747262279, 0.2389029928692607],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ARRIVALS)
+def test_pytorchs_numbers(name):
+    cls, options, end = ARRIVALS[name]
+    p = torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64, requires_grad=True)
+    optimizer = cls([p], **options)
+    for g in GRADIENTS:
+        p.grad = torch.tensor(g, dtype=torch.float64)
+        optimizer.step()
+    # NAdam and ASGD keep a counter in float32, the last bit of which moves the result by 1e-8.
+    tolerance = 1e-7 if name.startswith(("NAdam", "ASGD")) else 1e-12
+    np.testing.assert_allclose(p.detach().numpy(), end, rtol=tolerance)
+
+
+def test_asgd_averages_after_t0():
+    """ax is p until step t0 + 2, and from then on the mean of the iterates since."""
+    p = torch.tensor([1.0], dtype=torch.float64, requires_grad=True)
+    optimizer = optim.ASGD([p], lr=0.1, t0=2)
+    iterates = []
+    for i in range(8):
+        p.grad = torch.tensor([i - 3.0], dtype=torch.float64)
+        optimizer.step()
+        iterates.append(p.item())
+        mean = iterates[i] if i < 3 else np.mean(iterates[3:])
+        np.testing.assert_allclose(optimizer.state[p]["ax"].item(), mean, rtol=1e-6)
+
+
+def test_without_momentum_the_average_is_the_gradient_itself():
+    """However large the one before was."""
+    p = torch.ones(1, requires_grad=True)
+    optimizer = optim.Adam([p], betas=(0.0, 0.9))
+    for g in (1e10, 1e-10):
+        p.grad = torch.tensor([g])
+        optimizer.step()
+        assert optimizer.state[p]["exp_avg"].item() == p.grad.item()
+
+
 def test_the_books_adam_is_ours_with_a_changing_epsilon():
     """The book adds 1e-7 to sqrt(v) before the correction: eps = 1e-7 / sqrt(1 - 0.999^t) here."""
     x = torch.tensor([-7.0, 2.0], dtype=torch.float64, requires_grad=True)
@@ -216,19 +336,50 @@ def test_adafactor():
     assert {k: tuple(v.shape) for k, v in state.items()} == {"step": (), "row_var": (4, 1), "col_var": (1, 6)}
 
 
+def test_adafactor_bounds_small_gradients():
+    """sqrt(v) is at least eps1: gradients of 0.1 over 0.5, times alpha = rms(p) lr."""
+    w = torch.ones(2, dtype=torch.float64, requires_grad=True)
+    w.grad = torch.full((2,), 0.1, dtype=torch.float64)
+    optim.Adafactor([w], lr=0.1, eps=(0.5, 1e-3)).step()
+    np.testing.assert_allclose(w.tolist(), [0.98, 0.98])
+
+
 def test_muon():
     share, state = quadratic_in_matrices(optim.Muon, lr=0.02)
     assert share < 0.05
     assert list(state) == ["momentum_buffer"]
 
 
-def test_muon_orthogonalizes():
-    """The singular values of its step are near lr, whatever those of the gradient."""
-    w = torch.zeros(5, 8, requires_grad=True)
-    w.grad = torch.from_numpy(np.random.default_rng(0).standard_normal((5, 8)).astype("f"))
-    optim.Muon([w], lr=1.0).step()
-    values = np.linalg.svd(w.detach().numpy(), compute_uv=False)
+@pytest.mark.parametrize(
+    "shape, adjust, ratio",
+    [
+        ((5, 8), None, 1),
+        ((20, 5), "original", 2),
+        ((5, 20), "original", 1),
+        ((25, 5), "match_rms_adamw", 1),
+        ((5, 100), "match_rms_adamw", 2),
+    ],
+)
+def test_muon_orthogonalizes(shape, adjust, ratio):
+    """The singular values of its step are near lr times the ratio, whatever those of the gradient."""
+    w = torch.zeros(*shape, requires_grad=True)
+    w.grad = torch.from_numpy(np.random.default_rng(0).standard_normal(shape).astype("f"))
+    optim.Muon([w], lr=1.0, adjust_lr_fn=adjust).step()
+    values = np.linalg.svd(w.detach().numpy(), compute_uv=False) / ratio
     assert np.all((values > 0.6) & (values < 1.3))
+
+
+def test_adafactor_of_a_matrix_as_in_pytorch():
+    q = torch.tensor([[1.0, -2.0, 0.5], [0.3, 0.7, -0.4]], dtype=torch.float64, requires_grad=True)
+    optimizer = optim.Adafactor([q], lr=0.1, weight_decay=0.1)
+    for i, g in enumerate(GRADIENTS):
+        q.grad = torch.tensor([g, GRADIENTS[i - 1]], dtype=torch.float64)
+        optimizer.step()
+    end = [
+        [0.7775988518457622, -1.8789748078566355, 0.3982345145806039],
+        [0.1995768270323317, 0.5345564218965284, -0.37446878599940614],
+    ]
+    np.testing.assert_allclose(q.detach().numpy(), end, rtol=1e-12)
 
 
 def test_matrices_are_what_muon_takes():
@@ -409,35 +560,74 @@ def test_memory_that_others_share(name):
     assert np.shares_memory(array, params[0].detach().numpy())
 
 
+def change_a_counter(optimizer, p):
+    if "step" in optimizer.state[p]:
+        optimizer.state[p]["step"].fill_(40.0)
+
+
+def change_slots_in_place(optimizer, p):
+    for slot in optimizer.state[p].values():
+        slot.mul_(0.25)
+
+
+def put_other_slots(optimizer, p):
+    for key, slot in list(optimizer.state[p].items()):
+        optimizer.state[p][key] = slot * 1.5
+
+
+def put_another_state(optimizer, p):
+    optimizer.state[p] = {key: slot * 1.5 for key, slot in optimizer.state[p].items()}
+
+
+def clear_a_slot(optimizer, p):
+    for key in list(optimizer.state[p]):
+        if key != "step":
+            del optimizer.state[p][key]
+
+
+def clear_the_state(optimizer, p):
+    optimizer.state.clear()
+
+
+def replace_the_data(optimizer, p):
+    p.data = p.data * 2
+
+
+CHANGES = [
+    change_a_counter,
+    change_slots_in_place,
+    put_other_slots,
+    put_another_state,
+    clear_a_slot,
+    clear_the_state,
+    replace_the_data,
+]
+
+
 @each
-def test_state_changed_from_outside(name, monkeypatch):
-    results = []
-    for small in (1 << 15, 0):
-        monkeypatch.setattr(plan, "SMALL", small)
-        params = parameters([(3,), (4,)])
-        optimizer = build(name, params)
-        for i in range(8):
-            give_gradients(params, i)
-            optimizer.step()
-            s = optimizer.state[params[0]]
-            if i == 1 and "step" in s:
-                s["step"].fill_(40.0)
-            if i == 2:
-                for slot in s.values():
-                    if slot.ndim:
-                        slot.mul_(0.25)
-            if i == 3:
-                for key in list(s):
-                    s[key] = s[key] * 1.5
-            if i == 4:
-                optimizer.state[params[1]] = {}
-            if i == 5:
-                optimizer.state.clear()
-            if i == 6:
-                params[0].data = params[0].data * 2
-        results.append((values(params), state_values(optimizer)))
-    assert_equal(results[0][0], results[1][0])
-    assert_equal(results[0][1], results[1][1])
+@pytest.mark.parametrize("change", CHANGES, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("small", [0, 1 << 15])
+def test_state_changed_from_outside(name, change, small, monkeypatch):
+    """The next step goes on from it, as a new optimizer does that is given the same state."""
+    monkeypatch.setattr(plan, "SMALL", small)
+    params = parameters([(3,), (4,)])
+    optimizer = build(name, params)
+    for i in range(3):
+        give_gradients(params, i)
+        optimizer.step()
+    change(optimizer, params[0])
+    copies = [torch.from_numpy(v).requires_grad_() for v in values(params)]
+    fresh = build(name, copies)
+    fresh.load_state_dict(optimizer.state_dict())
+    for i in range(3, 5):
+        for ps, o in ((params, optimizer), (copies, fresh)):
+            give_gradients(ps, i)
+            o.step()
+    assert_equal(values(params), values(copies))
+    for p, q in zip(params, copies):
+        assert {k: v.tolist() for k, v in optimizer.state[p].items()} == {
+            k: v.tolist() for k, v in fresh.state[q].items()
+        }
 
 
 @each
