@@ -1,10 +1,11 @@
-"""Learn handwritten digits: an MLP with batch normalization and dropout, trained by Adam. `make demo` runs this.
+"""Learn handwritten digits: an MLP with batch normalization and dropout, trained by Adam (`make demo`).
 
     python -m examples.digits [--epochs 30] [--seed 0] [--out out] [--resume]
 
-The data are the 1797 scanned digits that come with the package. After each epoch the state of the whole training
-is saved; the epoch with the best validation accuracy is kept beside it, and is what is tested at the end. Ctrl-C
-stops in good order; --resume goes on from the last whole epoch as if nothing had happened.
+The data are the 1797 scanned digits that come with the package. After each epoch the state of the whole
+training is saved; the epoch with the best validation accuracy is kept beside it, and is what is tested at
+the end. Ctrl-C stops in good order; --resume goes on from the last whole epoch as if nothing had
+happened.
 """
 
 import argparse
@@ -210,9 +211,8 @@ def main(argv=None):
         report(model, test, history, args.out / "digits.png")
     except KeyboardInterrupt:
         if last_file.exists() and history:
-            print(
-                f"\nstopped after {len(history)} whole epochs; the same command with --resume goes on from there"
-            )
+            print(f"\nstopped after {len(history)} whole epochs; ", end="")
+            print("the same command with --resume goes on from there")
         else:
             print("\nstopped before the first epoch was done; nothing was saved")
         return 130

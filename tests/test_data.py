@@ -1,4 +1,4 @@
-"""Datasets, samplers and the DataLoader, with worker processes that fail in every way. Orders are frozen from PyTorch."""
+"""Datasets, samplers, the DataLoader and workers that fail in every way; orders frozen from PyTorch."""
 
 from __future__ import annotations
 
@@ -352,6 +352,20 @@ def test_persistent_workers_live_on():
     pids |= set(loader)
     assert len(pids) == 1 and os.getpid() not in pids
     assert len(list(loader)) == 4
+
+
+def test_persistent_workers_that_died_are_replaced(tmp_path):
+    flag = tmp_path / "died"
+
+    def die_once():
+        if not flag.exists():
+            flag.touch()
+            die()
+
+    loader = DataLoader(Numbers(4, die_once, 2), num_workers=1, persistent_workers=True)
+    with pytest.raises(RuntimeError, match="SIGKILL"):
+        list(loader)
+    assert [b.item() for b in loader] == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("event, error", [(fail, ValueError), (missing, KeyError), (fuss, RuntimeError)])

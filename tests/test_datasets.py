@@ -1,4 +1,4 @@
-"""The digits that come with the package, and files in MNIST's form, good and bad. MNIST=path tests the real one."""
+"""The digits of the package, and files in MNIST's form, good and bad. MNIST=path tests the real one."""
 
 from __future__ import annotations
 

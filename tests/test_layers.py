@@ -21,7 +21,7 @@ LAYERS = [
     ["inplace"],
     ["ops", "autograd.anomaly"],
     ["autograd", "func", "linalg", "special", "draw", "settings", "datasets", "utils", "testing"]
-    + ["serialization", "archive", "files", "pickles", "safetensors"]
+    + ["serialization", "archive", "files", "pickle_reader", "pickle_writer", "safetensors"]
     + ["accelerator", "amp", "backends", "cpu", "cuda", "mps", "absent", "distributions"],
     ["nn.parameter", "optim"],
     ["nn"],

@@ -1,6 +1,7 @@
 """save and load: nests come back as they were, writing is atomic, and bad files are refused without harm.
 
-Profiles: the number of mutated files and of kills is small by default; HYPOTHESIS_PROFILE=intense asks for 100,000 and 200.
+The number of mutated files and of kills is small by default; HYPOTHESIS_PROFILE=intense asks for
+100,000 and 200.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def same(a, b):
 
 TENSORS = st.builds(
     lambda shape, kind, grad: (
-        torch.ones(*shape).mul(3).to(kind).requires_grad_(grad and kind.is_floating_point)
+        torch.ones(shape).mul(3).to(kind).requires_grad_(grad and kind.is_floating_point)
     ),
     st.lists(st.integers(0, 3), max_size=3),
     st.sampled_from(
@@ -499,7 +500,7 @@ def measured(read, bad, errors):
 
 
 def fuzz(data, read, whole, errors=ERRORS, tries=400):
-    """Mutated files are refused by one of `errors`, or read as what `whole` accepts, in little time and memory."""
+    """Mutated files are refused by `errors`, or read as what `whole` accepts, in little time and memory."""
     rng = random.Random(1)
     read(data)
     for _ in range(25_000 if INTENSE else tries):

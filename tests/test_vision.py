@@ -1,4 +1,4 @@
-"""The vision kit: numbers frozen from torchvision 0.29 and Pillow 13, three kinds of images, datasets in local files."""
+"""The vision kit: numbers frozen from torchvision 0.29 and Pillow 13, three kinds of images, datasets."""
 
 from __future__ import annotations
 

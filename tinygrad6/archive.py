@@ -1,8 +1,8 @@
-"""Records in a file: the zip archives of PyTorch's checkpoints, uncompressed, with a checksum over everything.
+"""Records in a file: the uncompressed zip archives of PyTorch's checkpoints, with a checksum over all.
 
-Zip keeps a CRC-32 of each record, but none of its own headers. So the comment at the end of an archive of ours holds
-one of all that stands before it, and a record `.tinygrad6` says that there must be such a comment. PyTorch's reader
-overlooks both.
+Zip keeps a CRC-32 of each record, but none of its own headers. So the comment at the end of an archive of
+ours holds one of all that stands before it, and a record `.tinygrad6` says that there must be such a
+comment. PyTorch's reader overlooks both.
 """
 
 from __future__ import annotations
@@ -74,13 +74,13 @@ def _seal(crc: int) -> bytes:
 
 
 def _header(crc: int, n: int, name: bytes, extra: bytes) -> bytes:
-    """What the header of a record and its entry in the directory have in common: version 4.5, UTF-8, stored, 1980."""
+    """What a record's header and its entry in the directory share: version 4.5, UTF-8, stored, 1980."""
     n = min(n, _BIG)
     return struct.pack("<5H3I2H", 45, 0x800, 0, 0, 0x21, crc, n, n, len(name), len(extra))
 
 
 class Reader:
-    """The records of an archive in a seekable file; RuntimeError, naming what is wrong, for a file that is none.
+    """The records of an archive in a seekable file; RuntimeError, naming what is wrong, if it is none.
 
     Nothing is unpacked to disk. Records must be uncompressed, and cannot together be longer than the file.
     """

@@ -13,10 +13,11 @@ from typing import Any, BinaryIO
 def replaced(path: Any) -> Iterator[BinaryIO]:
     """A file to write to that takes the place of `path` when the block ends well.
 
-    The content goes to a temporary file in the same folder, is forced to the disk, and is renamed over `path`; then
-    the folder is forced to the disk too. On an exception, Ctrl-C included, the temporary file is removed and `path` is
-    what it was; a process that is killed may leave a `.name.*.tmp` behind, nothing worse. Symbolic links are followed,
-    permissions of an old file kept. What is no regular file (a pipe, /dev/null) is written to directly.
+    The content goes to a temporary file in the same folder, is forced to the disk, and is renamed over
+    `path`; then the folder is forced to the disk too. On an exception, Ctrl-C included, the temporary
+    file is removed and `path` is what it was; a process that is killed may leave a `.name.*.tmp` behind,
+    nothing worse. Symbolic links are followed, permissions of an old file kept. What is no regular file
+    (a pipe, /dev/null) is written to directly.
     """
     target = os.path.realpath(os.fspath(path))
     if os.path.exists(target) and not os.path.isfile(target):

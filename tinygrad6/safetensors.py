@@ -1,7 +1,8 @@
 """The safetensors format: a JSON header that names tensors, and their bytes. No code, no pickles.
 
-An 8-byte little-endian length, that many bytes of JSON `{name: {dtype, shape, data_offsets}}`, and then the data: every
-tensor contiguous, one after the other, without gaps. Specification: https://github.com/huggingface/safetensors.
+An 8-byte little-endian length, that many bytes of JSON `{name: {dtype, shape, data_offsets}}`, and then
+the data: every tensor contiguous, one after the other, without gaps. Specification:
+https://github.com/huggingface/safetensors.
 """
 
 from __future__ import annotations
@@ -41,11 +42,11 @@ def save(tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> 
 
 
 def save_file(tensors: dict[str, Tensor], filename: Any, metadata: dict[str, str] | None = None) -> None:
-    """Write named tensors, and strings about them, to a safetensors file, atomically, byte for byte as the library does.
+    """Write named tensors, and strings about them, to a file, atomically, byte for byte as the library.
 
-    Before the file is touched: TypeError for anything but tensors and strings; ValueError for a tensor that is not
-    contiguous; RuntimeError for tensors that share memory, which the format cannot say: clone() one of them, or leave
-    it out.
+    Before the file is touched: TypeError for anything but tensors and strings; ValueError for a tensor
+    that is not contiguous; RuntimeError for tensors that share memory, which the format cannot say:
+    clone() one of them, or leave it out.
     """
     parts = _parts(tensors, metadata)
     with replaced(filename) as out:
@@ -94,8 +95,9 @@ def load(data: bytes) -> dict[str, Tensor]:
 def load_file(filename: Any, device: Any = "cpu") -> dict[str, Tensor]:
     """The tensors in a safetensors file, by name, each in memory of its own.
 
-    RuntimeError, naming what is wrong, for a file that is damaged, truncated, or whose header is not exactly as the
-    specification demands; nothing is allocated before that is known. bfloat16 is widened to float32 with a UserWarning.
+    RuntimeError, naming what is wrong, for a file that is damaged, truncated, or whose header is not
+    exactly as the specification demands; nothing is allocated before that is known. bfloat16 is widened
+    to float32 with a UserWarning.
     """
     with safe_open(filename, "pt", device) as file:
         return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 -- a method, no dict

@@ -1,8 +1,8 @@
-"""save and load: checkpoints in PyTorch's own format, so that weights move both ways, and nothing in a file is run.
+"""save and load: checkpoints in PyTorch's own format, both ways, and nothing in a file is run.
 
-Why that format rather than one of our own: `torch.load(weights_only=True)` reads what we write, we read what PyTorch
-writes, and the format itself is sound once its pickle is read by a machine that knows no functions (pickles.py) and the
-whole is sealed by a checksum (archive.py).
+Why that format rather than one of our own: `torch.load(weights_only=True)` reads what we write, we read
+what PyTorch writes, and the format itself is sound once its pickle is read by a machine that knows no
+functions (pickle_reader.py) and the whole is sealed by a checksum (archive.py).
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad6 import archive, pickles
+from tinygrad6 import archive, pickle_reader
 from tinygrad6.files import replaced
+from tinygrad6.pickle_writer import Writer
 from tinygrad6.tensor import device as Device
 from tinygrad6.tensor import wrap
 
@@ -35,13 +36,15 @@ def save(
 ) -> None:
     """Write `obj` to `f`, a path or a file open for writing, so that `load`, and PyTorch, read it.
 
-    obj: a nest of dicts (OrderedDict, Counter), lists, tuples, sets, strings, bytes, numbers, None, tensors,
-    Parameters, dtypes, Sizes, devices and NumPy arrays. Tensors that share memory share it again after loading;
-    a view brings the whole memory it looks into, as in PyTorch. History, hooks and `.grad` are not stored.
+    obj: a nest of dicts (OrderedDict, Counter), lists, tuples, sets, strings, bytes, numbers, None,
+    tensors, Parameters, dtypes, Sizes, devices and NumPy arrays. Tensors that share memory share it again
+    after loading; a view brings the whole memory it looks into, as in PyTorch. History, hooks and `.grad`
+    are not stored.
 
-    A path is written atomically: the old file stays as it was until the new one is whole and on the disk, whatever
-    happens. TypeError, before the file is touched, for what cannot be stored: `save(model.state_dict(), ...)` rather
-    than `save(model, ...)`. OSError for a full disk, the old file kept.
+    A path is written atomically: the old file stays as it was until the new one is whole and on the disk,
+    whatever happens. TypeError, before the file is touched, for what cannot be stored:
+    `save(model.state_dict(), ...)` rather than `save(model, ...)`. OSError for a full disk, the old file
+    kept.
 
     >>> import tinygrad6 as torch
     >>> import io
@@ -54,7 +57,7 @@ def save(
         raise NotImplementedError(
             "save(): pickle_module, pickle_protocol and the old file format are not supported: leave them out"
         )
-    content = pickles.Writer(obj)
+    content = Writer(obj)
     if hasattr(f, "write"):
         _write(content, f)
         return
@@ -62,7 +65,7 @@ def save(
         _write(content, out)
 
 
-def _write(content: pickles.Writer, out: Any) -> None:
+def _write(content: Writer, out: Any) -> None:
     a, folder = archive.Writer(out), "archive"
     a.record(f"{folder}/data.pkl", content.data)
     a.record(f"{folder}/.format_version", b"1")
@@ -86,15 +89,15 @@ def load(
 ) -> Any:
     """What `save`, or PyTorch's torch.save, wrote to `f`: a path or a seekable file open for reading.
 
-    No code in the file is run, with any value of `weights_only`: a file that asks for other than tensors and plain
-    containers raises pickle.UnpicklingError, which names what it asks for. A damaged or truncated file raises
-    RuntimeError (EOFError if it is empty) before anything of it is used.
+    No code in the file is run, with any value of `weights_only`: a file that asks for other than tensors
+    and plain containers raises pickle.UnpicklingError, which names what it asks for. A damaged or
+    truncated file raises RuntimeError (EOFError if it is empty) before anything of it is used.
 
-    map_location: 'cpu', a device, a dict from location to location or a function (storage, location) -> storage or
-    None: what to do with tensors that were on a GPU. Without it they raise RuntimeError, as in PyTorch without CUDA.
-    mmap: leave the tensors in the file until they are used, which must be a path; writing to them does not change the
-    file; their checksums are not verified. bfloat16 tensors are widened to float32, exactly, with a UserWarning.
-    Attributes of tensors are left out.
+    map_location: 'cpu', a device, a dict from location to location or a function (storage, location) ->
+    storage or None: what to do with tensors that were on a GPU. Without it they raise RuntimeError, as in
+    PyTorch without CUDA. mmap: leave the tensors in the file until they are used, which must be a path;
+    writing to them does not change the file; their checksums are not verified. bfloat16 tensors are
+    widened to float32, exactly, with a UserWarning. Attributes of tensors are left out.
     """
     if pickle_module is not None or pickle_load_args:
         raise NotImplementedError("load(): pickle_module and its arguments are not supported: leave them out")
@@ -140,14 +143,14 @@ def _load_zip(file: Any, name: str, place: Callable, mapped: bool) -> Any:
             loaded[number] = place(a.read(record) if memory is None else a.map(record, memory), location)
         return _typed(loaded[number], kind, numel, number)
 
-    return pickles.Reader(a.read("data.pkl"), storage, pickles.tensor_at).load()
+    return pickle_reader.Reader(a.read("data.pkl"), storage, pickle_reader.tensor_at).load()
 
 
 def _checked(key: tuple) -> tuple:
     """What the persistent id of a storage says: element type, name, location, number of elements."""
     kind, number, location, numel = key[1:5]
     named = type(number) is str and type(location) is str
-    if not named or not isinstance(kind, pickles.StorageType) or type(numel) is not int or numel < 0:
+    if not named or not isinstance(kind, pickle_reader.StorageType) or type(numel) is not int or numel < 0:
         raise UnpicklingError("the pickle is damaged, or a storage is of a kind that is not supported")
     return kind, number, location, numel
 
@@ -176,7 +179,7 @@ def _load_legacy(data: bytes, name: str, place: Callable) -> Any:
     """The format before PyTorch 1.6: pickles one after the other, then the storages."""
 
     def pickle_at(position: int, storage: Callable, rebuild: Callable) -> tuple[Any, int]:
-        reader = pickles.Reader(data, storage, rebuild, position)
+        reader = pickle_reader.Reader(data, storage, rebuild, position)
         return reader.load(), reader.position
 
     def none(*args: Any) -> None:
@@ -218,7 +221,7 @@ def _load_legacy(data: bytes, name: str, place: Callable) -> Any:
             raise UnpicklingError("storages that are views of others are not supported")
         return found[key[2]]
 
-    return pickle_at(start, storage, pickles.tensor_at)[0]
+    return pickle_at(start, storage, pickle_reader.tensor_at)[0]
 
 
 def _placer(map_location: Any) -> Callable[[np.ndarray, str], np.ndarray]:

@@ -1,7 +1,8 @@
 """MNIST and its like, from files that are already there: IDX files, plain or gzipped, or NumPy's .npz.
 
-IDX: two zero bytes, a type (8: unsigned bytes), the number of dimensions; each dimension as a big-endian 32-bit number;
-the values, last dimension fastest (Y. LeCun, C. Cortes, C. Burges, The MNIST database of handwritten digits, 1998).
+IDX: two zero bytes, a type (8: unsigned bytes), the number of dimensions; each dimension as a big-endian
+32-bit number; the values, last dimension fastest (Y. LeCun, C. Cortes, C. Burges, The MNIST database of
+handwritten digits, 1998).
 """
 
 from __future__ import annotations
@@ -52,13 +53,14 @@ def mnist(
 ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
     """MNIST as ((train images, labels), (test images, labels)): float32 in [0, 1] and int64.
 
-    root: a folder with the four IDX files (train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte,
-    t10k-labels-idx1-ubyte, each plain or as .gz; the folder may also be root/MNIST/raw, where torchvision has them) or
-    with mnist.npz, or an .npz file itself (x_train, y_train, x_test, y_test). download: fetch what is missing into it.
+    root: a folder with the four IDX files (train-images-idx3-ubyte, train-labels-idx1-ubyte,
+    t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte, each plain or as .gz; the folder may also be
+    root/MNIST/raw, where torchvision has them) or with mnist.npz, or an .npz file itself (x_train,
+    y_train, x_test, y_test). download: fetch what is missing into it.
 
-    flat: images (60000, 784) and (10000, 784), else (60000, 1, 28, 28) and (10000, 1, 28, 28). verify: the values must
-    be those of MNIST; False takes any set of this form. FileNotFoundError, which says what to put where, if a file is
-    missing; RuntimeError for one that is damaged or of another set.
+    flat: images (60000, 784) and (10000, 784), else (60000, 1, 28, 28) and (10000, 1, 28, 28). verify:
+    the values must be those of MNIST; False takes any set of this form. FileNotFoundError, which says
+    what to put where, if a file is missing; RuntimeError for one that is damaged or of another set.
     """
     parts = []
     for split in ("train", "test"):
@@ -67,8 +69,8 @@ def mnist(
             for what, values in (("images", images), ("labels", labels)):
                 if hashlib.sha256(values.tobytes()).hexdigest() != _MNIST[split, what]:
                     raise RuntimeError(
-                        f"mnist(): the {split} {what} in {root} are not those of MNIST: a damaged file, or another "
-                        "set (then use verify=False)"
+                        f"mnist(): the {split} {what} in {root} are not those of MNIST: a damaged file, "
+                        "or another set (then use verify=False)"
                     )
         pixels = images.reshape(len(images), -1) if flat else images[:, None]
         parts.append((wrap(pixels.astype(np.float32) / np.float32(255)), wrap(labels.astype(np.int64))))
@@ -101,8 +103,8 @@ def read(
             break
         _fetch(mirror or MNIST_MIRROR, stem, raw, md5 or MNIST_MD5)
     raise FileNotFoundError(
-        f"{name} is not in {str(root)!r}: put {stem} or {stem}.gz, and the other three files of the set, there or in "
-        f"{str(raw)!r}, or {name.lower()}.npz; or use download=True"
+        f"{name} is not in {str(root)!r}: put {stem} or {stem}.gz, and the other three files of the set, "
+        f"there or in {str(raw)!r}, or {name.lower()}.npz; or use download=True"
     )
 
 

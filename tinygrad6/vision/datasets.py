@@ -1,7 +1,7 @@
 """Datasets with torchvision's names and arguments, from local files.
 
-Samples are Pillow images where Pillow is installed, as in torchvision, and else NumPy arrays (H, W), which all our
-transforms take with the same results.
+Samples are Pillow images where Pillow is installed, as in torchvision, and else NumPy arrays (H, W),
+which all our transforms take with the same results.
 """
 
 from __future__ import annotations
@@ -60,8 +60,9 @@ def _picture(array: np.ndarray) -> Any:
 class MNIST(VisionDataset):
     """Handwritten digits: `data` (N, 28, 28) uint8, `targets` (N,) int64; a sample is (image, label).
 
-    root: the folder with MNIST/raw/train-images-idx3-ubyte and so on, or with these files themselves, plain or as .gz,
-    or mnist.npz. download: fetch what is missing. RuntimeError, which says what to put where, if a file is missing.
+    root: the folder with MNIST/raw/train-images-idx3-ubyte and so on, or with these files themselves,
+    plain or as .gz, or mnist.npz. download: fetch what is missing. RuntimeError, which says what to put
+    where, if a file is missing.
     """
 
     mirror = idx.MNIST_MIRROR
@@ -127,7 +128,7 @@ class FashionMNIST(MNIST):
 
 
 class FakeData(VisionDataset):
-    """Images and labels that are random, but the same for an index: image i is drawn from seed random_offset + i."""
+    """Images and labels that are random, but the same for an index: seed random_offset + i draws them."""
 
     def __init__(
         self,
@@ -168,8 +169,8 @@ def default_loader(path: Any) -> Any:
 class DatasetFolder(VisionDataset):
     """Files in folders that are their classes: root/class/.../file. `samples` are (path, class index).
 
-    extensions, or is_valid_file(path), choose the files. FileNotFoundError if there is no class, or no file in one
-    (unless allow_empty).
+    extensions, or is_valid_file(path), choose the files. FileNotFoundError if there is no class, or no
+    file in one (unless allow_empty).
     """
 
     def __init__(

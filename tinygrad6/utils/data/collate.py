@@ -37,7 +37,7 @@ def _rebuild(old: Any, items: Any, changes: Any, kind: type) -> Any:
 
 
 def default_convert(data: Any) -> Any:
-    """Arrays and NumPy numbers in a nest of containers as tensors; anything else as it is. Tuples become lists."""
+    """Arrays and NumPy numbers in a nest as tensors; anything else as it is. Tuples become lists."""
     if isinstance(data, (np.ndarray, np.generic)) and data.dtype.kind not in "SUOa":
         return as_tensor(data)
     if isinstance(data, Mapping):
@@ -56,9 +56,9 @@ def default_convert(data: Any) -> Any:
 def collate(batch: Any, *, collate_fn_map: Mapping[Any, Callable] | None = None) -> Any:
     """One batch from a list of samples, by the functions in `collate_fn_map` for what containers hold.
 
-    The functions, by type or tuple of types, are called as f(batch, collate_fn_map=...). Mappings, named tuples and
-    sequences are collated member by member; TypeError for a type that is in neither, RuntimeError for sequences of
-    unequal lengths.
+    The functions, by type or tuple of types, are called as f(batch, collate_fn_map=...). Mappings, named
+    tuples and sequences are collated member by member; TypeError for a type that is in neither,
+    RuntimeError for sequences of unequal lengths.
     """
     elem, fns = batch[0], collate_fn_map or {}
     if type(elem) in fns:
@@ -127,10 +127,11 @@ _DEFAULTS = dict(default_collate_fn_map)
 
 
 def default_collate(batch: Any) -> Any:
-    """One batch from a list of samples: tensors and arrays stacked, numbers made tensors, containers member by member.
+    """One batch from a list of samples: tensors and arrays stacked, numbers as tensors, member by member.
 
-    Python floats become float64, ints int64; strings and bytes stay lists; tuples become lists. Users may add types
-    to `default_collate_fn_map`. TypeError for other types, RuntimeError for tensors of unequal shapes.
+    Python floats become float64, ints int64; strings and bytes stay lists; tuples become lists. Users may
+    add types to `default_collate_fn_map`. TypeError for other types, RuntimeError for tensors of unequal
+    shapes.
 
     >>> default_collate([(0, "a"), (1, "b")])
     [tensor([0, 1]), ('a', 'b')]
@@ -139,11 +140,12 @@ def default_collate(batch: Any) -> Any:
 
 
 def gather(dataset: Any, collate_fn: Callable) -> Callable[[Any], Any] | None:
-    """How to get a whole batch at once: a function of the indices, or None where samples must be fetched singly.
+    """How to get a whole batch at once: a function of the indices; None where samples must come singly.
 
-    For a TensorDataset, or a Subset of one, and the default collate, each tensor is indexed once by all indices; a
-    batch of 64 costs two calls of NumPy rather than some two hundred of ours. Results are the same: tensors that
-    record gradients, and anything unusual about the indices, go the long way, with its errors.
+    For a TensorDataset, or a Subset of one, and the default collate, each tensor is indexed once by all
+    indices; a batch of 64 costs two calls of NumPy rather than some two hundred of ours. Results are the
+    same: tensors that record gradients, and anything unusual about the indices, go the long way, with its
+    errors.
     """
     cls, tensors = type(dataset), getattr(dataset, "tensors", ())
     if collate_fn is not default_collate or default_collate_fn_map != _DEFAULTS:
@@ -178,7 +180,8 @@ def _rows(array: np.ndarray, where: np.ndarray) -> np.ndarray:
 def fetcher(dataset: Any, batched: bool, collate_fn: Callable, drop_last: bool) -> Callable[[Any], Any]:
     """A function from what a sampler gives (an index, or a list of them if `batched`) to a batch.
 
-    For an IterableDataset only the length of that list counts, and StopIteration says that the samples have run out.
+    For an IterableDataset only the length of that list counts, and StopIteration says that the samples
+    have run out.
     """
     if isinstance(dataset, IterableDataset):
         samples = iter(dataset)

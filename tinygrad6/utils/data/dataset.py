@@ -37,8 +37,8 @@ class Dataset(Generic[T]):
 class IterableDataset(Dataset[T], Iterable[T]):
     """Samples in the order in which they come: a subclass defines `__iter__`.
 
-    With worker processes each worker iterates a copy of its own: divide the work by `get_worker_info()`, or every
-    sample comes num_workers times.
+    With worker processes each worker iterates a copy of its own: divide the work by `get_worker_info()`,
+    or every sample comes num_workers times.
     """
 
     def __iter__(self) -> Iterator[T]:
@@ -49,7 +49,7 @@ class IterableDataset(Dataset[T], Iterable[T]):
 
 
 class TensorDataset(Dataset[tuple[Tensor, ...]]):
-    """Sample i is the i-th rows of tensors (N, ...) of one length, as a tuple; AssertionError if lengths differ.
+    """Sample i: the i-th rows of tensors (N, ...), as a tuple; AssertionError if lengths differ.
 
     >>> import tinygrad6 as torch
     >>> TensorDataset(torch.arange(3), torch.arange(3) ** 2)[2]
@@ -154,8 +154,8 @@ class ChainDataset(IterableDataset):
 class Subset(Dataset[T]):
     """The samples of `dataset` at `indices`.
 
-    A subclass that overrides `__getitem__` must override `__getitems__` too (NotImplementedError), since that is what
-    a DataLoader calls.
+    A subclass that overrides `__getitem__` must override `__getitems__` too (NotImplementedError), since
+    that is what a DataLoader calls.
     """
 
     def __init__(self, dataset: Dataset[T], indices: Sequence[int]) -> None:
@@ -192,9 +192,9 @@ def random_split(
 ) -> list[Subset[T]]:
     """Random parts of `dataset`, without overlap, of the given lengths or fractions (which sum to 1).
 
-    A fraction f gives floor(f N) samples; what is left over goes to the first parts, one each, in turn. The order is
-    that of `randperm(N, generator=generator)`. ValueError if lengths do not sum to N or a fraction is outside [0, 1];
-    UserWarning for a fraction that leaves its part empty.
+    A fraction f gives floor(f N) samples; what is left over goes to the first parts, one each, in turn.
+    The order is that of `randperm(N, generator=generator)`. ValueError if lengths do not sum to N or a
+    fraction is outside [0, 1]; UserWarning for a fraction that leaves its part empty.
 
     >>> import tinygrad6 as torch
     >>> [len(part) for part in random_split(range(11), [0.5, 0.5])]

@@ -31,17 +31,18 @@ class _Forever:
 class DataLoader(Generic[T]):
     """Iterate over batches of `dataset`.
 
-    batch_size: samples per batch; None gives the samples themselves. shuffle: a new random order each pass. sampler,
-    batch_sampler: another order, of indices or of lists of them. drop_last: leave out a last batch that is not full.
-    collate_fn: makes a batch from a list of samples (default_collate). generator: draws the order and the base seed;
-    for a seed the order is PyTorch's.
+    batch_size: samples per batch; None gives the samples themselves. shuffle: a new random order each
+    pass. sampler, batch_sampler: another order, of indices or of lists of them. drop_last: leave out a
+    last batch that is not full. collate_fn: makes a batch from a list of samples (default_collate).
+    generator: draws the order and the base seed; for a seed the order is PyTorch's.
 
-    num_workers: processes that make batches ahead of time, `prefetch_factor` (2) each; 0 makes them here, on demand.
-    worker_init_fn(id) is called in each, after it was seeded with base seed + id. timeout: seconds to wait for a
-    batch, 0 for ever. multiprocessing_context: 'fork', 'spawn', 'forkserver' or a context; with the last two dataset,
-    collate_fn and worker_init_fn must be picklable. persistent_workers keeps the processes for the next pass.
-    in_order=False gives batches as they come. An exception in a worker is raised here with its traceback; a worker
-    that dies is a RuntimeError at once. pin_memory has no effect, as on PyTorch without an accelerator (UserWarning).
+    num_workers: processes that make batches ahead of time, `prefetch_factor` (2) each; 0 makes them here,
+    on demand. worker_init_fn(id) is called in each, after it was seeded with base seed + id. timeout:
+    seconds to wait for a batch, 0 for ever. multiprocessing_context: 'fork', 'spawn', 'forkserver' or a
+    context; with the last two dataset, collate_fn and worker_init_fn must be picklable.
+    persistent_workers keeps the processes for the next pass. in_order=False gives batches as they come.
+    An exception in a worker is raised here with its traceback; a worker that dies is a RuntimeError at
+    once. pin_memory has no effect, as on PyTorch without an accelerator (UserWarning).
 
     ValueError for options that exclude each other or are out of range.
 
@@ -85,7 +86,7 @@ class DataLoader(Generic[T]):
             raise ValueError(f"timeout option should be non-negative, got {timeout}")
         if num_workers == 0 and prefetch_factor is not None:
             raise ValueError(
-                "prefetch_factor option could only be specified in multiprocessing: let num_workers > 0 to enable it"
+                "prefetch_factor option could only be specified in multiprocessing, with num_workers > 0"
             )
         if prefetch_factor is not None and prefetch_factor < 1:
             raise ValueError(f"prefetch_factor option should be positive, got {prefetch_factor}")
@@ -104,7 +105,7 @@ class DataLoader(Generic[T]):
         if batch_sampler is not None:
             if batch_size != 1 or shuffle or sampler is not None or drop_last:
                 raise ValueError(
-                    "batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, and drop_last"
+                    "batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, drop_last"
                 )
             batch_size = None
         elif batch_size is None and drop_last:
@@ -134,8 +135,8 @@ class DataLoader(Generic[T]):
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         if num_workers > cores:
             warnings.warn(
-                f"This DataLoader will create {num_workers} worker processes in total. Our suggested max number of "
-                f"worker in current system is {cores}, which is smaller than what this DataLoader is going to create.",
+                f"This DataLoader will create {num_workers} worker processes in total. Our suggested max "
+                f"number of worker in current system is {cores}, which is smaller.",
                 stacklevel=2,
             )
 
@@ -186,8 +187,8 @@ def _context(given: Any, num_workers: int) -> Any:
         return multiprocessing.get_context(given)
     if not isinstance(given, multiprocessing.context.BaseContext):
         raise TypeError(
-            "multiprocessing_context option should be a valid context object or a string specifying the start "
-            f"method, but got multiprocessing_context={given}"
+            "multiprocessing_context option should be a valid context object or a string specifying "
+            f"the start method, but got multiprocessing_context={given}"
         )
     return given
 
@@ -225,9 +226,9 @@ class _Pass:
         promised = self.loader._promised
         if promised is not None and self.given > promised:
             warnings.warn(
-                f"Length of IterableDataset {self.loader.dataset} was reported to be {promised} (when accessing "
-                f"len(dataloader)), but {self.given} samples have been fetched. With worker processes, each must "
-                "take its own part of the data: see get_worker_info.",
+                f"Length of IterableDataset {self.loader.dataset} was reported to be {promised} (when "
+                f"accessing len(dataloader)), but {self.given} samples have been fetched. With worker "
+                "processes, each must take its own part of the data: see get_worker_info.",
                 stacklevel=3,
             )
 
@@ -250,7 +251,7 @@ class _Here(_Pass):
 
 
 class _Workers(_Pass):
-    """Batches made by worker processes. Tasks are numbered, dealt in turn, and their results given in that order."""
+    """Batches from worker processes. Tasks are numbered and dealt in turn, results given in that order."""
 
     def __init__(self, loader: DataLoader) -> None:
         super().__init__(loader)
@@ -290,9 +291,9 @@ class _Workers(_Pass):
 
     def deal(self) -> None:
         """Give the next task to the next worker that takes part, if there is a task and such a worker."""
-        n, limit = len(self.active), self.loader.prefetch_factor
+        n, limit = len(self.active), self.loader.prefetch_factor or 0
         candidates = [(self.turn + i) % n for i in range(n)]
-        free = [w for w in candidates if self.active[w] and (self.loader.in_order or self.load[w] < limit)]  # type: ignore[operator]
+        free = [w for w in candidates if self.active[w] and (self.loader.in_order or self.load[w] < limit)]
         if not free:
             return
         try:

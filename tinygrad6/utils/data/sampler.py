@@ -25,7 +25,7 @@ def _check_positive(name: str, value: Any) -> None:
 
 
 class Sampler(Generic[T]):
-    """An order of indices (or of lists of them): a subclass defines `__iter__`, and `__len__` where it is known."""
+    """An order of indices (or of lists of them): a subclass defines `__iter__`, and `__len__` if known."""
 
     def __iter__(self) -> Iterator[T]:
         raise NotImplementedError(f"{type(self).__name__} should implement __iter__")
@@ -47,8 +47,9 @@ class SequentialSampler(Sampler[int]):
 class RandomSampler(Sampler[int]):
     """`num_samples` indices (default: one for each sample) in random order, or drawn with replacement.
 
-    Without a generator each pass draws a seed from the default one and goes on with a generator of its own. TypeError
-    for a `replacement` that is no bool, ValueError for a `num_samples` that is not positive.
+    Without a generator each pass draws a seed from the default one and goes on with a generator of its
+    own. TypeError for a `replacement` that is no bool, ValueError for a `num_samples` that is not
+    positive.
     """
 
     def __init__(
@@ -99,7 +100,8 @@ class SubsetRandomSampler(Sampler[int]):
 class WeightedRandomSampler(Sampler[int]):
     """`num_samples` indices into `weights` (n,), drawn with probabilities proportional to them.
 
-    ValueError for a `num_samples` that is not positive, a `replacement` that is no bool, weights that are not 1-d.
+    ValueError for a `num_samples` that is not positive, a `replacement` that is no bool, weights that are
+    not 1-d.
     """
 
     def __init__(

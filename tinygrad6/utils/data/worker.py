@@ -1,8 +1,9 @@
 """Worker processes of a DataLoader: what runs in them, and the team of them as the parent sees it.
 
-Each worker has a pipe of its own, so that one killed at any moment can neither hold a lock nor garble what the others
-say; its end of the pipe closes with it, which the parent notices at once. A thread of the worker does the sending:
-the worker goes on with its next batch while the parent is busy, and never waits for a parent that waits for it.
+Each worker has a pipe of its own, so that one killed at any moment can neither hold a lock nor garble
+what the others say; its end of the pipe closes with it, which the parent notices at once. A thread of the
+worker does the sending: the worker goes on with its next batch while the parent is busy, and never waits
+for a parent that waits for it.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ PATIENCE = 5.0  # seconds a worker may take to end by itself before it is termin
 
 @dataclass(frozen=True, slots=True)
 class WorkerInfo:
-    """Who a worker is: `id` in [0, num_workers), `num_workers`, its `seed` (base seed + id), its copy of `dataset`."""
+    """A worker's `id` in [0, num_workers), `num_workers`, `seed` (base seed + id), its copy of `dataset`."""
 
     id: int
     num_workers: int
@@ -117,7 +118,7 @@ def receive(connection: Any) -> Any:
 
 
 def work(job: Job, worker_id: int, connection: Any) -> None:
-    """The life of a worker: answer tasks (epoch, number, index) by (epoch, number, batch) until the pipe closes."""
+    """A worker's life: answer (epoch, number, index) by (epoch, number, batch) until the pipe closes."""
     outbox: queue.SimpleQueue = queue.SimpleQueue()
     threading.Thread(target=_send, args=(connection, outbox), daemon=True).start()
     try:
@@ -204,7 +205,7 @@ class Team:
             self.report([worker])
 
     def receive(self, timeout: float | None) -> tuple[int, Any] | None:
-        """The next message and whose it is; None after `timeout` seconds; RuntimeError if a worker has died."""
+        """The next message and whose it is; None after `timeout` seconds; RuntimeError if a worker died."""
         sentinels = {p.sentinel: i for i, p in enumerate(self.processes)}
         ready = wait([*self.connections, *sentinels], timeout)
         for i, connection in enumerate(self.connections):

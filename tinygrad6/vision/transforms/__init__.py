@@ -243,7 +243,7 @@ class RandomApply(_Transform):
 
 
 class RandomCrop(_Transform):
-    """A part of the image of the given size, anywhere in it, after padding; ValueError if the image is smaller.
+    """A part of the given size, anywhere in the padded image; ValueError if the image is smaller.
 
     pad_if_needed: pad a smaller one instead, on both sides by what is missing.
     """
@@ -290,8 +290,8 @@ class RandomCrop(_Transform):
 class RandomResizedCrop(_Transform):
     """A random part of the image, of random area and shape, resized to `size`.
 
-    scale: limits of its area as a fraction of the image; ratio: limits of width / height. (Szegedy et al. 2015,
-    Going deeper with convolutions, section 6.)
+    scale: limits of its area as a fraction of the image; ratio: limits of width / height. (Szegedy et al.
+    2015, Going deeper with convolutions, section 6.)
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """Transforms of images as functions, with torchvision's names.
 
-An image is a tensor (..., C, H, W), an ndarray (H, W) or (H, W, C), or a Pillow image; each function returns the kind it
-was given. Gradients pass through all of them but resizing with antialiasing.
+An image is a tensor (..., C, H, W), an ndarray (H, W) or (H, W, C), or a Pillow image; each function
+returns the kind it was given. Gradients pass through all of them but resizing with antialiasing.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def _planes(img: Any, act: Callable[[Any], Any]) -> Any:
 
 
 def to_tensor(pic: Any) -> Tensor:
-    """A Pillow image or array (H, W) or (H, W, C) as tensor (C, H, W): bytes as floats in [0, 1], others as they are.
+    """A Pillow image or array (H, W[, C]) as tensor (C, H, W): bytes as floats in [0, 1], others as is.
 
     TypeError for anything else, ValueError for an array that is not 2-d or 3-d.
     """
@@ -126,7 +126,7 @@ def _channels_first(pic: Any) -> Tensor:
 
 
 def to_pil_image(pic: Any, mode: str | None = None) -> Any:
-    """A tensor (C, H, W) or (H, W), or an array (H, W, C) or (H, W), as a Pillow image; floats are taken in [0, 1]."""
+    """A tensor ([C, ]H, W) or an array (H, W[, C]) as a Pillow image; floats are taken in [0, 1]."""
     if isinstance(pic, Tensor):
         a = pic.numpy(force=True)
         a = a.transpose(1, 2, 0) if a.ndim == 3 else a
@@ -163,7 +163,7 @@ def to_pil_image(pic: Any, mode: str | None = None) -> Any:
 
 
 def convert_image_dtype(image: Tensor, dtype: dtypes.dtype = dtypes.float32) -> Tensor:
-    """A tensor image in another type, with its values scaled: integers span 0 to their maximum, floats 0 to 1."""
+    """A tensor image in another type, scaled: integers span 0 to their maximum, floats 0 to 1."""
     if image.dtype == dtype:
         return image
     if dtype.is_floating_point:
@@ -207,10 +207,10 @@ def normalize(tensor: Tensor, mean: Sequence[float], std: Sequence[float], inpla
 
 
 def pad(img: Any, padding: Any, fill: Any = 0, padding_mode: str = "constant") -> Any:
-    """More pixels around an image: padding is one number, [left and right, top and bottom], or one for each side.
+    """More pixels around an image: one number, [left and right, top and bottom], or one for each side.
 
-    fill: their value, one for each channel if it is a tuple. padding_mode: 'constant', 'edge' (the last pixel),
-    'reflect' (mirrored without it) or 'symmetric' (with it). Negative padding crops.
+    fill: their value, one for each channel if it is a tuple. padding_mode: 'constant', 'edge' (the last
+    pixel), 'reflect' (mirrored without it) or 'symmetric' (with it). Negative padding crops.
     """
     if not isinstance(padding, (int, float, tuple, list)):
         raise TypeError(f"Got inappropriate padding arg: {padding!r}")
@@ -303,7 +303,8 @@ def interpolation_mode(mode: Any) -> InterpolationMode:
         if isinstance(mode, int) and mode == number:
             return InterpolationMode(name)
     raise TypeError(
-        f"Argument interpolation should be a InterpolationMode or a corresponding Pillow integer constant, got {mode!r}"
+        "Argument interpolation should be a InterpolationMode or a corresponding Pillow integer constant, "
+        f"got {mode!r}"
     )
 
 
@@ -337,9 +338,9 @@ def resize(
 ) -> Any:
     """The image in another size: (height, width), or a number for the shorter side.
 
-    max_size: a limit for the longer side, which goes before. antialias=False, for tensors only: pixels are interpolated
-    even when shrinking, by nn.functional.interpolate. Tensors of bytes are computed in float32 and rounded; arrays of
-    bytes are rounded as Pillow rounds them.
+    max_size: a limit for the longer side, which goes before. antialias=False, for tensors only: pixels
+    are interpolated even when shrinking, by nn.functional.interpolate. Tensors of bytes are computed in
+    float32 and rounded; arrays of bytes are rounded as Pillow rounds them.
     """
     mode = interpolation_mode(interpolation)
     _, h, w = get_dimensions(img)
@@ -365,7 +366,7 @@ def resize(
 def _resize_tensor(img: Tensor, height: int, width: int, mode: str, antialias: bool | None) -> Tensor:
     if mode not in ("nearest", "nearest-exact", "bilinear", "bicubic"):
         raise ValueError(
-            f"resize(): interpolation {mode!r} is for images and arrays; tensors take nearest, bilinear, bicubic"
+            f"resize(): {mode!r} is for images and arrays; tensors take nearest, bilinear, bicubic"
         )
     if not antialias and mode in ("bilinear", "bicubic"):
         from tinygrad6.nn import functional as F
@@ -405,7 +406,7 @@ def resized_crop(
 
 
 def rgb_to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
-    """Red, green and blue as one brightness, 0.299 R + 0.587 G + 0.114 B, repeated if three channels are wanted.
+    """Brightness, 0.299 R + 0.587 G + 0.114 B, repeated if three channels are wanted.
 
     A tensor that has one channel stays as it is, whatever is wanted, as in torchvision.
     """

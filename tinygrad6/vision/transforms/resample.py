@@ -1,9 +1,10 @@
-"""Resizing images by weighted means of the pixels that a new pixel covers: Pillow's method, and its exact numbers.
+"""Resizing images by weighted means of the pixels that a new pixel covers: Pillow's method and numbers.
 
 Each new pixel is a mean of old ones, weighted by a filter that is as wide as the new pixel when shrinking
-(antialiasing); rows and columns are done one after the other, which is two products with a matrix. For bytes Pillow
-computes with weights in units of 2^-22 and rounds after each direction: both are exact in float64. Here rows always come
-first; new versions of Pillow begin with columns where an image loses much height, which can round differently.
+(antialiasing); rows and columns are done one after the other, which is two products with a matrix. For
+bytes Pillow computes with weights in units of 2^-22 and rounds after each direction: both are exact in
+float64. Here rows always come first; new versions of Pillow begin with columns where an image loses much
+height, which can round differently.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ FILTERS: dict[str, tuple[Callable, float]] = {
 
 @functools.lru_cache(maxsize=64)
 def weights(size: int, new: int, mode: str) -> np.ndarray:
-    """The matrix (new, size), float64, whose rows are the weights of the old pixels in each new one; they sum to 1."""
+    """The matrix (new, size), float64: in each row the weights of the old pixels in a new one, sum 1."""
     function, reach = FILTERS[mode]
     scale = size / new
     stretch = max(scale, 1.0)
@@ -63,7 +64,7 @@ def weights(size: int, new: int, mode: str) -> np.ndarray:
 
 
 def resize(x: np.ndarray, height: int, width: int, mode: str, fixed: bool = False) -> np.ndarray:
-    """x (..., H, W) -> (..., height, width) by filter `mode`; `fixed`: bytes, rounded as Pillow rounds them."""
+    """x (..., H, W) -> (..., height, width) by filter `mode`; `fixed`: bytes, rounded as Pillow does."""
     for axis, new in ((-1, width), (-2, height)):
         if x.shape[axis] == new:
             continue
@@ -78,8 +79,8 @@ def resize(x: np.ndarray, height: int, width: int, mode: str, fixed: bool = Fals
 def nearest(x: np.ndarray, height: int, width: int, rule: str) -> np.ndarray:
     """x (..., H, W) -> (..., height, width), of each new pixel the old one under its corner or middle.
 
-    rule: 'corner' or 'middle', as PyTorch computes them, or 'pillow': the middles, found by adding up, whose rounding
-    errors decide where a middle falls between two pixels.
+    rule: 'corner' or 'middle', as PyTorch computes them, or 'pillow': the middles, found by adding up,
+    whose rounding errors decide where a middle falls between two pixels.
     """
     found = []
     for size, new in zip(x.shape[-2:], (height, width)):
