@@ -20,14 +20,13 @@ import os
 import sys
 import tempfile
 import time
-import zlib
 from pathlib import Path
 
 import numpy as np
 
 import tinygrad6 as torch
 
-from .lab import Lab, LabError
+from .lab import Lab, LabError, code_of
 
 NAMES = (
     "paths", "images", "equal", "activations", "initial", "batchnorm", "decay", "dropout", "validation", "search",
@@ -73,12 +72,6 @@ def plain(value):
     if isinstance(value, (list, tuple)):
         return [plain(v) for v in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def code_of(name):
-    """A checksum of the code that computes an experiment: a changed experiment is computed again."""
-    files = {"decay", "training", "lab", name} if name in ("dropout", "search") else {"training", "lab", name}
-    return zlib.crc32(b"".join((Path(__file__).parent / f"{f}.py").read_bytes() for f in sorted(files)))
 
 
 def result_file(lab, name):

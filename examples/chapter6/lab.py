@@ -2,6 +2,7 @@
 
 import os
 import sys
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +12,12 @@ from tinygrad6 import datasets
 
 class LabError(Exception):
     """Something the user can mend, said in one line."""
+
+
+def code_of(name):
+    """A checksum of the code that computes an experiment: a changed experiment is computed again."""
+    files = {"decay", "training", "lab", name} if name in ("dropout", "search") else {"training", "lab", name}
+    return zlib.crc32(b"".join((Path(__file__).parent / f"{f}.py").read_bytes() for f in sorted(files)))
 
 
 @dataclass
