@@ -136,7 +136,7 @@ VALUES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("value", VALUES, ids=lambda v: repr(v)[:25])
+@pytest.mark.parametrize("value", VALUES, ids=lambda v: repr(v).split(" at 0x")[0][:25])
 @pytest.mark.parametrize("dtype", [None, "float32", "int64", "bool", "float16", "uint8"])
 @pytest.mark.filterwarnings("ignore")
 def test_tensor_from_values(value, dtype):
