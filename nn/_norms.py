@@ -247,6 +247,10 @@ def rms_norm(
     input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None
 ) -> Tensor:
     """x / sqrt(mean(x^2) + eps) * weight over the last dimensions: Zhang and Sennrich 2019."""
+    if input.ndim < len(normalized_shape):
+        raise ValueError(
+            f"rms_norm(): Input tensor must have at least {len(normalized_shape)} dimensions, but got {input.ndim}"
+        )
     shape = _trailing("rms_norm", input, normalized_shape)
     if weight is not None and weight.array.shape != shape:
         raise RuntimeError(
