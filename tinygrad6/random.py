@@ -152,7 +152,7 @@ class Generator:
             if mean or std != 1:
                 z = z * work(std) + work(mean)
         else:
-            z = np.array([self._normal_scalar() for _ in range(n)], np.float64)
+            z = np.array(self._normal_few(n), np.float64)
             z = (z * std + mean).astype(kind)
         return z.astype(kind, copy=False).reshape(shape)
 
@@ -165,16 +165,20 @@ class Generator:
             out[-16:] = _box_muller(self._unit(16, kind).reshape(1, 16)).ravel()
         return out
 
-    def _normal_scalar(self) -> float:
-        if self._normal is not None:
-            z, self._normal = self._normal, None
-            return z
-        u1, u2 = self._unit(2, np.float64).tolist()
-        r, theta = math.sqrt(-2.0 * math.log1p(-u2)), 2.0 * math.pi * u1
-        self._normal = r * math.sin(theta)
-        return r * math.cos(theta)
-
-    # ---- integers, orders
+    def _normal_few(self, n: int) -> list[float]:
+        """n normal numbers one by one, in pairs: the second of the last pair waits for the next call."""
+        out: list[float] = []
+        if n and self._normal is not None:
+            out.append(self._normal)
+            self._normal = None
+        pairs = (n - len(out) + 1) // 2
+        u = self._unit(2 * pairs, np.float64).tolist()
+        for u1, u2 in zip(u[::2], u[1::2], strict=True):
+            r, theta = math.sqrt(-2 * math.log1p(-u2)), 2 * math.pi * u1
+            out += r * math.cos(theta), r * math.sin(theta)
+        if len(out) > n:
+            self._normal = out.pop()
+        return out
 
     def integers(
         self, shape: tuple, low: int, high: int, dtype: Any = np.int64, wide: int = 1 << 28
@@ -254,7 +258,7 @@ class Generator:
         """exp of normal numbers, drawn one by one, in float64."""
         if not std > 0:
             raise RuntimeError(f"log_normal_ expects std > 0.0, but found std={std:g}")
-        z = np.array([self._normal_scalar() for _ in range(math.prod(shape))], np.float64)
+        z = np.array(self._normal_few(math.prod(shape)), np.float64)
         return np.exp(z * std + mean).reshape(shape)
 
     def _one(self) -> float:

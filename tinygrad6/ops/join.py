@@ -130,6 +130,8 @@ def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Any = None) -> Tensor
                 f"stack expects each tensor to be equal size, but got {list(shape)} at entry 0 and {list(t.shape)} at entry {i}"
             )
     d = normal_dim(dim, len(shape) + 1)
+    if len({t.array.dtype for t in tensors}) == 1 and not (state.grad and any(t.requires_grad for t in tensors)):
+        return wrap(np.stack([t.array for t in tensors], d))  # a batch of samples, mostly
     unsqueeze = OPS["unsqueeze"].call
     return _CAT.join([unsqueeze(t, d) for t in tensors], d)
 
