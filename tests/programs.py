@@ -245,7 +245,8 @@ class Writer:
         keep = self.chance(0.5)
         names = ["sum", "mean", "logsumexp", "sum"]
         if not self.smooth:
-            names += ["amax", "amin", "var", "std"]
+            # not std: of equal numbers it is rounding noise in both libraries
+            names += ["amax", "amin", "var"]
         name = self.pick(names)
         single = [
             f"{x}.softmax({self.dim(shape)})",
