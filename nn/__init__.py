@@ -1,4 +1,5 @@
-"""Layers and models with PyTorch's names. Functions without state are in `nn.functional`, initial values in `nn.init`."""
+"""Layers and models with PyTorch's names. Functions without state are in `nn.functional`,
+initial values in `nn.init`."""
 
 if __name__ == "nn":  # imported by its folder's name from the checkout: the same module under its real name
     raise ImportError(

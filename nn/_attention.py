@@ -27,15 +27,16 @@ def scaled_dot_product_attention(
 ) -> Tensor:
     """softmax(Q K^T scale + mask) V: query (*, L, E), key (*, S, E), value (*, S, Ev) -> (*, L, Ev).
 
-    scale is 1 / sqrt(E) by default; a bool mask is True where a query may look, a float mask is added; is_causal lets
-    query i look at keys up to i. A query that may look nowhere gets zeros. enable_gqa repeats the heads of key and value
-    (*, H', S, E) to match query's (*, H, L, E). Source: Vaswani et al. 2017, equation 1.
+    scale is 1 / sqrt(E) by default; a bool mask is True where a query may look, a float mask is added;
+    is_causal lets query i look at keys up to i. A query that may look nowhere gets zeros. enable_gqa repeats
+    the heads of key and value (*, H', S, E) to match query's (*, H, L, E). Source: Vaswani et al. 2017,
+    equation 1.
     """
     name = "scaled_dot_product_attention()"
     if not query.array.dtype == key.array.dtype == value.array.dtype:
         raise RuntimeError(
-            f"{name}: Expected query, key, and value to have the same dtype, but got query.dtype: {query.dtype} "
-            f"key.dtype: {key.dtype} and value.dtype: {value.dtype} instead."
+            f"{name}: Expected query, key, and value to have the same dtype, but got query.dtype: "
+            f"{query.dtype} key.dtype: {key.dtype} and value.dtype: {value.dtype} instead."
         )
     if min(query.ndim, key.ndim, value.ndim) < 2:
         raise RuntimeError(
@@ -105,8 +106,8 @@ def _check_shapes(
     ):
         if t is not None and t.ndim not in wanted:
             raise AssertionError(
-                f"For {'batched' if query.ndim == 3 else 'unbatched'} ({query.ndim}-D) `query`, expected `{name}` to be "
-                f"{' or '.join(f'{n}-D' for n in wanted)} but found {t.ndim}-D tensor instead"
+                f"For {'batched' if query.ndim == 3 else 'unbatched'} ({query.ndim}-D) `query`, expected "
+                f"`{name}` to be {' or '.join(f'{n}-D' for n in wanted)} but found {t.ndim}-D tensor instead"
             )
     if query.ndim == 2 and attn_mask is not None and attn_mask.ndim == 3:
         expected = (num_heads, query.shape[0], key.shape[0])
@@ -120,7 +121,8 @@ def _check_shapes(
     if attn_mask is not None and key_padding_mask is not None:
         if attn_mask.array.dtype != key_padding_mask.array.dtype:
             warnings.warn(
-                "Support for mismatched key_padding_mask and attn_mask is deprecated. Use same type for both instead.",
+                "Support for mismatched key_padding_mask and attn_mask is deprecated. Use same type for both "
+                "instead.",
                 stacklevel=4,
             )
     return query.ndim == 3

@@ -27,7 +27,8 @@ def _check_p(p: float) -> None:
 
 
 def _kept(a: np.ndarray, p: float) -> np.ndarray:
-    """True with probability 1 - p for each element of a, drawn in the order in which they lie in memory, as PyTorch does."""
+    """True with probability 1 - p for each element of a, drawn in the order in which they lie in memory,
+    as PyTorch does."""
     if a.flags.c_contiguous:
         return random.default_generator.bernoulli(1 - p, a.shape)
     order = axis_order(a)
@@ -61,7 +62,8 @@ def _drop(input: Tensor, p: float, training: bool, inplace: bool, by_channel: bo
 
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """x with each element set to 0 with probability p and the others divided by 1 - p; x itself if not training.
+    """x with each element set to 0 with probability p and the others divided by 1 - p;
+    x itself if not training.
 
     Source: Srivastava et al. 2014, in the inverted form, so that nothing needs scaling in evaluation.
     """
@@ -76,15 +78,16 @@ def _by_channel(name: str, input: Tensor, p: float, training: bool, inplace: boo
         if rank == 1:
             raise RuntimeError(f"{name}: Expected {expected} input, but received a {input.ndim}D input.")
         warnings.warn(
-            f"{name}: Received a {input.ndim}-D input to {name}, which is deprecated and will result in an error in a "
-            f"future release. Use dropout instead, or {expected} inputs.",
+            f"{name}: Received a {input.ndim}-D input to {name}, which is deprecated and will result in an "
+            f"error in a future release. Use dropout instead, or {expected} inputs.",
             stacklevel=3,
         )
     if rank == 2:
         if input.ndim == 3:
             warnings.warn(
-                "dropout2d: Received a 3D input to dropout2d and assuming that channel-wise 1D dropout behavior is "
-                "desired - input is interpreted as shape (N, C, L), where C is the channel dim. Use dropout1d for that.",
+                "dropout2d: Received a 3D input to dropout2d and assuming that channel-wise 1D dropout "
+                "behavior is desired - input is interpreted as shape (N, C, L), where C is the channel dim. "
+                "Use dropout1d for that.",
                 stacklevel=3,
             )
         return _drop(input, p, training, inplace, True)
@@ -100,7 +103,10 @@ def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
 
 
 def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """dropout of whole channels of (N, C, H, W): Tompson et al. 2015. Three dimensions are taken for (N, C, L)."""
+    """dropout of whole channels of (N, C, H, W): Tompson et al. 2015.
+
+    Three dimensions are taken for (N, C, L).
+    """
     return _by_channel("dropout2d", input, p, training, inplace, 2)
 
 

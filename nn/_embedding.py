@@ -19,9 +19,9 @@ def embedding(
     scale_grad_by_freq: bool = False,
     sparse: bool = False,
 ) -> Tensor:
-    """The rows of weight (V, D) numbered by input (*): (*, D). Row padding_idx gets no gradient; max_norm shortens rows in place.
+    """The rows of weight (V, D) numbered by input (*): (*, D).
 
-    IndexError for a number outside [0, V).
+    Row padding_idx gets no gradient; max_norm shortens rows in place. IndexError for a number outside [0, V).
     """
     if sparse:
         raise NotImplementedError("embedding(): sparse gradients are not supported: leave sparse=False")
@@ -66,16 +66,16 @@ def embedding_bag(
     """Sum, mean or max of the embedding rows of each bag: input (B, n), or one vector cut at offsets."""
     if per_sample_weights is not None and per_sample_weights.array.shape != input.array.shape:
         raise ValueError(
-            f"embedding_bag: If per_sample_weights ({per_sample_weights.shape}) is not None, then it must have the same "
-            f"shape as the input ({input.shape})"
+            f"embedding_bag: If per_sample_weights ({per_sample_weights.shape}) is not None, then it must "
+            f"have the same shape as the input ({input.shape})"
         )
     if weight.ndim != 2:
         raise ValueError(f"weight has to be a 2D Tensor, but got Tensor of dimension {weight.ndim}")
     if input.ndim == 2:
         if offsets is not None:
             raise ValueError(
-                "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed length "
-                "sequences."
+                "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed "
+                "length sequences."
             )
         count, each = input.array.shape
         bags, flat = np.repeat(np.arange(count), each), input.reshape(-1)
@@ -99,15 +99,15 @@ def embedding_bag(
         )
     if per_sample_weights is not None and mode != "sum":
         raise NotImplementedError(
-            "embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for mode='sum' "
-            f"(got mode='{mode}')"
+            "embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for "
+            f"mode='sum' (got mode='{mode}')"
         )
     if offsets is not None and offsets.array.size:
         o, n = offsets.array, input.array.size
         if o[0] or o[-1] > n or (np.diff(o) < 0).any():
             raise RuntimeError(
-                f"embedding_bag(): offsets must begin with 0, not fall, and be at most {n}, the number of indices, "
-                f"got {o.tolist()}"
+                f"embedding_bag(): offsets must begin with 0, not fall, and be at most {n}, the number of "
+                f"indices, got {o.tolist()}"
             )
     if flat.array.size and not 0 <= flat.array.min() <= flat.array.max() < weight.shape[0]:
         raise RuntimeError(f"embedding_bag(): index out of range for a table of {weight.shape[0]} rows")

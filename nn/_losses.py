@@ -41,12 +41,14 @@ def _same(input: Tensor, target: Tensor, name: str) -> tuple[Tensor, Tensor]:
     """Both broadcast to one shape, with PyTorch's warning where they differ."""
     if not isinstance(target, Tensor) or not isinstance(input, Tensor):
         raise TypeError(
-            f"{name}(): input and target must be Tensors, got {type(input).__name__} and {type(target).__name__}"
+            f"{name}(): input and target must be Tensors, got {type(input).__name__} and "
+            f"{type(target).__name__}"
         )
     if input.array.shape != target.array.shape:
         warnings.warn(
-            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will likely lead to "
-            "incorrect results due to broadcasting. Please ensure they have the same size.",
+            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This "
+            "will likely lead to incorrect results due to broadcasting. Please ensure they have the same "
+            "size.",
             stacklevel=3,
         )
         input, target = NAMES["broadcast_tensors"](input, target)
@@ -151,7 +153,8 @@ def _rows(input: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
 def _check_classes(input: Tensor, target: Tensor, weight: Tensor | None, name: str) -> None:
     if not isinstance(input, Tensor) or not isinstance(target, Tensor):
         raise TypeError(
-            f"{name}(): input and target must be Tensors, got {type(input).__name__} and {type(target).__name__}"
+            f"{name}(): input and target must be Tensors, got {type(input).__name__} and "
+            f"{type(target).__name__}"
         )
     x, t = input.array.shape, target.array.shape
     if not x:
@@ -178,8 +181,8 @@ def _check_class_weights(weight: Tensor, input: Tensor, name: str) -> None:
     classes = input.array.shape[0 if input.ndim == 1 else 1]
     if weight.array.shape != (classes,):
         raise RuntimeError(
-            f"{name}: weight tensor should be defined either for all {classes} classes or no classes but got weight "
-            f"tensor of shape: {list(weight.shape)}"
+            f"{name}: weight tensor should be defined either for all {classes} classes or no classes but got "
+            f"weight tensor of shape: {list(weight.shape)}"
         )
     if weight.array.dtype != input.array.dtype:
         raise RuntimeError(f"{name}: expected weight of type {input.dtype} but found {weight.dtype}")
@@ -194,7 +197,8 @@ def nll_loss(
     reduce: Any = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """-weight[t] x[t] for log-probabilities x (N, C, *) and classes t (N, *); the mean is over the weights counted."""
+    """-weight[t] x[t] for log-probabilities x (N, C, *) and classes t (N, *);
+    the mean is over the weights counted."""
     reduction = check_reduction(reduction, size_average, reduce)
     _check_classes(input, target, weight, "nll_loss")
     rows, t = _rows(input, target)
@@ -230,9 +234,9 @@ def cross_entropy(
 ) -> Tensor:
     """-sum_c q_c log softmax(x)_c for logits x (N, C, *) or (C).
 
-    target: classes (N, *) of int64, where q is one-hot; or probabilities in x's shape. weight (C) rescales classes;
-    ignore_index leaves classes out; label_smoothing mixes q with 1 / C. IndexError for a class out of range,
-    RuntimeError for the wrong shape or type.
+    target: classes (N, *) of int64, where q is one-hot; or probabilities in x's shape. weight (C) rescales
+    classes; ignore_index leaves classes out; label_smoothing mixes q with 1 / C. IndexError for a class out
+    of range, RuntimeError for the wrong shape or type.
     """
     reduction = check_reduction(reduction, size_average, reduce)
     if isinstance(input, Tensor) and isinstance(target, Tensor) and weight is None and label_smoothing == 0.0:
@@ -241,8 +245,8 @@ def cross_entropy(
             return _entropy_rows(input, target, ignore_index, reduction)
     if not isinstance(input, Tensor) or not isinstance(target, Tensor):
         raise TypeError(
-            f"cross_entropy_loss(): argument '{'target' if isinstance(input, Tensor) else 'input'}' must be Tensor, "
-            f"not {type(target if isinstance(input, Tensor) else input).__name__}"
+            f"cross_entropy_loss(): argument '{'target' if isinstance(input, Tensor) else 'input'}' must be "
+            f"Tensor, not {type(target if isinstance(input, Tensor) else input).__name__}"
         )
     if not 0.0 <= label_smoothing <= 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
@@ -307,8 +311,8 @@ def binary_cross_entropy(
     reduction = check_reduction(reduction, size_average, reduce)
     if input.array.shape != target.array.shape:
         raise ValueError(
-            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is deprecated. "
-            "Please ensure they have the same size."
+            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is "
+            "deprecated. Please ensure they have the same size."
         )
     p = input.array
     if target.array.dtype != p.dtype:
@@ -346,8 +350,8 @@ def binary_cross_entropy_with_logits(
         raise ValueError(f"Target size ({target.shape}) must be the same as input size ({input.shape})")
     if target.array.dtype.kind != "f":
         raise RuntimeError(
-            f"binary_cross_entropy_with_logits: result type Float can't be cast to the target's type {target.dtype}: "
-            "use target.float()"
+            "binary_cross_entropy_with_logits: result type Float can't be cast to the target's type "
+            f"{target.dtype}: use target.float()"
         )
     if pos_weight is None:
         loss = OPS["logits_entropy"].call(input, target)
@@ -369,12 +373,13 @@ def kl_div(
     reduction: str = "mean",
     log_target: bool = False,
 ) -> Tensor:
-    """y (log y - x) for log-probabilities x, 0 where y is 0; reduction "batchmean" divides the sum by the batch size."""
+    """y (log y - x) for log-probabilities x, 0 where y is 0;
+    reduction "batchmean" divides the sum by the batch size."""
     batchmean = reduction == "batchmean"
     if reduction == "mean" and size_average is None and reduce is None:
         warnings.warn(
-            "reduction: 'mean' divides the total loss by both the batch size and the support size. 'batchmean' divides "
-            "only by the batch size, and aligns with the KL div math definition.",
+            "reduction: 'mean' divides the total loss by both the batch size and the support size. "
+            "'batchmean' divides only by the batch size, and aligns with the KL div math definition.",
             stacklevel=2,
         )
     reduction = check_reduction("sum" if batchmean else reduction, size_average, reduce)
@@ -429,8 +434,8 @@ def gaussian_nll_loss(
             var = var.unsqueeze(-1)
         elif input.ndim != var.ndim or [v for x, v in zip(input.shape, var.shape) if x != v] != [1]:
             raise ValueError(
-                f"var is of incorrect size: expected {list(input.shape)}, one dimension of it 1, or the last one left "
-                f"out; got {list(var.shape)}"
+                f"var is of incorrect size: expected {list(input.shape)}, one dimension of it 1, or the last "
+                f"one left out; got {list(var.shape)}"
             )
     # the gradient passes as if it were var
     with_floor = var + wrap(np.maximum(eps - var.array, 0).astype(var.array.dtype))
@@ -447,11 +452,13 @@ def ctc_loss(
     reduction: str = "mean",
     zero_infinity: bool = False,
 ) -> Tensor:
-    """-log of the probability of labels under log-probabilities (T, N, C), summed over alignments: Graves et al. 2006.
+    """-log of the probability of labels under log-probabilities (T, N, C), summed over alignments:
+    Graves et al. 2006.
 
-    targets: (N, S) padded, or all labels in one vector; input_lengths and target_lengths (N), as tensors or ints; without
-    N for one sequence. Classes in [0, C) but `blank`. Infinite where no alignment exists, or 0 if zero_infinity. "mean"
-    divides each loss by its target's length first. The gradient is PyTorch's: that of the logits before log_softmax.
+    targets: (N, S) padded, or all labels in one vector; input_lengths and target_lengths (N), as tensors or
+    ints; without N for one sequence. Classes in [0, C) but `blank`. Infinite where no alignment exists, or 0
+    if zero_infinity. "mean" divides each loss by its target's length first. The gradient is PyTorch's: that
+    of the logits before log_softmax.
     """
     check_reduction(reduction)
     name = "ctc_loss()"
@@ -561,8 +568,8 @@ def cosine_embedding_loss(
         raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
     if input1.ndim != target.ndim + 1 or input2.ndim != target.ndim + 1:
         raise RuntimeError(
-            f"{target.ndim}D target tensor expects {target.ndim + 1}D input tensors, but found inputs with sizes "
-            f"{list(input1.shape)} and {list(input2.shape)}."
+            f"{target.ndim}D target tensor expects {target.ndim + 1}D input tensors, but found inputs with "
+            f"sizes {list(input1.shape)} and {list(input2.shape)}."
         )
     dots = (input1 * input2).sum(-1)
     sizes = [(x * x).sum(-1) + 1e-12 for x in (input1, input2)]
@@ -616,8 +623,8 @@ def multi_margin_loss(
     n, classes = rows.array.shape
     if target.array.size != n or target.ndim > 1:
         raise RuntimeError(
-            f"multi_margin_loss: target tensor should be 1-D with size equal to the batch size. Expected target size "
-            f"[{n}], but got {list(target.shape)}. Input has shape {list(input.shape)}."
+            "multi_margin_loss: target tensor should be 1-D with size equal to the batch size. Expected "
+            f"target size [{n}], but got {list(target.shape)}. Input has shape {list(input.shape)}."
         )
     if target.array.dtype != np.int64:
         raise RuntimeError(f"multi_margin_loss: expected target of type int64 but found {target.dtype}")
@@ -640,7 +647,8 @@ def _matrix(input: Tensor, name: str) -> Tensor:
     """input (N, C) or (C) as a matrix."""
     if input.ndim > 2 or input.ndim and not input.shape[-1]:
         raise RuntimeError(
-            f"{name}: Expected non-empty vector or matrix with optional 0-dim batch size, but got: {list(input.shape)}"
+            f"{name}: Expected non-empty vector or matrix with optional 0-dim batch size, but got: "
+            f"{list(input.shape)}"
         )
     return input if input.ndim == 2 else input.reshape(1, -1)
 
@@ -648,7 +656,8 @@ def _matrix(input: Tensor, name: str) -> Tensor:
 def multilabel_margin_loss(
     input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
 ) -> Tensor:
-    """sum over labels y and non-labels i of max(0, 1 - x[y] + x[i]) / C, reduced; labels end at the first -1."""
+    """sum over labels y and non-labels i of max(0, 1 - x[y] + x[i]) / C, reduced;
+    labels end at the first -1."""
     reduction = check_reduction(reduction, size_average, reduce)
     rows = _matrix(input, "multilabel_margin_loss")
     if target.array.shape != input.array.shape:
@@ -684,7 +693,10 @@ def triplet_margin_loss(
     reduce: Any = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """max(0, d(a, p) - d(a, n) + margin), reduced; swap takes the smaller of d(a, n) and d(p, n). Balntas et al. 2016."""
+    """max(0, d(a, p) - d(a, n) + margin), reduced; swap takes the smaller of d(a, n) and d(p, n).
+
+    Balntas et al. 2016.
+    """
     from .functional import pairwise_distance
 
     def distance(x: Tensor, y: Tensor) -> Tensor:
@@ -713,8 +725,8 @@ def triplet_margin_with_distance_loss(
         raise ValueError(f"margin must be greater than 0, got {margin}")
     if not anchor.ndim == positive.ndim == negative.ndim:
         raise RuntimeError(
-            "The anchor, positive, and negative tensors are expected to have the same number of dimensions, but got: "
-            f"anchor {anchor.ndim}D, positive {positive.ndim}D, and negative {negative.ndim}D inputs"
+            "The anchor, positive, and negative tensors are expected to have the same number of dimensions, "
+            f"but got: anchor {anchor.ndim}D, positive {positive.ndim}D, and negative {negative.ndim}D inputs"
         )
     check_reduction(reduction)
     distance = pairwise_distance if distance_function is None else distance_function

@@ -32,8 +32,8 @@ def _channels(
     for t in (mean, var, *affine):
         if t is not None and t.array.dtype != kind and kind != np.float16:
             raise RuntimeError(
-                f"{name}: mixed dtype (CPU): all inputs must share same datatype, got an input of {input.dtype} and "
-                f"parameters or statistics of {t.dtype}"
+                f"{name}: mixed dtype (CPU): all inputs must share same datatype, got an input of "
+                f"{input.dtype} and parameters or statistics of {t.dtype}"
             )
     return input.array.shape[1]
 
@@ -67,9 +67,9 @@ def batch_norm(
 ) -> Tensor:
     """(x - mean) / sqrt(var + eps) * weight + bias for each channel of input (N, C, *).
 
-    In training the statistics are the batch's (the variance biased), and the running ones move towards them by
-    momentum (towards the unbiased variance); else the running ones are used. ValueError for one value per channel.
-    Source: Ioffe and Szegedy 2015, algorithm 1.
+    In training the statistics are the batch's (the variance biased), and the running ones move towards them
+    by momentum (towards the unbiased variance); else the running ones are used. ValueError for one value per
+    channel. Source: Ioffe and Szegedy 2015, algorithm 1.
     """
     x = input.array
     channels = _channels(input, "batch_norm", running_mean, running_var, weight, bias)
@@ -108,13 +108,13 @@ def _trailing(name: str, input: Tensor, normalized_shape: Sequence[int]) -> tupl
     shape = tuple(normalized_shape)
     if not shape:
         raise RuntimeError(
-            f"Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element, but got "
-            f"normalized_shape = {list(shape)}"
+            "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element, "
+            f"but got normalized_shape = {list(shape)}"
         )
     if input.array.shape[-len(shape) :] != shape:
         raise RuntimeError(
-            f"Given normalized_shape={list(shape)}, expected input with shape [*, {', '.join(map(str, shape))}], but got "
-            f"input of size{list(input.shape)}"
+            f"Given normalized_shape={list(shape)}, expected input with shape [*, "
+            f"{', '.join(map(str, shape))}], but got input of size{list(input.shape)}"
         )
     if input.array.dtype.kind != "f":
         raise NotImplementedError(f'"{name}" not implemented for {input.dtype}: use input.float()')
@@ -136,12 +136,13 @@ def layer_norm(
     for name, t in (("weight", weight), ("bias", bias)):
         if t is not None and t.array.shape != shape:
             raise RuntimeError(
-                f"Expected {name} to be of same shape as normalized_shape, but got {name} of shape {list(t.shape)} and "
-                f"normalized_shape = {list(shape)}"
+                f"Expected {name} to be of same shape as normalized_shape, but got {name} of shape "
+                f"{list(t.shape)} and normalized_shape = {list(shape)}"
             )
         if t is not None and t.array.dtype != input.array.dtype and input.array.dtype != np.float16:
             raise RuntimeError(
-                f"layer_norm: mixed dtype (CPU): expect parameter to have scalar type of {input.dtype}, got {t.dtype}"
+                f"layer_norm: mixed dtype (CPU): expect parameter to have scalar type of {input.dtype}, got "
+                f"{t.dtype}"
             )
     n, kind = math.prod(shape), input.array.dtype
     if not input.array.size:
@@ -168,7 +169,8 @@ def group_norm(
     bias: Tensor | None = None,
     eps: float = 1e-5,
 ) -> Tensor:
-    """Each of num_groups groups of channels of each sample of input (N, C, *) normalized by itself: Wu and He 2018."""
+    """Each of num_groups groups of channels of each sample of input (N, C, *) normalized by itself:
+    Wu and He 2018."""
     if input.ndim < 2:
         raise RuntimeError(f"Expected at least 2 dimensions for input tensor but received {input.ndim}")
     n, c = input.array.shape[:2]
@@ -186,8 +188,8 @@ def group_norm(
     for name, t in (("weight", weight), ("bias", bias)):
         if t is not None and t.array.shape != (c,):
             raise RuntimeError(
-                f"Expected {name} to be a vector of size equal to the number of channels in input, but got {name} of "
-                f"shape {list(t.shape)} and input of shape {list(input.shape)}"
+                f"Expected {name} to be a vector of size equal to the number of channels in input, but got "
+                f"{name} of shape {list(t.shape)} and input of shape {list(input.shape)}"
             )
     _channels(input, "group_norm", None, None, weight, bias)
     return _grouped(input, num_groups, weight, bias, eps)
@@ -249,13 +251,14 @@ def rms_norm(
     """x / sqrt(mean(x^2) + eps) * weight over the last dimensions: Zhang and Sennrich 2019."""
     if input.ndim < len(normalized_shape):
         raise ValueError(
-            f"rms_norm(): Input tensor must have at least {len(normalized_shape)} dimensions, but got {input.ndim}"
+            f"rms_norm(): Input tensor must have at least {len(normalized_shape)} dimensions, but got "
+            f"{input.ndim}"
         )
     shape = _trailing("rms_norm", input, normalized_shape)
     if weight is not None and weight.array.shape != shape:
         raise RuntimeError(
-            f"Expected weight to be of same shape as normalized_shape, but got weight of shape {list(weight.shape)} and "
-            f"normalized_shape = {list(shape)}"
+            "Expected weight to be of same shape as normalized_shape, but got weight of shape "
+            f"{list(weight.shape)} and normalized_shape = {list(shape)}"
         )
     dims = tuple(range(-len(shape), 0))
     if not input.array.size:

@@ -1,7 +1,8 @@
 """The state of a module tree by name: state_dict and load_state_dict, a base class of Module.
 
-Loading plans, then acts: every module of the tree says what it would copy and what is wrong, and only when nothing is
-wrong anywhere are the copies made. So a load_state_dict that raises has changed nothing, and it names all problems.
+Loading plans, then acts: every module of the tree says what it would copy and what is wrong, and only when
+nothing is wrong anywhere are the copies made. So a load_state_dict that raises has changed nothing, and it
+names all problems.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ class Stateful:
     _hooks: dict[str, dict] | None
 
     def _own_state(self) -> Iterator[tuple[str, Tensor]]:
-        """This module's own parameters, then its persistent buffers, by name; those that are None left out."""
+        """This module's own parameters, then its persistent buffers, by name;
+        those that are None left out."""
         own = self.__dict__
         for name in self._names["parameters"]:
             if own[name] is not None:
@@ -109,7 +111,8 @@ class Stateful:
         unexpected_keys: list,
         error_msgs: list,
     ) -> None:
-        """Plan this module's own entries (copy them at once if called from elsewhere); subclasses may extend it."""
+        """Plan this module's own entries (copy them at once if called from elsewhere);
+        subclasses may extend it."""
         told = (state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
         for hook, with_module in (self._hooks or {}).get("load_pre", {}).values():
             hook(self, *told) if with_module else hook(*told)
@@ -148,10 +151,11 @@ class Stateful:
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
     ) -> Any:
-        """Copy a state_dict into this module (or take its tensors, if assign); returns (missing_keys, unexpected_keys).
+        """Copy a state_dict into this module (or take its tensors, if assign);
+        returns (missing_keys, unexpected_keys).
 
-        RuntimeError that names every missing, unexpected and misshapen key; the module is then as it was. Without
-        `strict`, missing and unexpected keys are only reported.
+        RuntimeError that names every missing, unexpected and misshapen key; the module is then as it was.
+        Without `strict`, missing and unexpected keys are only reported.
         """
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
@@ -178,8 +182,8 @@ class Stateful:
             for hook, module in after:
                 if hook(module, result) is not None:
                     raise RuntimeError(
-                        "hooks registered with register_load_state_dict_post_hook must change the keys in place "
-                        "and return None"
+                        "hooks registered with register_load_state_dict_post_hook must change the keys in "
+                        "place and return None"
                     )
             after.clear()
 
@@ -207,8 +211,8 @@ def _mismatch(key: str, have: Tensor, given: Any) -> str | None:
     """What stands against copying `given` into `have`, or None."""
     if not isinstance(given, Tensor):
         return (
-            f'While copying the parameter named "{key}", expected torch.Tensor or Tensor-like object from checkpoint '
-            f"but received {type(given)}"
+            f'While copying the parameter named "{key}", expected torch.Tensor or Tensor-like object from '
+            f"checkpoint but received {type(given)}"
         )
     if is_lazy(have):
         return None

@@ -1,4 +1,5 @@
-"""Modules that are a function with its settings kept, made from one line each: most activations and losses."""
+"""Modules that are a function with its settings kept, made from one line each:
+most activations and losses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Activations as modules. Each class is its function with its settings kept: made from one table where that is all."""
+"""Activations as modules. Each class is its function with its settings kept:
+made from one table where that is all."""
 
 from __future__ import annotations
 
@@ -110,7 +111,8 @@ class PReLU(Module):
 
 
 class RReLU(Module):
-    """x where x > 0, else a x with a drawn from U(lower, upper) in training, their mean in evaluation (Xu et al. 2015)."""
+    """x where x > 0, else a x with a drawn from U(lower, upper) in training,
+    their mean in evaluation (Xu et al. 2015)."""
 
     def __init__(self, lower: float = 1.0 / 8, upper: float = 1.0 / 3, inplace: bool = False) -> None:
         super().__init__()

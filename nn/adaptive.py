@@ -23,11 +23,12 @@ class _ASMoutput(NamedTuple):
 
 
 class AdaptiveLogSoftmaxWithLoss(Module):
-    """log p of classes sorted by falling frequency: input (N, in_features) or (in_features), target (N) or ().
+    """log p of classes sorted by falling frequency:
+    input (N, in_features) or (in_features), target (N) or ().
 
-    The head has the classes below cutoffs[0] and one more for each cluster; cluster i has the classes from cutoffs[i] to
-    cutoffs[i + 1], through a layer of in_features / div_value^(i+1). Returns (output, loss): log p of each target, and minus
-    their mean. Source: Grave et al. 2017.
+    The head has the classes below cutoffs[0] and one more for each cluster; cluster i has the classes from
+    cutoffs[i] to cutoffs[i + 1], through a layer of in_features / div_value^(i+1). Returns (output, loss):
+    log p of each target, and minus their mean. Source: Grave et al. 2017.
     """
 
     def __init__(
@@ -51,8 +52,8 @@ class AdaptiveLogSoftmaxWithLoss(Module):
             or any(int(c) != c for c in cuts)
         ):
             raise ValueError(
-                "cutoffs should be a sequence of unique, positive integers sorted in an increasing order, where each value "
-                f"is between 1 and n_classes-1, got {cuts} for {n_classes} classes"
+                "cutoffs should be a sequence of unique, positive integers sorted in an increasing order, "
+                f"where each value is between 1 and n_classes-1, got {cuts} for {n_classes} classes"
             )
         self.in_features, self.n_classes, self.cutoffs = in_features, n_classes, [*cuts, n_classes]
         self.div_value, self.head_bias = div_value, head_bias
@@ -82,16 +83,16 @@ class AdaptiveLogSoftmaxWithLoss(Module):
             raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
         if input_.ndim != target_.ndim + 1:
             raise RuntimeError(
-                f"{target_.ndim}D target tensor expects {target_.ndim + 1}D input tensors, but found inputs with size "
-                f"{input_.shape}"
+                f"{target_.ndim}D target tensor expects {target_.ndim + 1}D input tensors, but found inputs "
+                f"with size {input_.shape}"
             )
         if target_.ndim and input_.shape[0] != target_.shape[0]:
             raise RuntimeError("Input and target should have the same size in the batch dimension.")
         x, t = (input_, target_.array) if target_.ndim else (input_.unsqueeze(0), target_.array.reshape(1))
         if t.size and not 0 <= t.min() <= t.max() < self.n_classes:
             raise RuntimeError(
-                f"Target values should be in [0, {self.n_classes - 1}], but values in range [{t.min()}, {t.max()}] were "
-                "found."
+                f"Target values should be in [0, {self.n_classes - 1}], but values in range [{t.min()}, "
+                f"{t.max()}] were found."
             )
         cluster = np.searchsorted(self.cutoffs, t, "right")  # 0 is the head itself
         entry = np.where(cluster, self.shortlist_size + cluster - 1, t)

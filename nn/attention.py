@@ -27,8 +27,9 @@ class NonDynamicallyQuantizableLinear(Linear):
 class MultiheadAttention(Module):
     """Concatenated heads softmax(Q_h K_h^T / sqrt(d)) V_h, projected: Vaswani et al. 2017, section 3.2.2.
 
-    query (L, N, E), key (S, N, kdim), value (S, N, vdim), or batch first, or without N; returns (L, N, E) and, if
-    need_weights, the attention weights (N, L, S), averaged over heads by default. E must be divisible by num_heads.
+    query (L, N, E), key (S, N, kdim), value (S, N, vdim), or batch first, or without N; returns (L, N, E)
+    and, if need_weights, the attention weights (N, L, S), averaged over heads by default. E must be divisible
+    by num_heads.
     """
 
     def __init__(
@@ -47,7 +48,8 @@ class MultiheadAttention(Module):
     ) -> None:
         if embed_dim <= 0 or num_heads <= 0:
             raise ValueError(
-                f"embed_dim and num_heads must be greater than 0, got embed_dim={embed_dim} and num_heads={num_heads} instead"
+                f"embed_dim and num_heads must be greater than 0, got embed_dim={embed_dim} and "
+                f"num_heads={num_heads} instead"
             )
         super().__init__()
         self.embed_dim, self.num_heads, self.dropout, self.batch_first = (
@@ -149,7 +151,8 @@ def _activation(activation: str | Callable[[Tensor], Tensor]) -> Callable[[Tenso
 
 
 class TransformerEncoderLayer(Module):
-    """Self-attention, then a two-layer perceptron, each with dropout, residual and LayerNorm (before it if norm_first).
+    """Self-attention, then a two-layer perceptron, each with dropout,
+    residual and LayerNorm (before it if norm_first).
 
     src (S, N, d_model), or (N, S, d_model) if batch_first. Source: Vaswani et al. 2017, section 3.1.
     """
@@ -204,7 +207,8 @@ class TransformerEncoderLayer(Module):
 
 
 class TransformerDecoderLayer(Module):
-    """Self-attention, attention to the memory, then a two-layer perceptron, each with dropout, residual and LayerNorm."""
+    """Self-attention, attention to the memory, then a two-layer perceptron, each with dropout,
+    residual and LayerNorm."""
 
     def __init__(
         self,
@@ -279,8 +283,8 @@ def _clones(layer: Module, n: int) -> ModuleList:
 class TransformerEncoder(Module):
     """num_layers copies of an encoder layer, one after another, and an optional final norm.
 
-    enable_nested_tensor and mask_check are about a shortcut that PyTorch takes in evaluation and which sets what is
-    padding to 0; there is none here, and no warning where PyTorch says that it cannot be taken.
+    enable_nested_tensor and mask_check are about a shortcut that PyTorch takes in evaluation and which sets
+    what is padding to 0; there is none here, and no warning where PyTorch says that it cannot be taken.
     """
 
     def __init__(

@@ -64,7 +64,8 @@ class _Listing(Module):
         """Add modules at the end."""
         if not isinstance(modules, Iterable):
             raise TypeError(
-                f"{type(self).__name__}.extend should be called with an iterable, but got {type(modules).__name__}"
+                f"{type(self).__name__}.extend should be called with an iterable, but got "
+                f"{type(modules).__name__}"
             )
         for m in list(modules):
             self.append(m)
@@ -87,7 +88,10 @@ class _Listing(Module):
 
 
 class Sequential(_Listing):
-    """Modules applied one after another: Sequential(a, b)(x) = b(a(x)). Takes modules or an ordered dict of them."""
+    """Modules applied one after another: Sequential(a, b)(x) = b(a(x)).
+
+    Takes modules or an ordered dict of them.
+    """
 
     def __init__(self, *args: Any) -> None:
         super().__init__()
@@ -223,7 +227,8 @@ class ModuleDict(Module):
         """Add modules from a mapping or from (name, module) pairs."""
         if not isinstance(modules, Iterable):
             raise TypeError(
-                f"ModuleDict.update should be called with an iterable of key/value pairs, but got {type(modules).__name__}"
+                "ModuleDict.update should be called with an iterable of key/value pairs, but got "
+                f"{type(modules).__name__}"
             )
         for key, m in modules.items() if isinstance(modules, (Mapping, ModuleDict)) else modules:
             self[key] = m
@@ -296,7 +301,8 @@ class ParameterDict(Module):
     def _name(key: Any) -> str:
         if not isinstance(key, str):
             raise TypeError(
-                f"Index given to ParameterDict cannot be used as a key as it is not a string (type is {type(key).__name__})"
+                "Index given to ParameterDict cannot be used as a key as it is not a string (type is "
+                f"{type(key).__name__})"
             )
         return key
 
@@ -392,4 +398,7 @@ def _shown(p: Any, old: bool = False) -> str:
     if not isinstance(p, Tensor):
         return f"Object of type: {type(p).__name__}"
     size = "x".join(map(str, p.shape))
-    return f"{'Parameter' if isinstance(p, Parameter) else 'Tensor'} containing: [{p.type() if old else p.dtype} of size {size}]"
+    return (
+        f"{'Parameter' if isinstance(p, Parameter) else 'Tensor'} containing: "
+        f"[{p.type() if old else p.dtype} of size {size}]"
+    )

@@ -1,4 +1,5 @@
-"""Dropout in its forms: in training elements or channels are set to zero at random; in evaluation nothing happens."""
+"""Dropout in its forms: in training elements or channels are set to zero at random;
+in evaluation nothing happens."""
 
 from __future__ import annotations
 

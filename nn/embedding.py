@@ -51,7 +51,8 @@ class _Table(Module):
 
 
 class Embedding(_Table):
-    """The rows of a learned table (num_embeddings, embedding_dim) numbered by an integer tensor (*): (*, embedding_dim)."""
+    """The rows of a learned table (num_embeddings, embedding_dim) numbered by an integer tensor (*):
+    (*, embedding_dim)."""
 
     def __init__(
         self,
@@ -129,7 +130,8 @@ class Embedding(_Table):
 
 
 class EmbeddingBag(_Table):
-    """Sums, means or maxima of the rows of bags of numbers: input (B, n), or a vector and the offsets where bags begin."""
+    """Sums, means or maxima of the rows of bags of numbers:
+    input (B, n), or a vector and the offsets where bags begin."""
 
     def __init__(
         self,

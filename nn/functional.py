@@ -1,4 +1,5 @@
-"""The functions behind the layers, with PyTorch's names and signatures: each checks its arguments and calls ops.
+"""The functions behind the layers, with PyTorch's names and signatures:
+each checks its arguments and calls ops.
 
 They keep no state and read no training flag; what is random draws from the default generator as PyTorch does.
 """
@@ -292,7 +293,8 @@ def rrelu(
     training: bool = False,
     inplace: bool = False,
 ) -> Tensor:
-    """x where x > 0, else a x with a drawn from U(lower, upper) for each element, or the mean of both in evaluation."""
+    """x where x > 0, else a x with a drawn from U(lower, upper) for each element,
+    or the mean of both in evaluation."""
     _floating(input, "rrelu")
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
@@ -337,7 +339,8 @@ def _softmax_dim(name: str, dim: int | None, ndim: int) -> int:
     if dim is not None:
         return dim
     warnings.warn(
-        f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an argument.",
+        f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an "
+        "argument.",
         stacklevel=3,
     )
     return 0 if ndim in (0, 1, 3) else 1
@@ -361,7 +364,8 @@ def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: 
 def gumbel_softmax(
     logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1
 ) -> Tensor:
-    """softmax((x + Gumbel noise) / tau) along dim; as one-hot with the soft gradient if hard: Jang et al. 2017."""
+    """softmax((x + Gumbel noise) / tau) along dim;
+    as one-hot with the soft gradient if hard: Jang et al. 2017."""
     noise = -create.empty_like(logits).exponential_().log()
     soft = softmax((logits + noise) / tau, dim)
     if not hard:

@@ -1,7 +1,7 @@
 """Hooks of modules: registering them (a base class of Module), and a call with them.
 
-The full backward hooks work by two identity functions, around the inputs and around the outputs of the module: backward
-passes through them, and there the gradients of all inputs, or of all outputs, are together.
+The full backward hooks work by two identity functions, around the inputs and around the outputs of the
+module: backward passes through them, and there the gradients of all inputs, or of all outputs, are together.
 """
 
 from __future__ import annotations
@@ -66,11 +66,13 @@ class Hooked:
     def register_full_backward_pre_hook(
         self, hook: Callable[..., Any], prepend: bool = False
     ) -> RemovableHandle:
-        """Call hook(module, grad_output) when the gradients of the outputs are known; a result replaces them."""
+        """Call hook(module, grad_output) when the gradients of the outputs are known;
+        a result replaces them."""
         return self._register("backward_pre", hook, prepend)
 
     def register_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call hook(module, state_dict, prefix, metadata) at the end of state_dict; it may change the dict in place."""
+        """Call hook(module, state_dict, prefix, metadata) at the end of state_dict;
+        it may change the dict in place."""
         return self._register("state", (hook, True))
 
     def _register_state_dict_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
@@ -81,7 +83,8 @@ class Hooked:
         return self._register("state_pre", hook)
 
     def register_load_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call hook(module, state_dict, prefix, metadata, strict, missing, unexpected, errors) before loading."""
+        """Call hook(module, state_dict, prefix, metadata, strict, missing, unexpected, errors)
+        before loading."""
         return self._register("load_pre", (hook, True))
 
     def _register_load_state_dict_pre_hook(
@@ -115,8 +118,8 @@ class _Outputs(Function):
             for hook in list((ctx.module._hooks or {}).get("backward", {}).values()):
                 if hook(ctx.module, ctx.seen["none"], grads) is not None:
                     raise RuntimeError(
-                        "Backward hook for Modules where no input requires gradient should always return None or "
-                        "None for all gradients."
+                        "Backward hook for Modules where no input requires gradient should always return "
+                        "None or None for all gradients."
                     )
         return (None, None, *[grads[i] for i in ctx.seen["out_places"]])
 
@@ -174,7 +177,8 @@ def call_with_hooks(module: Any, args: tuple, kwargs: dict) -> Any:
         if with_kwargs:
             if not (isinstance(answer, tuple) and len(answer) == 2):
                 raise RuntimeError(
-                    f"forward pre-hook must return None or a tuple of (new_args, new_kwargs), but got {answer}."
+                    "forward pre-hook must return None or a tuple of (new_args, new_kwargs), but got "
+                    f"{answer}."
                 )
             args, kwargs = answer
         else:
@@ -207,8 +211,8 @@ def _watched(module: Any, result: Any, seen: dict) -> Any:
     """The outputs, with backward's attention drawn to those that are tensors."""
     if not isinstance(result, (Tensor, tuple)):
         warnings.warn(
-            "For backward hooks to be called, module output should be a Tensor or a tuple of Tensors but received "
-            f"{type(result)}",
+            "For backward hooks to be called, module output should be a Tensor or a tuple of Tensors but "
+            f"received {type(result)}",
             stacklevel=4,
         )
         return result

@@ -16,7 +16,8 @@ from tinygrad6.tensor import Tensor
 
 
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
-    """The factor by which a nonlinearity's initial standard deviation is scaled: sqrt(2) for relu, 5/3 for tanh, ..."""
+    """The factor by which a nonlinearity's initial standard deviation is scaled:
+    sqrt(2) for relu, 5/3 for tanh, ..."""
     linear = (
         "linear",
         "conv1d",
@@ -85,7 +86,8 @@ def trunc_normal_(
 ) -> Tensor:
     """Fill with N(mean, std^2) limited to [a, b]: what falls outside is drawn again.
 
-    Where [a, b] holds less than 0.3 of the distribution, uniform numbers in it are accepted in proportion to its density.
+    Where [a, b] holds less than 0.3 of the distribution, uniform numbers in it are accepted in proportion to
+    its density.
     """
 
     def cdf(x: float) -> float:
@@ -93,7 +95,8 @@ def trunc_normal_(
 
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn(
-            "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be incorrect.",
+            "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be "
+            "incorrect.",
             stacklevel=2,
         )
     x = tensor.array
@@ -198,7 +201,10 @@ def kaiming_normal_(
     nonlinearity: str = "leaky_relu",
     generator: Generator | None = None,
 ) -> Tensor:
-    """Fill with N(0, s^2), s = gain / sqrt(fan): He et al. 2015. With nonlinearity="relu" the book's N(0, 2/n)."""
+    """Fill with N(0, s^2), s = gain / sqrt(fan): He et al. 2015.
+
+    With nonlinearity="relu" the book's N(0, 2/n).
+    """
     if not tensor.array.size:
         warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=2)
         return tensor
@@ -208,7 +214,8 @@ def kaiming_normal_(
 def lecun_normal_(tensor: Tensor, generator: Generator | None = None) -> Tensor:
     """Fill with N(0, 1/fan_in): LeCun et al. 1998; what the book's chapter 6 calls Xavier's initial values.
 
-    Not in PyTorch. Its xavier_normal_ averages fan_in and fan_out; the book's "He" is kaiming_normal_(nonlinearity="relu").
+    Not in PyTorch. Its xavier_normal_ averages fan_in and fan_out; the book's "He" is
+    kaiming_normal_(nonlinearity="relu").
     """
     return normal_(tensor, 0.0, 1 / math.sqrt(_fans(tensor)[0]), generator)
 

@@ -1,7 +1,8 @@
-"""Lazy modules: the sizes of the input come with the first input. Then they are the plain modules they stand for.
+"""Lazy modules: the sizes of the input come with the first input.
 
-The one clever thing: at its first call a lazy module gives its parameters their shapes, draws their values, and changes its
-own class to `cls_to_become`. From then on nothing in it is lazy, and calls cost what they always cost.
+Then they are the plain modules they stand for. The one clever thing: at its first call a lazy module gives
+its parameters their shapes, draws their values, and changes its own class to `cls_to_become`. From then on
+nothing in it is lazy, and calls cost what they always cost.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ from .parameter import UninitializedBuffer, UninitializedParameter, is_lazy
 class LazyModuleMixin:
     """To be put before a Module class whose parameters are to wait for the first input.
 
-    Make them UninitializedParameter in __init__ and define initialize_parameters(*args), which is called with the first
-    input and must materialize them all; `cls_to_become`, if given, is the class of the module from then on. Before that
-    call its parameters have no values: cast the network first, make the optimizer after.
+    Make them UninitializedParameter in __init__ and define initialize_parameters(*args), which is called with
+    the first input and must materialize them all; `cls_to_become`, if given, is the class of the module from
+    then on. Before that call its parameters have no values: cast the network first, make the optimizer after.
     """
 
     cls_to_become: type[Module] | None = None
@@ -53,7 +54,8 @@ class LazyModuleMixin:
 
 
 class _Lazy(LazyModuleMixin):
-    """A plain class made with 0 in the place of its first argument, its parameters then left without shapes."""
+    """A plain class made with 0 in the place of its first argument,
+    its parameters then left without shapes."""
 
     _waits_for = ""  # that argument
 
@@ -71,7 +73,8 @@ class _Lazy(LazyModuleMixin):
             super().reset_parameters()  # type: ignore[misc]
 
     def _materialize(self, size: int, **shapes: tuple) -> None:
-        """Set what was waited for, and give the named parameters and buffers their shapes and first values."""
+        """Set what was waited for, and give the named parameters and buffers their shapes and first
+        values."""
         self.__dict__[self._waits_for] = size
         if self.has_uninitialized_params():
             for name, shape in shapes.items():
@@ -111,8 +114,8 @@ class _LazyConv(_Lazy):
         n = module.rank
         if input.ndim not in (n + 1, n + 2):
             raise RuntimeError(
-                f"Expected {n + 1}D (unbatched) or {n + 2}D (batched) input to {type(self).__name__}, but got input of "
-                f"size: {input.shape}"
+                f"Expected {n + 1}D (unbatched) or {n + 2}D (batched) input to {type(self).__name__}, but "
+                f"got input of size: {input.shape}"
             )
         first, second = module.out_channels, input.shape[-1 - n]
         if second % module.groups:
@@ -147,7 +150,10 @@ class _LazyNorm(_Lazy):
 
 def _lazy(mixin: type, plain: type[Module]) -> Any:
     """The lazy form of a class."""
-    doc = f"{plain.__name__} that takes its number of channels from the first input, and is a {plain.__name__} then."
+    doc = (
+        f"{plain.__name__} that takes its number of channels from the first input, and is a "
+        f"{plain.__name__} then."
+    )
     return type(
         f"Lazy{plain.__name__}",
         (mixin, plain),

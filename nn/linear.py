@@ -25,7 +25,8 @@ class Identity(Module):
 
 
 class Linear(Module):
-    """x W^T + b: input (*, in_features), weight (out_features, in_features), bias (out_features) -> (*, out_features).
+    """x W^T + b: input (*, in_features), weight (out_features, in_features), bias (out_features)
+    -> (*, out_features).
 
     Both are drawn from U(-1/sqrt(in_features), 1/sqrt(in_features)), as in PyTorch.
     """
@@ -93,6 +94,6 @@ class Bilinear(Module):
 
     def extra_repr(self) -> str:
         return (
-            f"in1_features={self.in1_features}, in2_features={self.in2_features}, out_features={self.out_features}, "
-            f"bias={self.bias is not None}"
+            f"in1_features={self.in1_features}, in2_features={self.in2_features}, "
+            f"out_features={self.out_features}, bias={self.bias is not None}"
         )

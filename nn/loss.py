@@ -41,7 +41,8 @@ def _loss(
     check: Callable[[dict[str, Any]], None] | None = None,
     **defaults: Any,
 ) -> Any:
-    """A loss class; `positional`: its arguments in PyTorch's order, None or "mean" if `defaults` has nothing else."""
+    """A loss class; `positional`: its arguments in PyTorch's order,
+    None or "mean" if `defaults` has nothing else."""
     settings = {n: defaults.get(n, "mean" if n == "reduction" else None) for n in positional.split()}
     base = _WeightedLoss if "weight" in buffers.split() else _Loss
     made = module(name, function, settings, "", buffers, base)

@@ -1,8 +1,9 @@
 """Module: a tree of parameters, buffers and submodules, found through plain attributes.
 
-Everything registered lives in the instance's own `__dict__`, so `self.weight` is an ordinary attribute look-up; beside it
-stand the names, in order: `_names` maps "parameters", "buffers" and "modules" to {name: persistent or None}. PyTorch's
-`_parameters`, `_buffers` and `_modules` are live views made from both when somebody asks.
+Everything registered lives in the instance's own `__dict__`, so `self.weight` is an ordinary attribute
+look-up; beside it stand the names, in order: `_names` maps "parameters", "buffers" and "modules" to {name:
+persistent or None}. PyTorch's `_parameters`, `_buffers` and `_modules` are live views made from both when
+somebody asks.
 """
 
 from __future__ import annotations
@@ -106,7 +107,8 @@ class Module(Hooked, Stateful):
         if names is not None and name in names["parameters"]:
             if value is not None:
                 raise TypeError(
-                    f"cannot assign '{_type(value)}' as parameter '{name}' (torch.nn.Parameter or None expected)"
+                    f"cannot assign '{_type(value)}' as parameter '{name}' (torch.nn.Parameter or None "
+                    "expected)"
                 )
         elif isinstance(value, Module):
             if names is None:
@@ -116,7 +118,8 @@ class Module(Hooked, Stateful):
         elif names is not None and name in names["modules"]:
             if value is not None:
                 raise TypeError(
-                    f"cannot assign '{_type(value)}' as child module '{name}' (torch.nn.Module or None expected)"
+                    f"cannot assign '{_type(value)}' as child module '{name}' (torch.nn.Module or None "
+                    "expected)"
                 )
         elif isinstance(value, Buffer):
             if names is None:
@@ -126,7 +129,8 @@ class Module(Hooked, Stateful):
         elif names is not None and name in names["buffers"]:
             if value is not None and not isinstance(value, Tensor):
                 raise TypeError(
-                    f"cannot assign '{_type(value)}' as buffer '{name}' (torch.nn.Buffer, torch.Tensor or None expected)"
+                    f"cannot assign '{_type(value)}' as buffer '{name}' (torch.nn.Buffer, torch.Tensor or "
+                    "None expected)"
                 )
         object.__setattr__(self, name, value)
 
@@ -165,11 +169,13 @@ class Module(Hooked, Stateful):
         self._check_name(name, "parameter", "parameters")
         if param is not None and not isinstance(param, Parameter):
             raise TypeError(
-                f"cannot assign '{_type(param)}' object to parameter '{name}' (torch.nn.Parameter or None required)"
+                f"cannot assign '{_type(param)}' object to parameter '{name}' (torch.nn.Parameter or None "
+                "required)"
             )
         if param is not None and param.grad_fn is not None:
             raise ValueError(
-                f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created explicitly."
+                f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created "
+                "explicitly."
             )
         self._names["parameters"].setdefault(name, None)
         self.__dict__[name] = param
@@ -302,7 +308,8 @@ class Module(Hooked, Stateful):
         return vars(module)[name]
 
     def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
-        """Put `module` at a dotted path, whose parent must exist; with strict, something must be replaced by it."""
+        """Put `module` at a dotted path, whose parent must exist;
+        with strict, something must be replaced by it."""
         path, _, name = target.rpartition(".")
         if not name:
             raise ValueError("Cannot set the submodule without a target name!")
@@ -353,7 +360,10 @@ class Module(Hooked, Stateful):
         return self
 
     def to(self, *args: Any, **kwargs: Any) -> Module:
-        """Cast floating-point parameters and buffers: to(dtype), to(device), to(tensor). RuntimeError off the CPU."""
+        """Cast floating-point parameters and buffers: to(dtype), to(device), to(tensor).
+
+        RuntimeError off the CPU.
+        """
         dtype = kwargs.pop("dtype", None)
         to_device(kwargs.pop("device", None))
         kwargs.pop("non_blocking", None), kwargs.pop("memory_format", None)
@@ -464,7 +474,8 @@ class Module(Hooked, Stateful):
 
 
 def _say_where(e: Exception, module: Module, args: tuple) -> None:
-    """Note on the exception in which module it was raised, by the dotted path from the outermost module called."""
+    """Note on the exception in which module it was raised,
+    by the dotted path from the outermost module called."""
     if "_raised_in" not in e.__dict__:
         settings = "" if module._names["modules"] else f"({module.extra_repr()})"
         text = f"{type(module).__name__}{settings} got {', '.join(map(_described, args)) or 'no arguments'}"

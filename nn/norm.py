@@ -22,7 +22,8 @@ def _affine(module: Module, shape: Any, weight: bool, bias: bool, device: Any, d
 
 
 class _NormBase(Module):
-    """The state of batch and instance norms: weight, bias, running mean and variance, and the number of batches seen."""
+    """The state of batch and instance norms: weight, bias, running mean and variance,
+    and the number of batches seen."""
 
     ranks: tuple[int, ...] = ()
     _version = 2
@@ -112,8 +113,8 @@ class _BatchNorm(_NormBase):
 
 _BATCH = """(x - mean) / sqrt(var + eps) * weight + bias for each channel of {shape}.
 
-    In training by the batch's mean and biased variance, and the running statistics follow by `momentum` (by the average
-    over all batches if it is None), the variance unbiased; in evaluation by the running statistics.
+    In training by the batch's mean and biased variance, and the running statistics follow by `momentum` (by
+    the average over all batches if it is None), the variance unbiased; in evaluation by the running ones.
     Source: Ioffe and Szegedy 2015.
     """
 
@@ -159,8 +160,8 @@ class _InstanceNorm(_NormBase):
                     f"but got: {input.shape[dim]}."
                 )
             warnings.warn(
-                f"input's size at dim={dim} does not match num_features. You can silence this warning by not passing "
-                "in num_features, which is not used because affine=False",
+                f"input's size at dim={dim} does not match num_features. You can silence this warning by not "
+                "passing in num_features, which is not used because affine=False",
                 stacklevel=2,
             )
         out = F.instance_norm(
@@ -199,7 +200,8 @@ def _shape(normalized_shape: Any) -> tuple[int, ...]:
 
 
 class LayerNorm(Module):
-    """(x - mean) / sqrt(var + eps) * weight + bias over the last dimensions, normalized_shape (Ba, Kiros and Hinton 2016)."""
+    """(x - mean) / sqrt(var + eps) * weight + bias over the last dimensions,
+    normalized_shape (Ba, Kiros and Hinton 2016)."""
 
     def __init__(
         self,
@@ -234,7 +236,8 @@ class LayerNorm(Module):
 
 
 class RMSNorm(Module):
-    """x / sqrt(mean(x^2) + eps) * weight over the last dimensions, normalized_shape (Zhang and Sennrich 2019)."""
+    """x / sqrt(mean(x^2) + eps) * weight over the last dimensions,
+    normalized_shape (Zhang and Sennrich 2019)."""
 
     def __init__(
         self,
@@ -264,7 +267,8 @@ class RMSNorm(Module):
 
 
 class GroupNorm(Module):
-    """Each of num_groups groups of channels of each sample of (N, C, *) normalized by itself (Wu and He 2018)."""
+    """Each of num_groups groups of channels of each sample of (N, C, *)
+    normalized by itself (Wu and He 2018)."""
 
     def __init__(
         self,

@@ -25,7 +25,8 @@ class DataParallel(Module):
 
 
 class SyncBatchNorm(_BatchNorm):
-    """Batch norm of (N, C, *) over the processes of a group: of which there is one, so it is BatchNorm of any rank."""
+    """Batch norm of (N, C, *) over the processes of a group:
+    of which there is one, so it is BatchNorm of any rank."""
 
     def __init__(
         self,
@@ -53,7 +54,8 @@ class SyncBatchNorm(_BatchNorm):
 
     @classmethod
     def convert_sync_batchnorm(cls, module: Module, process_group: Any = None) -> Module:
-        """The module with all BatchNorm layers in it replaced by SyncBatchNorm layers of the same parameters."""
+        """The module with all BatchNorm layers in it replaced by SyncBatchNorm layers of the same
+        parameters."""
         new = module
         if isinstance(module, _BatchNorm) and not isinstance(module, cls):
             new = cls(

@@ -63,17 +63,18 @@ class _Uninitialized:
     @property
     def array(self) -> Any:
         raise ValueError(
-            "Attempted to use an uninitialized parameter. This error happens when you are using a lazy module or "
-            "explicitly manipulating uninitialized parameters or buffers. If you are using lazy modules, call forward "
-            "with a dummy batch to initialize the parameters before calling functions that need their values"
+            "Attempted to use an uninitialized parameter. This error happens when you are using a lazy "
+            "module or explicitly manipulating uninitialized parameters or buffers. If you are using lazy "
+            "modules, call forward with a dummy batch to initialize the parameters before calling functions "
+            "that need their values"
         )
 
     @property
     def shape(self) -> Any:
         raise RuntimeError(
             "Can't access the shape of an uninitialized parameter or buffer. This error usually happens in "
-            "load_state_dict when trying to load an uninitialized parameter into an initialized module. Call forward "
-            "to initialize the parameters before accessing their attributes."
+            "load_state_dict when trying to load an uninitialized parameter into an initialized module. Call "
+            "forward to initialize the parameters before accessing their attributes."
         )
 
     @property

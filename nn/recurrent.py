@@ -21,7 +21,8 @@ from .utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 
 class RNNBase(Module):
-    """What RNN, LSTM and GRU share: parameters, layers, directions, batches first or second, packed sequences."""
+    """What RNN, LSTM and GRU share: parameters, layers, directions, batches first or second,
+    packed sequences."""
 
     gates = 1
 
@@ -42,12 +43,13 @@ class RNNBase(Module):
         super().__init__()
         if not isinstance(dropout, (int, float)) or not 0 <= dropout <= 1 or isinstance(dropout, bool):
             raise ValueError(
-                "dropout should be a number in range [0, 1] representing the probability of an element being zeroed"
+                "dropout should be a number in range [0, 1] representing the probability of an element being "
+                "zeroed"
             )
         if dropout > 0 and num_layers == 1:
             warnings.warn(
-                "dropout option adds dropout after all but last recurrent layer, so non-zero dropout expects num_layers "
-                f"greater than 1, but got dropout={dropout} and num_layers={num_layers}",
+                "dropout option adds dropout after all but last recurrent layer, so non-zero dropout expects "
+                f"num_layers greater than 1, but got dropout={dropout} and num_layers={num_layers}",
                 stacklevel=3,
             )
         for name, value, kind in (
@@ -67,7 +69,8 @@ class RNNBase(Module):
                 raise ValueError(f"{name} must be greater than zero, got {value}")
         if not 0 <= proj_size < hidden_size:
             raise ValueError(
-                f"proj_size has to be smaller than hidden_size, or zero to disable projections, got {proj_size}"
+                "proj_size has to be smaller than hidden_size, or zero to disable projections, got "
+                f"{proj_size}"
             )
         self.mode, self.input_size, self.hidden_size, self.num_layers = (
             mode,
@@ -153,8 +156,8 @@ class RNNBase(Module):
         for h in hx or ():
             if h.ndim != x.ndim:
                 raise RuntimeError(
-                    f"For {'batched' if batched else 'unbatched'} {x.ndim}-D input, hx should also be {x.ndim}-D but "
-                    f"got {h.ndim}-D tensor"
+                    f"For {'batched' if batched else 'unbatched'} {x.ndim}-D input, hx should also be "
+                    f"{x.ndim}-D but got {h.ndim}-D tensor"
                 )
         if not batched:
             x = x.unsqueeze(1)
@@ -200,8 +203,8 @@ class RNNBase(Module):
         kind = self.weight_ih_l0.array.dtype
         if x.array.dtype != kind:
             raise ValueError(
-                f"RNN input dtype ({x.dtype}) does not match weight dtype ({self.weight_ih_l0.dtype}). Convert input: "
-                f"input.to({self.weight_ih_l0.dtype}), or convert model: model.to({x.dtype})"
+                f"RNN input dtype ({x.dtype}) does not match weight dtype ({self.weight_ih_l0.dtype}). "
+                f"Convert input: input.to({self.weight_ih_l0.dtype}), or convert model: model.to({x.dtype})"
             )
         if x.shape[-1] != self.input_size:
             raise RuntimeError(
@@ -243,9 +246,9 @@ def _no_projection(kwargs: dict) -> None:
 class RNN(RNNBase):
     """h[t] = tanh(x[t] W_ih^T + b_ih + h[t-1] W_hh^T + b_hh), or relu, over a sequence (Elman 1990).
 
-    Input (T, N, input_size), or (N, T, input_size) if batch_first, or (T, input_size), or a PackedSequence; optional
-    initial state (layers * directions, N, hidden_size). Returns the outputs (T, N, directions * hidden_size) and the
-    final state.
+    Input (T, N, input_size), or (N, T, input_size) if batch_first, or (T, input_size), or a PackedSequence;
+    optional initial state (layers * directions, N, hidden_size). Returns the outputs (T, N, directions *
+    hidden_size) and the final state.
     """
 
     def __init__(self, *args: Any, nonlinearity: str = "tanh", **kwargs: Any) -> None:
@@ -276,8 +279,9 @@ class RNN(RNNBase):
 class LSTM(RNNBase):
     """Long short-term memory over a sequence: c[t] = f c[t-1] + i g, h[t] = o tanh(c[t]).
 
-    i, f, o = sigmoid and g = tanh of x[t] W_ih^T + b_ih + h[t-1] W_hh^T + b_hh, in the order i, f, g, o. Shapes as for
-    RNN; state and final state are pairs (h, c). With proj_size, h[t] = W_hr (o tanh(c[t])) of that size.
+    i, f, o = sigmoid and g = tanh of x[t] W_ih^T + b_ih + h[t-1] W_hh^T + b_hh, in the order i, f, g, o.
+    Shapes as for RNN; state and final state are pairs (h, c). With proj_size, h[t] = W_hr (o tanh(c[t])) of
+    that size.
     Source: Hochreiter and Schmidhuber 1997, Gers et al. 2000; projections: Sak et al. 2014.
     """
 
@@ -315,7 +319,8 @@ class LSTM(RNNBase):
 class GRU(RNNBase):
     """Gated recurrent units over a sequence: h[t] = (1 - z) n + z h[t-1].
 
-    r, z = sigmoid of their parts of x[t] W_ih^T + b_ih + h[t-1] W_hh^T + b_hh; n = tanh(x_n + r (h[t-1] W_hn^T + b_hn)).
+    r, z = sigmoid of their parts of x[t] W_ih^T + b_ih + h[t-1] W_hh^T + b_hh;
+    n = tanh(x_n + r (h[t-1] W_hn^T + b_hn)).
     Shapes as for RNN. Source: Cho et al. 2014, with PyTorch's place for the reset gate.
     """
 
@@ -408,7 +413,8 @@ class RNNCellBase(Module):
 
 
 class RNNCell(RNNCellBase):
-    """h' = tanh(x W_ih^T + b_ih + h W_hh^T + b_hh), or relu: input (N, input_size), state (N, hidden_size)."""
+    """h' = tanh(x W_ih^T + b_ih + h W_hh^T + b_hh), or relu:
+    input (N, input_size), state (N, hidden_size)."""
 
     def __init__(
         self,

@@ -151,14 +151,15 @@ globals().update(_NAMES)  # the ops, by name: each is defined in one block of ti
 
 if _find_spec("tinygrad6.nn") is None:
     raise ImportError(
-        "tinygrad6 is imported from a checkout that is not installed: run `pip install -e .` in it (or `make demo`)"
+        "tinygrad6 is imported from a checkout that is not installed: run `pip install -e .` in it (or `make "
+        "demo`)"
     )
 
-# Subpackages, and names that live in one, are loaded when somebody asks for them: importing tinygrad6 stays quick.
+# Subpackages, and names that live in one, are loaded when somebody asks for them: the import stays quick.
 _MODULES = frozenset(
     """
-    accelerator amp backends cpu cuda datasets distributions func linalg mps nn optim safetensors special testing utils
-    version vision
+    accelerator amp backends cpu cuda datasets distributions func linalg mps nn optim safetensors special
+    testing utils version vision
     """.split()
 )
 _ELSEWHERE = {"draw": "draw", "load": "serialization", "save": "serialization", "vmap": "func"}
@@ -166,9 +167,10 @@ _ELSEWHERE = {"draw": "draw", "load": "serialization", "save": "serialization", 
 # Functions that PyTorch has under both names.
 _OF_FUNCTIONAL = frozenset(
     """
-    adaptive_avg_pool1d adaptive_max_pool1d avg_pool1d bilinear celu channel_shuffle conv1d conv2d conv3d conv_transpose1d
-    conv_transpose2d conv_transpose3d cosine_similarity dropout group_norm hardshrink layer_norm max_pool1d max_pool2d
-    max_pool3d pairwise_distance pdist pixel_shuffle pixel_unshuffle prelu relu_ rms_norm selu selu_ celu_ threshold
+    adaptive_avg_pool1d adaptive_max_pool1d avg_pool1d bilinear celu channel_shuffle conv1d conv2d conv3d
+    conv_transpose1d conv_transpose2d conv_transpose3d cosine_similarity dropout group_norm hardshrink
+    layer_norm max_pool1d max_pool2d max_pool3d pairwise_distance pdist pixel_shuffle pixel_unshuffle prelu
+    relu_ rms_norm selu selu_ celu_ threshold
     """.split()
 )
 

@@ -1,4 +1,5 @@
-"""Names of PyTorch that are not here, and what to use instead: `tinygrad6.name` raises AttributeError in one line."""
+"""Names of PyTorch that are not here, and what to use instead:
+`tinygrad6.name` raises AttributeError in one line."""
 
 from __future__ import annotations
 
@@ -10,18 +11,21 @@ _REASONS = (
         "use uint8 or int8",
     ),
     (
-        "complex32 complex64 complex128 chalf cfloat cdouble view_as_complex view_as_real polar stft istft eig",
+        "complex32 complex64 complex128 chalf cfloat cdouble view_as_complex view_as_real polar stft istft "
+        "eig",
         "complex tensors are not supported: keep real and imaginary parts apart, or use numpy on x.numpy()",
     ),
     ("fft", "Fourier transforms need complex tensors, which are not supported: use numpy.fft on x.numpy()"),
     (
-        "sparse sparse_coo sparse_csr sparse_csc sparse_bsr sparse_bsc sparse_coo_tensor sparse_csr_tensor sparse_csc_tensor "
-        "sparse_bsr_tensor sparse_bsc_tensor sparse_compressed_tensor smm spmm hspmm sspaddmm saddmm",
+        "sparse sparse_coo sparse_csr sparse_csc sparse_bsr sparse_bsc sparse_coo_tensor sparse_csr_tensor "
+        "sparse_csc_tensor sparse_bsr_tensor sparse_bsc_tensor sparse_compressed_tensor smm spmm hspmm "
+        "sspaddmm saddmm",
         "sparse tensors are not supported: keep tensors dense",
     ),
     (
-        "quantize_per_tensor quantize_per_channel quantize_per_tensor_dynamic dequantize qint8 qint32 quint8 quint4x2 quint2x4 "
-        "quantization ao fake_quantize_per_tensor_affine fake_quantize_per_channel_affine per_tensor_affine qscheme",
+        "quantize_per_tensor quantize_per_channel quantize_per_tensor_dynamic dequantize qint8 qint32 quint8 "
+        "quint4x2 quint2x4 quantization ao fake_quantize_per_tensor_affine fake_quantize_per_channel_affine "
+        "per_tensor_affine qscheme",
         "quantized tensors are not supported: use float16 or float32",
     ),
     (

@@ -1,4 +1,5 @@
-"""Automatic mixed precision, which a library that computes in the types of its inputs does not do: off, it is accepted."""
+"""Automatic mixed precision, which a library that computes in the types of its inputs does not do:
+off, it is accepted."""
 
 from __future__ import annotations
 
@@ -32,7 +33,8 @@ class GradScaler:
             )
         if enabled:
             warnings.warn(
-                f"torch.{device}.amp.GradScaler is enabled, but {device.upper()} is not available.  Disabling.",
+                f"torch.{device}.amp.GradScaler is enabled, but {device.upper()} is not available.  "
+                "Disabling.",
                 UserWarning,
                 stacklevel=2,
             )

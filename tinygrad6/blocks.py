@@ -1,8 +1,8 @@
 """Large elementwise work, cut into blocks.
 
-An elementwise function does not care where its arrays are cut. In blocks that fit the cache, its second pass and those
-after it find their operands there instead of in memory; and blocks can be shared among threads. What comes out is the
-same, bit for bit.
+An elementwise function does not care where its arrays are cut. In blocks that fit the cache, its second pass
+and those after it find their operands there instead of in memory; and blocks can be shared among threads.
+What comes out is the same, bit for bit.
 """
 
 from __future__ import annotations

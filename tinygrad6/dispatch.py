@@ -1,8 +1,10 @@
-"""The ways to call an op. `Op.run` does everything, with loops; what stands here is the same with the loops written out.
+"""The ways to call an op. `Op.run` does everything, with loops;
+what stands here is the same with the loops written out.
 
-A training step of a small model makes dozens of calls whose arithmetic takes a microsecond each, so what happens around
-it counts. Three shapes cover nearly all of them: one Tensor; two Tensors, or a Tensor and a number; one to four Tensors
-with settings. Whatever they cannot do quickly (other types, mixed dtypes, arrays inside a rule) they pass to `Op.run`.
+A training step of a small model makes dozens of calls whose arithmetic takes a microsecond each, so what
+happens around it counts. Three shapes cover nearly all of them: one Tensor; two Tensors, or a Tensor and a
+number; one to four Tensors with settings. Whatever they cannot do quickly (other types, mixed dtypes, arrays
+inside a rule) they pass to `Op.run`.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ MISSING: Any = object()  # stands for the default of a parameter that has none
 
 
 class Parameter(NamedTuple):
-    """A parameter of a forward: what inspect.signature would tell, read in a fiftieth of the time, 400 times at import."""
+    """A parameter of a forward: what inspect.signature would tell, read in a fiftieth of the time,
+    400 times at import."""
 
     name: str
     default: Any
@@ -55,7 +58,8 @@ def unary(op: Any) -> Callable[..., Any]:
     keep_x, keep_out = op.keep[1] or (False, False)
     keeps = keep_x or keep_out
     differentiable = op.rules[0] is not None
-    # NumPy's ufuncs make floats of integers themselves; other forwards must not see them, or some types at all
+    # NumPy's ufuncs make floats of integers themselves; other forwards must not see them, or some types
+    # at all
     guarded = "biu" if op.floating and op.ufunc is None else op.refuse
     limit, large = op.limit, op.large
     params: dict = {}
@@ -141,7 +145,8 @@ def binary(op: Any) -> Callable[..., Any]:
 
 
 def settled(op: Any) -> Callable[..., Any]:
-    """(input, ..., settings) -> result for an op of one to four arrays; the settings are a dict that may be changed."""
+    """(input, ..., settings) -> result for an op of one to four arrays;
+    the settings are a dict that may be changed."""
     parameters = list(op.parameters)[: len(op.rules)]
     optional = tuple(p.default is None for p in parameters)
     return _unrolled(optional, op.promote)(op)
@@ -149,7 +154,8 @@ def settled(op: Any) -> Callable[..., Any]:
 
 @functools.cache
 def _unrolled(optional: tuple[bool, ...], promote: tuple[int, ...]) -> Callable[..., Any]:
-    """Write out the loops of `Op.run` over the array arguments: which may be None, and which must be of one type."""
+    """Write out the loops of `Op.run` over the array arguments:
+    which may be None, and which must be of one type."""
     every = range(len(optional))
 
     def each(text: str, separator: str = ", ") -> str:
@@ -175,8 +181,8 @@ def _unrolled(optional: tuple[bool, ...], promote: tuple[int, ...]) -> Callable[
     )
     source = f"""
 def make(op):
-    forward, run, prepare, view, check, floating = op.forward, op.run, op.prepare, op.view, op.check, op.floating
-    limit, large = op.limit, op.large
+    forward, run, prepare, view = op.forward, op.run, op.prepare, op.view
+    check, floating, limit, large = op.check, op.floating, op.limit, op.large
     {each("r{i}")}, = [rule is not None for rule in op.rules]
     keep = op.keep
     def call({each("p{i}")}, params):
@@ -188,7 +194,10 @@ def make(op):
                     prepare(arrays, params)
                     {each("x{i}")}, = arrays
                 try:
-                    y = forward({each("x{i}")}, **params) if x0.size < limit else large([{each("x{i}")}], params)
+                    if x0.size < limit:
+                        y = forward({each("x{i}")}, **params)
+                    else:
+                        y = large([{each("x{i}")}], params)
                 except ERRORS as e:
                     raise op.explained(e, [{each("x{i}")}], params) from e
                 if type(y) is not ndarray:
@@ -219,7 +228,8 @@ def make(op):
 
 
 def link_if_shared(out: Any, y: ndarray, t: Any, x: ndarray, op: Any, params: dict) -> None:
-    """Make `out` a view of `t` if a view op really gave memory of x; a copy that it had to make is a tensor of its own."""
+    """Make `out` a view of `t` if a view op really gave memory of x;
+    a copy that it had to make is a tensor of its own."""
     owner, base = x if x.base is None else x.base, y.base
     # as_strided's base is no array; a copy that was reshaped has that copy as its base
     if base is owner or y is x or base is x or base is not None and not isinstance(base, ndarray):

@@ -4,8 +4,9 @@
     draw(loss, model).save("graph.svg")         # the model's parameters by name
     print(draw(loss))                           # one line per operation
 
-Operations stand in layers: each above all that it was computed from. Within a layer they are ordered by the mean place
-of their neighbours above, swept a few times; that keeps crossings few, and nothing needs to be installed.
+Operations stand in layers: each above all that it was computed from. Within a layer they are ordered by the
+mean place of their neighbours above, swept a few times; that keeps crossings few, and nothing needs to be
+installed.
 """
 
 from __future__ import annotations
@@ -46,8 +47,8 @@ class Drawing:
 def draw(outputs: Any, names: Any = None, *, limit: int = 500) -> Drawing:
     """The graph that leads to a tensor, or to several (a sequence), from the leaves up.
 
-    names: a module, whose parameters are named as in state_dict, or a mapping from names to tensors. RuntimeError if no
-    output has a graph; ValueError for more than `limit` nodes.
+    names: a module, whose parameters are named as in state_dict, or a mapping from names to tensors.
+    RuntimeError if no output has a graph; ValueError for more than `limit` nodes.
 
     >>> import tinygrad6 as torch
     >>> w, x = torch.ones(2, 3, requires_grad=True), torch.ones(3, 1)
@@ -134,23 +135,23 @@ def _svg(rows: list[tuple]) -> str:
         for p in parents:
             px, py = at[p]
             lines.append(
-                f'<path d="M{px:.0f},{py - HIGH / 2:.0f} C{px:.0f},{py - STEP / 2:.0f} {x:.0f},{y + STEP / 2:.0f} '
-                f'{x:.0f},{y + HIGH / 2:.0f}" marker-end="url(#tip)"/>'
+                f'<path d="M{px:.0f},{py - HIGH / 2:.0f} C{px:.0f},{py - STEP / 2:.0f} '
+                f'{x:.0f},{y + STEP / 2:.0f} {x:.0f},{y + HIGH / 2:.0f}" marker-end="url(#tip)"/>'
             )
         label = title if len(title) < 20 else "…" + title[-18:]
         boxes.append(
-            f'<g><title>{escape(title)} {shape}</title><rect x="{x - WIDE / 2:.0f}" y="{y - HIGH / 2:.0f}" width="{WIDE}" '
-            f'height="{HIGH}" rx="{HIGH // 2 if kind == "leaf" else 5}" fill="{COLORS[kind]}"/>'
-            f'<text x="{x:.0f}" y="{y - 3:.0f}">{escape(label)}</text>'
+            f'<g><title>{escape(title)} {shape}</title><rect x="{x - WIDE / 2:.0f}" y="{y - HIGH / 2:.0f}" '
+            f'width="{WIDE}" height="{HIGH}" rx="{HIGH // 2 if kind == "leaf" else 5}" '
+            f'fill="{COLORS[kind]}"/><text x="{x:.0f}" y="{y - 3:.0f}">{escape(label)}</text>'
             f'<text x="{x:.0f}" y="{y + 12:.0f}" class="shape">{escape(shape)}</text></g>'
         )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
         f'viewBox="0 0 {width:.0f} {height:.0f}">'
-        "<style>rect{stroke:#5b6478}path{fill:none;stroke:#8a93a6}text{font:12px sans-serif;text-anchor:middle;fill:#222}"
-        ".shape{font-size:10px;fill:#666}</style>"
-        '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="6" markerHeight="6" orient="auto">'
-        '<polygon points="0,0 8,4 0,8" fill="#8a93a6"/></marker></defs>'
+        "<style>rect{stroke:#5b6478}path{fill:none;stroke:#8a93a6}text{font:12px "
+        "sans-serif;text-anchor:middle;fill:#222}.shape{font-size:10px;fill:#666}</style>"
+        '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="6" markerHeight="6" '
+        'orient="auto"><polygon points="0,0 8,4 0,8" fill="#8a93a6"/></marker></defs>'
         + "".join(lines)
         + "".join(boxes)
         + "</svg>"

@@ -1,8 +1,10 @@
-"""Functions of functions: grad, vjp, jvp, Jacobians, Hessians and vmap of pure functions, and modules with other weights.
+"""Functions of functions: grad, vjp, jvp, Jacobians, Hessians and vmap of pure functions,
+and modules with other weights.
 
-Arguments and results may be tensors, or tuples, lists and dicts of them, nested at will. Derivatives are taken of leaves
-of the function's own. Whether they are recorded in turn depends on what the function's result reaches besides these: the
-arguments of an outer `grad`, or captured tensors that require gradients. If it reaches nothing, they are plain numbers.
+Arguments and results may be tensors, or tuples, lists and dicts of them, nested at will. Derivatives are
+taken of leaves of the function's own. Whether they are recorded in turn depends on what the function's result
+reaches besides these: the arguments of an outer `grad`, or captured tensors that require gradients. If it
+reaches nothing, they are plain numbers.
 """
 
 from __future__ import annotations
@@ -40,7 +42,8 @@ __all__ = [
 def _map(value: Any, f: Callable[..., Any], *others: Any) -> Any:
     """f of every tensor of a nest, and of what stands in its place in the others."""
     if isinstance(value, Mapping):
-        return type(value)((k, _map(v, f, *[o[k] for o in others])) for k, v in value.items())  # type: ignore[call-arg]
+        pairs = ((k, _map(v, f, *[o[k] for o in others])) for k, v in value.items())
+        return type(value)(pairs)  # type: ignore[call-arg]
     if isinstance(value, (tuple, list)):
         parts = [_map(v, f, *[o[i] for o in others]) for i, v in enumerate(value)]
         return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
@@ -138,7 +141,8 @@ def _matching(name: str, given: Any, like: Any, what: str) -> list[Tensor]:
     vs, ts = _flat(given), _flat(like)
     if len(vs) != len(ts):
         raise RuntimeError(
-            f"{name}: expected {what} of the structure of the {'outputs' if what == 'cotangents' else 'primals'}"
+            f"{name}: expected {what} of the structure of the "
+            f"{'outputs' if what == 'cotangents' else 'primals'}"
         )
     for v, t in zip(vs, ts, strict=True):
         if v.array.shape != t.array.shape:
@@ -164,7 +168,8 @@ def _tensors_only(name: str, out: Any) -> Any:
 def grad_and_value(
     func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False
 ) -> Callable[..., Any]:
-    """A function that returns (d func / d args[argnums], func(args)); func returns a 0-d tensor, or (it, aux)."""
+    """A function that returns (d func / d args[argnums], func(args));
+    func returns a 0-d tensor, or (it, aux)."""
 
     @functools.wraps(func)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -190,7 +195,8 @@ def grad_and_value(
 def grad(
     func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False
 ) -> Callable[..., Any]:
-    """A function that returns d func / d args[argnums]; may be applied to its own result for higher derivatives.
+    """A function that returns d func / d args[argnums];
+    may be applied to its own result for higher derivatives.
 
     >>> import tinygrad6 as torch
     >>> grad(grad(lambda x: x ** 3))(torch.tensor(2.0))
@@ -207,7 +213,8 @@ def grad(
 
 
 def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
-    """(func(primals), f), or with the aux at the end; f(cotangent) is cotangent^T J, a tuple if there are several primals."""
+    """(func(primals), f), or with the aux at the end;
+    f(cotangent) is cotangent^T J, a tuple if there are several primals."""
     run = _Run("vjp", func, primals, tuple(range(len(primals))), has_aux, {})
     _tensors_only("vjp(f, *primals)", run.out)
 
@@ -228,7 +235,8 @@ def jvp(
     """(func(primals), J tangents), or with the aux at the end. By two backward passes: see `linearize`."""
     if not isinstance(primals, tuple) or not isinstance(tangents, tuple):
         raise RuntimeError(
-            "jvp(f, primals, tangents): Expected primals to be a tuple. E.g. it should be valid to call f(*primals)."
+            "jvp(f, primals, tangents): Expected primals to be a tuple. E.g. it should be valid to call "
+            "f(*primals)."
             if not isinstance(primals, tuple)
             else "jvp(f, primals, tangents): Expected tangents to be a tuple of the structure of primals."
         )
@@ -312,9 +320,11 @@ def jacrev(
     has_aux: bool = False,
     chunk_size: int | None = None,
 ) -> Callable[..., Any]:
-    """A function that returns d func / d args[argnums], of the shape of the output, then that of the argument.
+    """A function that returns d func / d args[argnums], of the shape of the output,
+    then that of the argument.
 
-    One backward pass per element of the output. chunk_size, how many of these PyTorch runs together, must be positive.
+    One backward pass per element of the output. chunk_size, how many of these PyTorch runs together, must be
+    positive.
     """
     if chunk_size is not None and chunk_size <= 0:
         raise ValueError("jacrev: `chunk_size` should be greater than 0.")
@@ -350,10 +360,11 @@ def vmap(
 ) -> Callable[..., Any]:
     """A function that calls func once per slice of its arguments and stacks the results.
 
-    in_dims: for each positional argument the dimension to slice (an int), None for what is the same in each call, or a
-    nest of these; out_dims likewise for the results. It is a loop: as clear as the one it replaces, and as fast. func may
-    branch on values and call item(); what it changes in place outside of itself, it changes once per slice. randomness:
-    "error" raises if func draws random numbers, "different" lets it, "same" gives each call the same ones.
+    in_dims: for each positional argument the dimension to slice (an int), None for what is the same in each
+    call, or a nest of these; out_dims likewise for the results. It is a loop: as clear as the one it
+    replaces, and as fast. func may branch on values and call item(); what it changes in place outside of
+    itself, it changes once per slice. randomness: "error" raises if func draws random numbers, "different"
+    lets it, "same" gives each call the same ones.
 
     >>> import tinygrad6 as torch
     >>> vmap(torch.dot, in_dims=(0, None))(torch.eye(2), torch.tensor([3.0, 4.0]))
@@ -371,8 +382,8 @@ def vmap(
         name = getattr(func, "__name__", repr(func))
         if not isinstance(in_dims, (int, tuple, list)):
             raise ValueError(
-                f"vmap({name}, in_dims={in_dims}, ...)(<inputs>): expected `in_dims` to be int or a (potentially nested) "
-                f"tuple matching the structure of inputs, got: {type(in_dims)}."
+                f"vmap({name}, in_dims={in_dims}, ...)(<inputs>): expected `in_dims` to be int or a "
+                f"(potentially nested) tuple matching the structure of inputs, got: {type(in_dims)}."
             )
         dims = _spread(in_dims, args, f"vmap({name}, in_dims={in_dims}, ...)(<inputs>)")
         sizes = {t.array.shape[d] for t, d in zip(_flat(args), dims, strict=True) if d is not None}
@@ -381,7 +392,8 @@ def vmap(
         if len(sizes) > 1:
             raise ValueError(
                 "vmap: Expected all tensors to have the same size in the mapped dimension, got sizes "
-                f"{[t.array.shape[d] for t, d in zip(_flat(args), dims, strict=True) if d is not None]} for the mapped dimension"
+                f"{[t.array.shape[d] for t, d in zip(_flat(args), dims, strict=True) if d is not None]} for "
+                "the mapped dimension"
             )
         (size,) = sizes
         if not size:
@@ -402,8 +414,9 @@ def vmap(
                 and not np.array_equal(start.array, random.get_rng_state().array)
             ):
                 raise RuntimeError(
-                    "vmap: called random operation while in randomness error mode. Please either use the 'same' or "
-                    "'different' randomness flags on vmap or perform the randomness operation out of vmap"
+                    "vmap: called random operation while in randomness error mode. Please either use the "
+                    "'same' or 'different' randomness flags on vmap or perform the randomness operation out "
+                    "of vmap"
                 )
         _map_results(name, outs[0])
         places = iter(_spread_out(out_dims, outs[0], name))
@@ -422,8 +435,8 @@ def _spread(dims: Any, args: Any, where: str) -> list[int | None]:
             n = t.array.ndim
             if not -n <= dims < n:
                 raise ValueError(
-                    f"{where}: Got in_dim={dims} for some input, but that input is a Tensor of dimensionality {n} so "
-                    f"expected in_dim to satisfy -{n} <= in_dim < {n}."
+                    f"{where}: Got in_dim={dims} for some input, but that input is a Tensor of "
+                    f"dimensionality {n} so expected in_dim to satisfy -{n} <= in_dim < {n}."
                 )
             found.append(dims % n)
         return found
@@ -477,7 +490,8 @@ def functional_call(
     tie_weights: bool = True,
     strict: bool = False,
 ) -> Any:
-    """module(*args, **kwargs) with the given tensors in the place of its parameters and buffers, which stay as they are."""
+    """module(*args, **kwargs) with the given tensors in the place of its parameters and buffers,
+    which stay as they are."""
     given: dict[str, Tensor] = {}
     for d in (
         [parameter_and_buffer_dicts]
@@ -513,10 +527,11 @@ def functional_call(
 
 
 def stack_module_state(models: Any) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """(parameters, buffers) of several models of one kind, stacked along a new first dimension, as leaves of their own.
+    """(parameters, buffers) of several models of one kind, stacked along a new first dimension,
+    as leaves of their own.
 
-    With vmap and functional_call on one of the models, an ensemble is called at once. RuntimeError unless all models are
-    of the same class, and all in training or all in evaluation.
+    With vmap and functional_call on one of the models, an ensemble is called at once. RuntimeError unless all
+    models are of the same class, and all in training or all in evaluation.
     """
     models = list(models)
     if not models:

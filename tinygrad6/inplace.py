@@ -39,7 +39,8 @@ def twin(name: str, call: Callable[..., Any], composed: bool = False) -> Callabl
                 return write(self, call(self, *args, **kwargs), name)
             finally:
                 state.grad = before
-        # A composite may need the old value in several places, and a pack hook may keep it: let them have a copy.
+        # A composite may need the old value in several places, and a pack hook may keep it: let them have a
+        # copy.
         source = self.clone() if composed or state.saving else self
         return write(self, call(source, *args, **kwargs), name)
 
@@ -72,8 +73,8 @@ def refuse(t: Tensor, name: str, recording: bool) -> None:
             )
         if v is None and node is not None and node.op is None:
             raise RuntimeError(
-                f"a leaf Variable that requires grad is being used in an in-place operation. ({name}_: change it "
-                "under no_grad(), or change a clone())"
+                f"a leaf Variable that requires grad is being used in an in-place operation. ({name}_: "
+                "change it under no_grad(), or change a clone())"
             )
     refuse_memory(t.array, name)
 
@@ -82,15 +83,16 @@ def refuse_memory(a: np.ndarray, name: str) -> None:
     """Raise if writing to the array is impossible, or would write to one place twice."""
     if not a.flags.c_contiguous and a.size and _overlaps(a):
         raise RuntimeError(
-            f"{name}_: unsupported operation: more than one element of the written-to tensor refers to a single "
-            "memory location. Please clone() the tensor before performing the operation."
+            f"{name}_: unsupported operation: more than one element of the written-to tensor refers to a "
+            "single memory location. Please clone() the tensor before performing the operation."
         )
     if not a.flags.writeable:
         raise RuntimeError(f"{name}_: the tensor's memory is read-only. Please clone() the tensor first.")
 
 
 def _overlaps(a: np.ndarray) -> bool:
-    """Whether two elements lie at one place: True unless each stride steps over all that the smaller ones reach."""
+    """Whether two elements lie at one place: True unless each stride steps over all that the smaller ones
+    reach."""
     reach = 0
     for stride, n in sorted((abs(s), n) for s, n in zip(a.strides, a.shape, strict=True)):
         if n > 1:
@@ -105,15 +107,18 @@ def write(t: Any, value: Any, name: str) -> Any:
     old, new = t.array, value.array
     if new.shape != old.shape:
         raise RuntimeError(
-            f"{name}_: output with shape {list(old.shape)} doesn't match the broadcast shape {list(new.shape)}"
+            f"{name}_: output with shape {list(old.shape)} doesn't match the broadcast shape "
+            f"{list(new.shape)}"
         )
     if not dtypes.can_cast(new.dtype, old.dtype):
         raise RuntimeError(
-            f"{name}_: result type {_type_name(new)} can't be cast to the desired output type {_type_name(old)}"
+            f"{name}_: result type {_type_name(new)} can't be cast to the desired output type "
+            f"{_type_name(old)}"
         )
     node = value.node if state.grad else None
     if node is not None and node.saved:
-        # A rule that asked for the value t had keeps a copy of it, if it was not cast to another type, and so copied.
+        # A rule that asked for the value t had keeps a copy of it, if it was not cast to another type, and so
+        # copied.
         copy = np.array(old) if any(a is old for a in node.saved) else None
         node.cells = tuple(
             None
@@ -195,7 +200,10 @@ def clear_region(x, chain, order):
 
 
 def _overwritten(x, y, chain, order):
-    """x with the region of the chain replaced by y. Recorded by `write`, which has changed the memory itself."""
+    """x with the region of the chain replaced by y.
+
+    Recorded by `write`, which has changed the memory itself.
+    """
     raise NotImplementedError("overwrite is recorded after the memory was changed, never called")
 
 

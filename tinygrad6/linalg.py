@@ -6,8 +6,8 @@ tensor([1.0000, 0.5000])
 >>> torch.linalg.norm(torch.tensor([3.0, 4.0]))
 tensor(5.)
 
-All have gradients of any order, but for ranks, for the full Q of `qr(mode="complete")`, and for `eig` and `eigvals`, which
-would need complex numbers and raise NotImplementedError.
+All have gradients of any order, but for ranks, for the full Q of `qr(mode="complete")`, and for `eig` and
+`eigvals`, which would need complex numbers and raise NotImplementedError.
 """
 
 from __future__ import annotations
@@ -88,17 +88,22 @@ __all__ = [
 
 
 def inv(A: Tensor) -> Tensor:
-    """The inverse of square matrices (*, N, N); LinAlgError if one is singular. Prefer solve(A, B) to inv(A) @ B."""
+    """The inverse of square matrices (*, N, N); LinAlgError if one is singular.
+
+    Prefer solve(A, B) to inv(A) @ B.
+    """
     return inverse(A)
 
 
 def cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
-    """The lower triangular L with L L^T = A (upper: the R with R^T R), for symmetric positive definite (*, N, N)."""
+    """The lower triangular L with L L^T = A (upper: the R with R^T R),
+    for symmetric positive definite (*, N, N)."""
     return _cholesky(A, upper)
 
 
 def qr(A: Tensor, mode: str = "reduced") -> Any:
-    """(Q, R) with Q R = A, Q orthonormal and R upper triangular: A (*, M, N), K = min(M, N), Q (*, M, K), R (*, K, N).
+    """(Q, R) with Q R = A, Q orthonormal and R upper triangular:
+    A (*, M, N), K = min(M, N), Q (*, M, K), R (*, K, N).
 
     mode "complete": Q (*, M, M), R (*, M, N), without gradients where M > N. mode "r": R alone, Q empty.
     """
@@ -106,10 +111,11 @@ def qr(A: Tensor, mode: str = "reduced") -> Any:
 
 
 def svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None) -> Any:
-    """(U, S, Vh) with U diag(S) Vh = A, S descending: A (*, M, N), U (*, M, M), S (*, K), Vh (*, N, N), K = min(M, N).
+    """(U, S, Vh) with U diag(S) Vh = A, S descending:
+    A (*, M, N), U (*, M, M), S (*, K), Vh (*, N, N), K = min(M, N).
 
-    Not full_matrices: U (*, M, K), Vh (*, K, N). The columns that full matrices have beyond K carry no gradient;
-    gradients through vectors of equal or vanishing singular values are infinite or nan.
+    Not full_matrices: U (*, M, K), Vh (*, K, N). The columns that full matrices have beyond K carry no
+    gradient; gradients through vectors of equal or vanishing singular values are infinite or nan.
     """
     if driver is not None:
         raise RuntimeError(
@@ -162,15 +168,17 @@ def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> T
 def pinv(A: Tensor, *, atol: Any = None, rtol: Any = None, hermitian: bool = False) -> Tensor:
     """The Moore-Penrose inverse of A (*, M, N): (*, N, M).
 
-    Singular values up to max(atol, rtol * the largest) count as 0; rtol is max(M, N) eps unless atol is given. The gradient
-    holds where the rank does not change. hermitian: A is known to be symmetric (which changes nothing here).
+    Singular values up to max(atol, rtol * the largest) count as 0; rtol is max(M, N) eps unless atol is
+    given. The gradient holds where the rank does not change. hermitian: A is known to be symmetric (which
+    changes nothing here).
     """
     check_matrix("linalg.pinv", A, square=hermitian)
     return pseudo_inverse(A, *limits(A, atol, rtol))
 
 
 def matrix_rank(A: Tensor, *, atol: Any = None, rtol: Any = None, hermitian: bool = False) -> Tensor:
-    """How many singular values of A (*, M, N) exceed max(atol, rtol * the largest): (*), int64, no gradient."""
+    """How many singular values of A (*, M, N) exceed max(atol, rtol * the largest):
+    (*), int64, no gradient."""
     check_matrix("linalg.matrix_rank", A, square=hermitian)
     a, r = limits(A, atol, rtol)
     s = np.linalg.svd(A.array, compute_uv=False)
@@ -184,8 +192,9 @@ Lstsq = namedtuple("lstsq", "solution residuals rank singular_values")
 def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | None = None) -> Any:
     """(solution, residuals, rank, singular_values): the X with the least |A X - B|, the shortest of them.
 
-    A (*, M, N), B (*, M, K) or (*, M), solution (*, N, K) or (*, N). Only the solution has a gradient. residuals are given
-    for M > N and full rank by drivers other than the default "gelsy"; singular_values by "gelsd" and "gelss".
+    A (*, M, N), B (*, M, K) or (*, M), solution (*, N, K) or (*, N). Only the solution has a gradient.
+    residuals are given for M > N and full rank by drivers other than the default "gelsy"; singular_values by
+    "gelsd" and "gelss".
     """
     check_matrix("torch.linalg.lstsq", A, square=False)
     if driver not in (None, "gels", "gelsy", "gelsd", "gelss"):
@@ -194,7 +203,8 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
         )
     if A.array.dtype != B.array.dtype:
         raise RuntimeError(
-            f"torch.linalg.lstsq: Expected input and other to have the same dtype, but got {A.dtype} and {B.dtype}"
+            f"torch.linalg.lstsq: Expected input and other to have the same dtype, but got {A.dtype} and "
+            f"{B.dtype}"
         )
     vector = B.array.ndim == 1 or (A.array.ndim - 1 == B.array.ndim and A.array.shape[:-1] == B.array.shape)
     Y = unsqueeze(B, -1) if vector else B
@@ -221,7 +231,8 @@ def _typed(name: str, x: Tensor, dtype: Any) -> Tensor:
     x = x if dtype is None else x.to(dtype)  # type: ignore[attr-defined]
     if x.array.dtype.kind != "f":
         raise RuntimeError(
-            f"{name}: Expected a floating point or complex tensor as input. Got {products.TYPE_NAMES[x.array.dtype.name]}"
+            f"{name}: Expected a floating point or complex tensor as input. Got "
+            f"{products.TYPE_NAMES[x.array.dtype.name]}"
         )
     return x
 
@@ -229,7 +240,8 @@ def _typed(name: str, x: Tensor, dtype: Any) -> Tensor:
 def vector_norm(
     x: Tensor, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
 ) -> Tensor:
-    """(sum |x|^ord)^(1/ord) over `dim` (all if None): ord inf for the largest |x|, -inf the smallest, 0 counts nonzeros.
+    """(sum |x|^ord)^(1/ord) over `dim` (all if None):
+    ord inf for the largest |x|, -inf the smallest, 0 counts nonzeros.
 
     The gradient at 0 is 0. RuntimeError for integers.
     """
@@ -241,8 +253,8 @@ def vector_norm(
     dims = tuple(range(x.array.ndim)) if dim is None or dim == () else normal_dims(dim, x.array.ndim)
     if (math.isinf(ord) or ord < 0) and 0 in [x.array.shape[d] for d in dims if d < x.array.ndim]:
         raise RuntimeError(
-            f"linalg.vector_norm cannot compute the {ord:g} norm on an empty tensor because the operation does "
-            "not have an identity"
+            f"linalg.vector_norm cannot compute the {ord:g} norm on an empty tensor because the operation "
+            "does not have an identity"
         )
     return _norm(x, ord, dims, keepdim)
 
@@ -252,8 +264,8 @@ def matrix_norm(
 ) -> Tensor:
     """The norm of the matrices in the two dimensions `dim`.
 
-    ord: "fro", the root of the sum of squares; "nuc", the sum of the singular values; 2 and -2, the largest and the smallest
-    of them; 1 and -1, the largest and smallest sum of |column|; inf and -inf, of |row|.
+    ord: "fro", the root of the sum of squares; "nuc", the sum of the singular values; 2 and -2, the largest
+    and the smallest of them; 1 and -1, the largest and smallest sum of |column|; inf and -inf, of |row|.
     """
     if A.array.ndim < 2:
         raise RuntimeError("linalg.matrix_norm: The input tensor A must have at least 2 dimensions.")
@@ -286,7 +298,8 @@ def matrix_norm(
 
 
 def norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
-    """A vector norm over one dimension, a matrix norm over two; without ord, the 2-norm of all that `dim` names.
+    """A vector norm over one dimension, a matrix norm over two;
+    without ord, the 2-norm of all that `dim` names.
 
     Without dim and with ord, A must have one dimension or two.
     """
@@ -304,7 +317,8 @@ def norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, 
 
 
 def cond(A: Tensor, p: Any = None) -> Tensor:
-    """How much A magnifies relative errors: norm(A, p) norm(inv(A), p), by singular values for p = 2 (None) and -2.
+    """How much A magnifies relative errors: norm(A, p) norm(inv(A), p), by singular values for p = 2 (None)
+    and -2.
 
     inf for singular matrices.
     """
@@ -337,14 +351,15 @@ def vander(x: Tensor, N: int | None = None) -> Tensor:
 
 
 def tensorinv(A: Tensor, ind: int = 2) -> Tensor:
-    """The B with tensordot(A, B, ind) the identity: A of shape first + last, `first` being its first `ind` dimensions."""
+    """The B with tensordot(A, B, ind) the identity:
+    A of shape first + last, `first` being its first `ind` dimensions."""
     if ind <= 0:
         raise RuntimeError(f"Expected a strictly positive integer for 'ind', but got {ind}")
     first, last = A.array.shape[:ind], A.array.shape[ind:]
     if math.prod(first) != math.prod(last):
         raise RuntimeError(
-            "Expected self to satisfy the requirement prod(self.shape[ind:]) == prod(self.shape[:ind]), but got "
-            f"{math.prod(last)} != {math.prod(first)}"
+            "Expected self to satisfy the requirement prod(self.shape[ind:]) == prod(self.shape[:ind]), but "
+            f"got {math.prod(last)} != {math.prod(first)}"
         )
     return reshape(inv(reshape(A, (math.prod(first), math.prod(last)))), last + first)
 

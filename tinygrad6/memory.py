@@ -1,10 +1,11 @@
 """Memory that is kept between operations.
 
-An array that is made, used and freed costs little more than its arithmetic if the next array gets the same pages. The C
-library of Linux, left alone, gives larger blocks back to the system as soon as they are freed, and the system clears
-every page that it hands out again: measured on arrays of 400 kB to 4 MB, that takes three to five times as long as the
-arithmetic. So it is asked, once, to keep what is freed. Elsewhere nothing is changed. TINYGRAD6_KEEP_MB sets the
-number of megabytes kept, 1024 unless told otherwise; 0 leaves the C library alone.
+An array that is made, used and freed costs little more than its arithmetic if the next array gets the same
+pages. The C library of Linux, left alone, gives larger blocks back to the system as soon as they are freed,
+and the system clears every page that it hands out again: measured on arrays of 400 kB to 4 MB, that takes
+three to five times as long as the arithmetic. So it is asked, once, to keep what is freed. Elsewhere nothing
+is changed. TINYGRAD6_KEEP_MB sets the number of megabytes kept, 1024 unless told otherwise; 0 leaves the C
+library alone.
 """
 
 from __future__ import annotations

@@ -50,10 +50,11 @@ def derived(g):
 
 
 def no_derivative(g):
-    """The rule of what has no derivative in PyTorch either: the result requires grad, and backward refuses it."""
+    """The rule of what has no derivative in PyTorch either:
+    the result requires grad, and backward refuses it."""
     raise RuntimeError(
-        "derivative is not implemented for this op (floor_divide, heaviside), which is constant almost everywhere: "
-        "detach() its inputs"
+        "derivative is not implemented for this op (floor_divide, heaviside), which is constant almost "
+        "everywhere: detach() its inputs"
     )
 
 
@@ -277,15 +278,16 @@ def op(
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Define a primitive in one place; see the top of this file and `Op` for the facts it takes.
 
-    infix: operator name, "mul" for `*` (and its reflection). inplace: also attach `name_`. method: attach as a
-    Tensor method (or under the name given). public: export as `tinygrad6.name`. promote: bring the array arguments
-    (or those numbered) to a common type. floating: integers become the default float first. prepare(arrays, params): normalise and validate
-    before the forward runs. check(arrays): refuse mixtures of types, before they are promoted. view: the result may
-    share the input's memory. domain, avoid: where tests draw inputs, and the kinks to stay away from. examples: calls
-    to test and show. torch: the dotted name to compare with, if it differs. refuse: the kinds of types ("b", "biu")
-    that PyTorch has no kernel for. kernel, reference: see above. ufunc:
-    NumPy's ufunc of the same meaning, called directly; the body may then be empty. elementwise: forward and rules
-    may be computed on parts of the arrays, which they then are where arrays are large; so it is for a ufunc.
+    infix: operator name, "mul" for `*` (and its reflection). inplace: also attach `name_`. method: attach as
+    a Tensor method (or under the name given). public: export as `tinygrad6.name`. promote: bring the array
+    arguments (or those numbered) to a common type. floating: integers become the default float first.
+    prepare(arrays, params): normalise and validate before the forward runs. check(arrays): refuse mixtures of
+    types, before they are promoted. view: the result may share the input's memory. domain, avoid: where tests
+    draw inputs, and the kinks to stay away from. examples: calls to test and show. torch: the dotted name to
+    compare with, if it differs. refuse: the kinds of types ("b", "biu") that PyTorch has no kernel for.
+    kernel, reference: see above. ufunc: NumPy's ufunc of the same meaning, called directly; the body may then
+    be empty. elementwise: forward and rules may be computed on parts of the arrays, which they then are where
+    arrays are large; so it is for a ufunc.
     """
 
     def define(forward: Callable[..., Any]) -> Callable[..., Any]:
@@ -327,7 +329,8 @@ def composite(
     examples: list[Case] | None = None,
     **facts: Any,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Register a function of Tensors that is built from ops; `examples` as for `op`, [] if it has no gradient.
+    """Register a function of Tensors that is built from ops;
+    `examples` as for `op`, [] if it has no gradient.
 
     fresh: the result is new for the caller, although it may be a view of something made in between.
     """

@@ -39,7 +39,8 @@ def set_printoptions(
             raise ValueError(
                 f"set_printoptions(): profile must be one of {sorted(profiles)}, got {profile!r}"
             )
-        options.precision, options.threshold, options.edgeitems, options.linewidth = profiles[profile]  # type: ignore[assignment]
+        preset: Any = profiles[profile]
+        options.precision, options.threshold, options.edgeitems, options.linewidth = preset
     for name, value in (
         ("precision", precision),
         ("threshold", threshold),

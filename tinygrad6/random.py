@@ -1,12 +1,14 @@
 """PyTorch's CPU random numbers, from NumPy alone.
 
-PyTorch's generator is the Mersenne Twister MT19937 seeded with the low 32 bits of the seed, which is also NumPy's
-`RandomState`; the words it gives out are the same. What differs is how words become numbers; the methods below say how,
-each once. So a seeded script draws the same weights, masks, batches and samples with either library.
+PyTorch's generator is the Mersenne Twister MT19937 seeded with the low 32 bits of the seed, which is also
+NumPy's `RandomState`; the words it gives out are the same. What differs is how words become numbers; the
+methods below say how, each once. So a seeded script draws the same weights, masks, batches and samples with
+either library.
 
 One generator is not safe to share between threads, as in PyTorch: give each thread its own.
 
-Sources: Matsumoto and Nishimura 1998; PyTorch's ATen/core/DistributionsHelper.h and native/cpu kernels, observed from outside.
+Sources: Matsumoto and Nishimura 1998; PyTorch's ATen/core/DistributionsHelper.h and native/cpu kernels,
+observed from outside.
 """
 
 from __future__ import annotations
@@ -26,8 +28,8 @@ _MASK24, _MASK53 = np.uint32((1 << 24) - 1), np.uint64((1 << 53) - 1)
 class Generator:
     """A stream of random numbers: `Generator().manual_seed(0)`.
 
-    The array methods return ndarrays; users meet them through `rand`, `randn`, `dropout` and the like, all of which
-    take `generator=`.
+    The array methods return ndarrays; users meet them through `rand`, `randn`, `dropout` and the like, all of
+    which take `generator=`.
     """
 
     def __init__(self, device: Any = "cpu") -> None:
@@ -75,7 +77,8 @@ class Generator:
         size = struct.calcsize("<Qid?")
         if raw.dtype != np.uint8 or raw.shape != (size + 4 * 624,):
             raise RuntimeError(
-                f"set_state(): expected a uint8 tensor of {size + 4 * 624} bytes, got {raw.dtype}{list(raw.shape)}"
+                f"set_state(): expected a uint8 tensor of {size + 4 * 624} bytes, got "
+                f"{raw.dtype}{list(raw.shape)}"
             )
         seed, position, normal, has_normal = struct.unpack("<Qid?", raw[:size].tobytes())
         if not 0 <= position <= 624:
@@ -132,7 +135,10 @@ class Generator:
         u = self._unit(n, kind)
         if low != 0.0 or high != 1.0:
             a, b = kind(low), kind(high)
-            u = _fused(u, b - a, a) if kind is np.float64 else (u.astype(np.float64) * np.float64(b - a) + a).astype(kind)
+            if kind is np.float64:
+                u = _fused(u, b - a, a)
+            else:
+                u = (u.astype(np.float64) * np.float64(b - a) + a).astype(kind)
         u = _below_end(u.astype(np.float16), low, high) if half else u
         return u.reshape(shape)
 
@@ -208,7 +214,8 @@ class Generator:
     # ---- events
 
     def bernoulli(self, p: Any, shape: tuple) -> np.ndarray:
-        """True with probability p, as bool: a number p compares with 53-bit uniforms, an array p with those of its type."""
+        """True with probability p, as bool: a number p compares with 53-bit uniforms,
+        an array p with those of its type."""
         if isinstance(p, (int, float)):
             if not 0 <= p <= 1:
                 raise RuntimeError(f"bernoulli_ expects p to be in [0, 1], but got p={p}")
@@ -216,7 +223,8 @@ class Generator:
         p = np.broadcast_to(p, shape)
         if not ((p >= 0) & (p <= 1)).all():
             raise RuntimeError(
-                "Expected p_in >= 0 && p_in <= 1 to be true, but got false: bernoulli needs probabilities in [0, 1]"
+                "Expected p_in >= 0 && p_in <= 1 to be true, but got false: bernoulli needs probabilities in "
+                "[0, 1]"
             )
         kind = np.float64 if p.dtype == np.float64 else np.float32
         return self._unit(p.size, kind).reshape(shape) < p
@@ -241,7 +249,8 @@ class Generator:
         return ((-1.0 / lambd) * np.log1p(-u)).astype(dtype).reshape(shape)
 
     def geometric(self, shape: tuple, p: float) -> np.ndarray:
-        """The number of the first success in trials with probability p, from 1: ceil(log(u) / log(1 - p)), in float64."""
+        """The number of the first success in trials with probability p, from 1:
+        ceil(log(u) / log(1 - p)), in float64."""
         if not 0 < p < 1:
             raise RuntimeError(f"geometric_ expects p to be in (0, 1), but got p={p:g}")
         with np.errstate(divide="ignore"):
@@ -265,7 +274,8 @@ class Generator:
         return float(self._unit(1, np.float64)[0])
 
     def poisson(self, rates: np.ndarray) -> np.ndarray:
-        """Poisson numbers, one by one, in float64: products of uniforms below rate 10, else Hoermann's PTRS (1993)."""
+        """Poisson numbers, one by one, in float64:
+        products of uniforms below rate 10, else Hoermann's PTRS (1993)."""
         if (rates < 0).any():
             raise RuntimeError("invalid Poisson rate, expected rate to be non-negative")
         drawn = [self._poisson(rate) for rate in rates.astype(np.float64).ravel().tolist()]
@@ -293,7 +303,8 @@ class Generator:
                 return k
 
     def binomial(self, counts: np.ndarray, p: np.ndarray) -> np.ndarray:
-        """Binomial numbers, one by one, in float64: sums of geometric ones for a mean below 10, else Hoermann's BTRS (1993)."""
+        """Binomial numbers, one by one, in float64:
+        sums of geometric ones for a mean below 10, else Hoermann's BTRS (1993)."""
         if not ((p >= 0) & (p <= 1)).all():
             raise RuntimeError("binomial: expected probabilities in [0, 1]")
         both = zip(
@@ -336,7 +347,8 @@ class Generator:
                 return k
 
     def multinomial(self, weights: np.ndarray, num_samples: int, replacement: bool = False) -> np.ndarray:
-        """Indices drawn with probabilities proportional to `weights`, (n,) or (m, n) -> (num_samples,) or (m, num_samples)."""
+        """Indices drawn with probabilities proportional to `weights`, (n,) or (m, n) -> (num_samples,)
+        or (m, num_samples)."""
         if weights.ndim not in (1, 2):
             raise RuntimeError("prob_dist must be 1 or 2 dim")
         if weights.dtype.kind != "f":
@@ -366,7 +378,8 @@ class Generator:
 
 
 def _stirling(k: float) -> float:
-    """log(k!) minus Stirling's approximation of it, sqrt(2 pi) ((k + 1) / e)^(k + 1/2) / sqrt(e) ...: its tail."""
+    """log(k!) minus Stirling's approximation of it, sqrt(2 pi) ((k + 1) / e)^(k + 1/2) / sqrt(e) ...:
+    its tail."""
     return math.lgamma(k + 1) - (k + 0.5) * math.log(k + 1) + (k + 1) - 0.5 * math.log(2 * math.pi)
 
 

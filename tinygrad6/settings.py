@@ -1,7 +1,7 @@
 """Settings that scripts make, for a library that computes on the CPU in the types of its inputs.
 
-What would change results is refused; what only asks for speed or for another device's care is accepted, as PyTorch does on a
-machine without that device.
+What would change results is refused; what only asks for speed or for another device's care is accepted, as
+PyTorch does on a machine without that device.
 """
 
 from __future__ import annotations
@@ -65,7 +65,10 @@ def get_float32_matmul_precision() -> str:
 
 
 def set_float32_matmul_precision(precision: str) -> None:
-    """Allow float32 products to be less precise: "highest", "high" or "medium". They are of full precision in any case."""
+    """Allow float32 products to be less precise: "highest", "high" or "medium".
+
+    They are of full precision in any case.
+    """
     global _precision
     if precision not in ("highest", "high", "medium"):
         raise RuntimeError(
@@ -145,7 +148,8 @@ def is_autocast_cache_enabled() -> bool:
 
 
 class autocast:  # noqa: N801 -- PyTorch's name
-    """A block in which nothing is cast: `autocast(device, enabled=False)`, and any for a device that is not there.
+    """A block in which nothing is cast: `autocast(device, enabled=False)`,
+    and any for a device that is not there.
 
     Enabled for the CPU, PyTorch computes in bfloat16, which does not exist here: NotImplementedError.
     """
@@ -162,8 +166,8 @@ class autocast:  # noqa: N801 -- PyTorch's name
         self.device = device_type
         if device_type == "cpu" and enabled:
             raise NotImplementedError(
-                "autocast('cpu') would compute in bfloat16, which is not supported: pass enabled=False, or use a "
-                "contextlib.nullcontext()"
+                "autocast('cpu') would compute in bfloat16, which is not supported: pass enabled=False, or "
+                "use a contextlib.nullcontext()"
             )
         if device_type != "cpu" and enabled:
             warnings.warn(

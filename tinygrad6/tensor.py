@@ -1,4 +1,7 @@
-"""Tensor: an array, the node that made it, and PyTorch's face. Knows no mathematics: ops attach themselves."""
+"""Tensor: an array, the node that made it, and PyTorch's face.
+
+Knows no mathematics: ops attach themselves.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,8 @@ class Size(tuple):
 
 
 class NoDeviceError(RuntimeError, AssertionError):
-    """A device that is not there: both what we raise for devices and what PyTorch raises for CUDA without CUDA."""
+    """A device that is not there: both what we raise for devices and what PyTorch raises for CUDA without
+    CUDA."""
 
 
 class device:  # noqa: N801 -- PyTorch's name
@@ -257,8 +261,9 @@ class Tensor:
         if node is not None and node.op is not None:
             if not wanted:
                 raise RuntimeError(
-                    "you can only change requires_grad flags of leaf variables. If you want to use a computed "
-                    "variable in a subgraph that doesn't require differentiation use var_no_grad = var.detach()."
+                    "you can only change requires_grad flags of leaf variables. If you want to use a "
+                    "computed variable in a subgraph that doesn't require differentiation use var_no_grad = "
+                    "var.detach()."
                 )
         elif wanted and (node is None or node.tensor() is not self):
             if self.array.dtype.kind != "f":
@@ -365,7 +370,8 @@ class Tensor:
             self.keep_grad_of(node)
 
     def keep_grad_of(self, node: Node | None, instead: Node | None = None) -> None:
-        """Have the gradients of `node`, this tensor's new one, added to `.grad`, and no longer those of the old."""
+        """Have the gradients of `node`, this tensor's new one, added to `.grad`,
+        and no longer those of the old."""
         me, key = weakref.ref(self), engine.LAST + id(self)
         if instead is not None and instead.hooks:
             instead.hooks.pop(key, None)
@@ -488,8 +494,9 @@ class Tensor:
     def __deepcopy__(self, memo: dict) -> Any:
         if not self.is_leaf:
             raise RuntimeError(
-                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the "
-                "moment. If you were attempting to deepcopy a module, this may be because of a tensor it computed."
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at "
+                "the moment. If you were attempting to deepcopy a module, this may be because of a tensor it "
+                "computed."
             )
         if id(self) in memo:
             return memo[id(self)]

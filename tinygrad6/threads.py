@@ -1,8 +1,9 @@
 """Sharing work among cores.
 
-NumPy's BLAS multiplies large matrices on all cores by itself; copies and elementwise work run on one. `share` divides
-such work, usually over a batch, among a few Python threads: NumPy lets go of the interpreter inside its loops. While it
-runs, BLAS is told to use one thread per call, or the two kinds of threads would fight for the cores.
+NumPy's BLAS multiplies large matrices on all cores by itself; copies and elementwise work run on one. `share`
+divides such work, usually over a batch, among a few Python threads: NumPy lets go of the interpreter inside
+its loops. While it runs, BLAS is told to use one thread per call, or the two kinds of threads would fight for
+the cores.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ def _blas() -> tuple[Callable[[int], None], Callable[[], int]] | None:
 
 
 def get_num_threads() -> int:
-    """How many threads large operations use: what OPENBLAS_NUM_THREADS or OMP_NUM_THREADS say, else the cores there are."""
+    """How many threads large operations use: what OPENBLAS_NUM_THREADS or OMP_NUM_THREADS say,
+    else the cores there are."""
     global _count
     if _count is None:
         blas = _blas()
@@ -72,7 +74,8 @@ def set_num_threads(n: int) -> None:
 def share(work: Callable[[int, int], Any], n: int, worth: bool = True) -> list[Any]:
     """[work(start, stop), ...] over consecutive parts of range(n), one part per thread, results in order.
 
-    All of it in one part if there is one thread or it is not `worth` sharing. `work` must not record operations.
+    All of it in one part if there is one thread or it is not `worth` sharing. `work` must not record
+    operations.
     """
     global _sharing, _pool
     parts = min(get_num_threads(), n) if worth else 1

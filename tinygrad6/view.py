@@ -5,8 +5,8 @@ A view remembers its base and the `chain` of view ops that leads from the base t
 * **Writing** into a tensor bumps the version cell that it shares with its base and views, so that values
   saved before the write are refused later. If the tensor is a view, the *base* gets a new history: of its
   old gradient everything but the written region, and the region goes to the value written.
-* **Asking a view for its node** after a write, which may have rewritten the base's history, replays the chain on the
-  base.
+* **Asking a view for its node** after a write, which may have rewritten the base's history, replays the chain
+  on the base.
 
 Both are lazy: a program without in-place changes pays one `is None` per operand.
 """
@@ -36,7 +36,8 @@ class View:
 
     @property
     def base(self) -> Any:
-        """The tensor whose memory this is; one whose own layout was changed (`transpose_`) left it to a hidden base."""
+        """The tensor whose memory this is; one whose own layout was changed (`transpose_`)
+        left it to a hidden base."""
         base = self.made_of
         return base if base.view_of is None else base.view_of.base
 
@@ -72,7 +73,8 @@ def stale(t: Any) -> bool:
 def live_node(t: Any) -> Any:
     """The tensor's node, replayed from its base if their memory was written to since.
 
-    RuntimeError for a view made under no_grad, or by a function that makes several, whose memory was written to.
+    RuntimeError for a view made under no_grad, or by a function that makes several, whose memory was written
+    to.
     """
     v = t.view_of
     if v is None or v.version == t.cell[1]:
@@ -102,20 +104,20 @@ def reason(v: View, changed: str) -> str:
     """Why the view may not be changed in place, or be used after it was."""
     if isinstance(v.recorded, str) and not v.recorded.endswith("0"):
         return (
-            f"Output 0 of {v.recorded} is a view and {changed} modified inplace. This view was created inside a custom "
-            "Function (or because an input was returned as-is) and the autograd logic to handle view+inplace would override "
-            "the custom backward associated with the custom Function, leading to incorrect gradients. You can fix this by "
-            "cloning the output of the custom Function."
+            f"Output 0 of {v.recorded} is a view and {changed} modified inplace. This view was created "
+            "inside a custom Function (or because an input was returned as-is) and the autograd logic to "
+            "handle view+inplace would override the custom backward associated with the custom Function, "
+            "leading to incorrect gradients. You can fix this by cloning the output of the custom Function."
         )
     if isinstance(v.recorded, str):
         return (
-            f"Output of {v.recorded} is a view and {changed} modified inplace. This view is the output of a function that "
-            "returns multiple views. Such functions do not allow the output views to be modified inplace. You should "
-            "replace the inplace operation by an out-of-place one."
+            f"Output of {v.recorded} is a view and {changed} modified inplace. This view is the output of a "
+            "function that returns multiple views. Such functions do not allow the output views to be "
+            "modified inplace. You should replace the inplace operation by an out-of-place one."
         )
     return (
-        f"A view was created in no_grad mode and {changed} modified inplace with grad mode enabled. Make the view and the "
-        "change both inside the no_grad block, or both outside; or clone() the view."
+        f"A view was created in no_grad mode and {changed} modified inplace with grad mode enabled. Make the "
+        "view and the change both inside the no_grad block, or both outside; or clone() the view."
     )
 
 

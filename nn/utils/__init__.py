@@ -67,14 +67,16 @@ def get_total_norm(
         norm = np.asarray(_norm(norms.astype(np.result_type(*arrays)), p)).astype(np.result_type(*arrays))
     if error_if_nonfinite and not np.isfinite(norm):
         raise RuntimeError(
-            f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it cannot be clipped. "
-            "To disable this error and scale the gradients by the non-finite norm anyway, set `error_if_nonfinite=False`"
+            f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it "
+            "cannot be clipped. To disable this error and scale the gradients by the non-finite norm anyway, "
+            "set `error_if_nonfinite=False`"
         )
     return wrap(norm)
 
 
 def _norm(a: np.ndarray, p: float) -> Any:
-    """(sum |a|^p)^(1/p) of all elements; the largest or smallest for p = inf or -inf; the number that is not 0 for 0."""
+    """(sum |a|^p)^(1/p) of all elements; the largest or smallest for p = inf or -inf;
+    the number that is not 0 for 0."""
     flat = a.reshape(-1)
     if p == 2:
         return np.sqrt(flat @ flat)

@@ -1,4 +1,5 @@
-"""Weight and spectral normalization as parametrizations, and in PyTorch's older form, as hooks before forward."""
+"""Weight and spectral normalization as parametrizations, and in PyTorch's older form,
+as hooks before forward."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ from .parametrize import register_parametrization
 
 
 def norm_except_dim(v: Tensor, dim: int) -> Tensor:
-    """The 2-norm of v over all dimensions but `dim` (which stays, with size-1 neighbours); over all if it is -1."""
+    """The 2-norm of v over all dimensions but `dim` (which stays, with size-1 neighbours);
+    over all if it is -1."""
     if dim == -1:
         return v.norm()
     return (v * v).sum([d for d in range(v.ndim) if d != dim], keepdim=True).sqrt() if v.ndim > 1 else v.abs()
@@ -44,7 +46,8 @@ class _SpectralNorm(Module):
         super().__init__()
         if not -weight.ndim <= dim < weight.ndim:
             raise IndexError(
-                f"Dimension out of range (expected to be in range of [-{weight.ndim}, {weight.ndim - 1}] but got {dim})"
+                f"Dimension out of range (expected to be in range of [-{weight.ndim}, {weight.ndim - 1}] but "
+                f"got {dim})"
             )
         if n_power_iterations <= 0:
             raise ValueError(f"Expected n_power_iterations to be positive, but got {n_power_iterations}")
@@ -94,7 +97,8 @@ def _output_dim(module: Module) -> int:
 
 
 def weight_norm(module: Module, name: str = "weight", dim: int = 0) -> Module:
-    """Let a weight be g v / |v| with learned g and v, the norm over all dimensions but `dim` (all if None)."""
+    """Let a weight be g v / |v| with learned g and v,
+    the norm over all dimensions but `dim` (all if None)."""
     return register_parametrization(module, name, _WeightNorm(dim), unsafe=True)
 
 
@@ -185,7 +189,8 @@ def _taken(module: Module, name: str, what: str) -> Any:
         raise ValueError(f"`{what}` cannot be applied: {type(module).__name__} has no parameter `{name}`")
     if is_lazy(weight):
         raise ValueError(
-            f"The module passed to `{what}` can't have uninitialized parameters. Make sure to run the dummy forward before"
+            f"The module passed to `{what}` can't have uninitialized parameters. Make sure to run the dummy "
+            "forward before"
         )
     delattr(module, name)
     return weight
@@ -211,7 +216,8 @@ def _apply(module: Module, name: str, kind: type[_Hook], *settings: Any) -> Modu
 def old_weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Module:
     """Deprecated form of parametrizations.weight_norm, with parameters <name>_g and <name>_v."""
     warnings.warn(
-        "`torch.nn.utils.weight_norm` is deprecated in favor of `torch.nn.utils.parametrizations.weight_norm`.",
+        "`torch.nn.utils.weight_norm` is deprecated in favor of "
+        "`torch.nn.utils.parametrizations.weight_norm`.",
         FutureWarning,
         stacklevel=2,
     )
@@ -225,7 +231,8 @@ def old_spectral_norm(
     eps: float = 1e-12,
     dim: int | None = None,
 ) -> Module:
-    """Older form of parametrizations.spectral_norm, with a parameter <name>_orig and buffers <name>_u and <name>_v."""
+    """Older form of parametrizations.spectral_norm,
+    with a parameter <name>_orig and buffers <name>_u and <name>_v."""
     dim = _output_dim(module) if dim is None else dim
     return _apply(module, name, _SpectralNormHook, n_power_iterations, eps, dim)
 

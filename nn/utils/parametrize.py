@@ -1,7 +1,8 @@
 """Parameters that are functions of other parameters, computed whenever they are read.
 
-`register_parametrization(module, "weight", f)` moves the parameter to `module.parametrizations.weight.original`, gives the
-module a class of its own, and puts a property in the parameter's place that returns f(original).
+`register_parametrization(module, "weight", f)` moves the parameter to
+`module.parametrizations.weight.original`, gives the module a class of its own, and puts a property in the
+parameter's place that returns f(original).
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ class ParametrizationList(ModuleList):
         self.is_tensor, self.ntensors = isinstance(new, Tensor), 1 if isinstance(new, Tensor) else len(new)
         if not self.is_tensor and (not isinstance(new, (tuple, list)) or len(modules) > 1):
             raise ValueError(
-                f"right_inverse must return a tensor, or a sequence of tensors for one parametrization, got {type(new)}"
+                "right_inverse must return a tensor, or a sequence of tensors for one parametrization, got "
+                f"{type(new)}"
             )
         for name, t in zip(self._originals(), [new] if self.is_tensor else new, strict=True):
             if isinstance(original, Parameter):
@@ -65,9 +67,9 @@ class ParametrizationList(ModuleList):
             raise ValueError(f"A parametrization must return a tensor. Got {type(after).__name__}.")
         if after.shape != before.shape or after.dtype != before.dtype:
             raise ValueError(
-                "Registering a parametrization may not change the shape or the dtype of the tensor, unless the `unsafe` "
-                f"flag is enabled. Got {before.dtype} {list(before.shape)} before and {after.dtype} "
-                f"{list(after.shape)} after."
+                "Registering a parametrization may not change the shape or the dtype of the tensor, unless "
+                f"the `unsafe` flag is enabled. Got {before.dtype} {list(before.shape)} before and "
+                f"{after.dtype} {list(after.shape)} after."
             )
 
     def right_inverse(self, value: Tensor) -> None:
@@ -76,7 +78,8 @@ class ParametrizationList(ModuleList):
             for m in reversed(list(self)):
                 if not hasattr(m, "right_inverse"):
                     raise RuntimeError(
-                        f"parametrization {type(m).__name__} does not implement right_inverse: its tensor cannot be set"
+                        f"parametrization {type(m).__name__} does not implement right_inverse: its tensor "
+                        "cannot be set"
                     )
                 value = m.right_inverse(value)
             for name, t in zip(self._originals(), [value] if self.is_tensor else value, strict=True):
@@ -129,8 +132,8 @@ def register_parametrization(
 ) -> Module:
     """Let the parameter or buffer `tensor_name` be `parametrization` of what it was; returns the module.
 
-    If the parametrization has a method `right_inverse`, the original is right_inverse of the parameter. ValueError if there
-    is no such tensor, or if its shape or dtype changes although not `unsafe`.
+    If the parametrization has a method `right_inverse`, the original is right_inverse of the parameter.
+    ValueError if there is no such tensor, or if its shape or dtype changes although not `unsafe`.
     """
     parametrization.train(module.training)
     if is_parametrized(module, tensor_name):
@@ -153,7 +156,8 @@ def register_parametrization(
         module.parametrizations[tensor_name] = made  # type: ignore[union-attr, operator]
     else:
         raise ValueError(
-            f"Module '{module}' does not have a parameter, a buffer, or a parametrized element with name '{tensor_name}'"
+            f"Module '{module}' does not have a parameter, a buffer, or a parametrized element with name "
+            f"'{tensor_name}'"
         )
     return module
 
@@ -167,7 +171,8 @@ def is_parametrized(module: Module, tensor_name: str | None = None) -> bool:
 
 
 def remove_parametrizations(module: Module, tensor_name: str, leave_parametrized: bool = True) -> Module:
-    """Put a plain tensor back: with the parametrized values, or with the original ones if not leave_parametrized."""
+    """Put a plain tensor back: with the parametrized values,
+    or with the original ones if not leave_parametrized."""
     if not is_parametrized(module, tensor_name):
         raise ValueError(f"Module {module} does not have a parametrization on {tensor_name}")
     made: Any = module.parametrizations[tensor_name]  # type: ignore[union-attr, index]

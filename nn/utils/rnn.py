@@ -79,7 +79,8 @@ def pack_padded_sequence(
         input = input.transpose(0, 1)
     if n.ndim != 1 or len(n) != input.shape[1]:
         raise RuntimeError(
-            f"Expected `len(lengths)` to be equal to batch_size, but got {n.shape} (batch_size={input.shape[1]})"
+            f"Expected `len(lengths)` to be equal to batch_size, but got {n.shape} "
+            f"(batch_size={input.shape[1]})"
         )
     if (n <= 0).any():
         raise RuntimeError(
@@ -91,8 +92,8 @@ def pack_padded_sequence(
     if enforce_sorted:
         if (n[1:] > n[:-1]).any():
             raise RuntimeError(
-                "`lengths` array must be sorted in decreasing order when `enforce_sorted` is True. You can pass "
-                "`enforce_sorted=False` to pack_padded_sequence to sidestep this requirement"
+                "`lengths` array must be sorted in decreasing order when `enforce_sorted` is True. You can "
+                "pass `enforce_sorted=False` to pack_padded_sequence to sidestep this requirement"
             )
     else:
         order = np.argsort(-n, kind="stable")

@@ -100,9 +100,9 @@ def grad(
 
     create_graph makes the result differentiable. An input that the outputs do not depend on raises
     RuntimeError; allow_unused=True gives None for it, materialize_grads=True zeros. is_grads_batched:
-    grad_outputs have a leading batch dimension, and so has each result; a pass is made for each entry. inputs may be a
-    dict: so is the result then. Outputs and inputs may also be gradient edges. only_inputs=False is as deprecated as in
-    PyTorch, and refused.
+    grad_outputs have a leading batch dimension, and so has each result; a pass is made for each entry. inputs
+    may be a dict: so is the result then. Outputs and inputs may also be gradient edges. only_inputs=False is
+    as deprecated as in PyTorch, and refused.
 
     >>> import tinygrad6 as torch
     >>> x = torch.tensor(3.0, requires_grad=True)
@@ -133,7 +133,8 @@ def grad(
     weights = _weights(results, grad_outputs)
     if materialize_grads and allow_unused is False:
         raise ValueError(
-            "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
+            "Expected allow_unused to be True or not passed when materialize_grads=True, but got: "
+            "allow_unused=False."
         )
     if is_grads_batched:
         if any(w is None for w in weights):

@@ -12,9 +12,9 @@ __all__ = ["detect_anomaly", "set_detect_anomaly"]
 class set_detect_anomaly:  # noqa: N801 -- PyTorch's name
     """Switch anomaly mode on or off, until the block ends if used with `with`; it holds for all threads.
 
-    While it is on, an error in a backward pass tells the lines that recorded the operation at fault, an in-place change
-    refused tells the line that made it, and, with check_nan, the first nan in a gradient raises RuntimeError. Recording
-    becomes many times slower: for looking for mistakes only.
+    While it is on, an error in a backward pass tells the lines that recorded the operation at fault, an
+    in-place change refused tells the line that made it, and, with check_nan, the first nan in a gradient
+    raises RuntimeError. Recording becomes many times slower: for looking for mistakes only.
 
     >>> import tinygrad6 as torch
     >>> x = torch.tensor([0.0], requires_grad=True)
@@ -42,7 +42,8 @@ class detect_anomaly:  # noqa: N801 -- PyTorch's name
     def __init__(self, check_nan: bool = True) -> None:
         self.check_nan = check_nan
         warnings.warn(
-            "Anomaly Detection has been enabled. This mode will increase the runtime and should only be enabled for debugging.",
+            "Anomaly Detection has been enabled. This mode will increase the runtime and should only be "
+            "enabled for debugging.",
             stacklevel=2,
         )
 

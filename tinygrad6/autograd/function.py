@@ -73,7 +73,8 @@ class FunctionNode(Node):
     # what forward may call
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
-        """Keep tensors for backward, where they are `ctx.saved_tensors`; in-place changes to them are noticed."""
+        """Keep tensors for backward, where they are `ctx.saved_tensors`;
+        in-place changes to them are noticed."""
         for t in tensors:
             if t is not None and not isinstance(t, Tensor):
                 raise TypeError(
@@ -108,9 +109,9 @@ class FunctionNode(Node):
             array, node, cell, version = entry
             if cell is not None and cell[1] != version:
                 raise RuntimeError(
-                    "one of the variables needed for gradient computation has been modified by an inplace operation: a "
-                    f"tensor of shape {list(array.shape)} saved by {self.name()} is at version {cell[1]}; expected "
-                    f"version {version} instead."
+                    "one of the variables needed for gradient computation has been modified by an inplace "
+                    f"operation: a tensor of shape {list(array.shape)} saved by {self.name()} is at version "
+                    f"{cell[1]}; expected version {version} instead."
                 )
             if isinstance(array, Packed):
                 array = array.tensor().array
@@ -140,7 +141,8 @@ class FunctionNode(Node):
             answers = answers[:n]
         if len(answers) != n:
             raise RuntimeError(
-                f"function {self.name()} returned an incorrect number of gradients (expected {n}, got {len(answers)})"
+                f"function {self.name()} returned an incorrect number of gradients (expected {n}, got "
+                f"{len(answers)})"
             )
         pairs = []
         for i, (parent, a) in enumerate(zip(self.parents, answers, strict=True)):
@@ -148,15 +150,16 @@ class FunctionNode(Node):
                 continue
             if not isinstance(a, Tensor):
                 raise TypeError(
-                    f"function {self.name()} returned {type(a).__name__} as gradient {i}: expected Tensor or None"
+                    f"function {self.name()} returned {type(a).__name__} as gradient {i}: expected Tensor or "
+                    "None"
                 )
             value: Any = a if graph else a.array
             try:
                 pairs.append((parent, fit(value, parent.shape, parent.dtype)))
             except (ValueError, RuntimeError, IndexError, KeyError):
                 raise RuntimeError(
-                    f"Function {self.name()} returned an invalid gradient at index {i} - got {list(a.array.shape)} but "
-                    f"expected shape compatible with {list(parent.shape)}"
+                    f"Function {self.name()} returned an invalid gradient at index {i} - got "
+                    f"{list(a.array.shape)} but expected shape compatible with {list(parent.shape)}"
                 ) from None
         return [(p, np.array(v) if isinstance(v, np.ndarray) else v) for p, v in pairs]
 
@@ -177,8 +180,8 @@ class Function:
     Subclass with static methods `forward(ctx, *args)` and `backward(ctx, *grad_outputs)`, which returns one
     gradient per argument (None for what has none); call `YourFunction.apply(*args)`. forward runs without
     recording; backward works on tensors and is recorded under create_graph, so that a backward made of
-    differentiable operations gives second derivatives. `setup_context(ctx, inputs, output)` may take the place of
-    forward's ctx.
+    differentiable operations gives second derivatives. `setup_context(ctx, inputs, output)` may take the
+    place of forward's ctx.
 
     >>> class Cube(Function):
     ...     @staticmethod
@@ -265,7 +268,8 @@ class Function:
 
 
 def _finish(ctx: FunctionNode, r: Any, args: tuple, recording: bool) -> Any:
-    """An output as it is given out: changed inputs are themselves, unchanged ones become views that may not be changed."""
+    """An output as it is given out: changed inputs are themselves,
+    unchanged ones become views that may not be changed."""
     if not isinstance(r, Tensor):
         return r
     if any(r is d for d in ctx.dirty):
@@ -283,7 +287,8 @@ def _finish(ctx: FunctionNode, r: Any, args: tuple, recording: bool) -> Any:
 
 
 def _entry(t: Tensor | None, made: dict) -> tuple | None:
-    """What is kept of a saved tensor: (array or Packed, node or which output of this function, cell, version)."""
+    """What is kept of a saved tensor: (array or Packed, node or which output of this function, cell,
+    version)."""
     if t is None:
         return None
     where, t = made.get(id(t), (None, t))

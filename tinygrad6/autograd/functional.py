@@ -1,7 +1,7 @@
 """Derivatives of functions of tensors: products with Jacobians and Hessians, and the matrices themselves.
 
-A Jacobian's rows are products of unit cotangents with one recorded graph. jvp comes from two vjps (the derivative of
-v -> J^T v in v, applied to the tangent, is J u): no forward mode is needed.
+A Jacobian's rows are products of unit cotangents with one recorded graph. jvp comes from two vjps (the
+derivative of v -> J^T v in v, applied to the tangent, is J u): no forward mode is needed.
 """
 
 from __future__ import annotations
@@ -156,15 +156,17 @@ def _must_depend(values: tuple, what: str) -> None:
 
 
 def _check_strategy(name: str, strategy: str, create_graph: bool, strict: bool, vectorize: bool) -> None:
-    """PyTorch's conditions on what goes together, so that programs mean the same; the numbers are found in one way here."""
+    """PyTorch's conditions on what goes together, so that programs mean the same;
+    the numbers are found in one way here."""
     assert strategy in ("reverse-mode", "forward-mode"), (
         f'{name}(): Expected strategy to be either "forward-mode" or "reverse-mode", got {strategy!r}'
     )
     if strategy == "forward-mode":
         if create_graph:
             raise NotImplementedError(
-                f'torch.autograd.functional.{name}: `create_graph=True` and `strategy="forward-mode"` are not supported '
-                'together (yet). Please either set `create_graph=False` or `strategy="reverse-mode"`.'
+                f'torch.autograd.functional.{name}: `create_graph=True` and `strategy="forward-mode"` are '
+                "not supported together (yet). Please either set `create_graph=False` or "
+                '`strategy="reverse-mode"`.'
             )
         if not vectorize:
             raise NotImplementedError(
@@ -173,8 +175,8 @@ def _check_strategy(name: str, strategy: str, create_graph: bool, strict: bool, 
             )
     if strict and vectorize:
         raise RuntimeError(
-            f"torch.autograd.functional.{name}: `strict=True` and `vectorized=True` are not supported together. Please either "
-            "set `strict=False` or `vectorize=False`."
+            f"torch.autograd.functional.{name}: `strict=True` and `vectorized=True` are not supported "
+            "together. Please either set `strict=False` or `vectorize=False`."
         )
 
 

@@ -1,7 +1,8 @@
 """Checks of gradients against central differences, for ops of your own as much as for ours.
 
-The slow mode compares whole Jacobians, element by element, and tells the worst; the fast mode compares one random
-directional derivative per pair of input and output, <u, J v>, which costs two evaluations whatever the size.
+The slow mode compares whole Jacobians, element by element, and tells the worst; the fast mode compares one
+random directional derivative per pair of input and output, <u, J v>, which costs two evaluations whatever the
+size.
 """
 
 from __future__ import annotations
@@ -41,14 +42,15 @@ def gradcheck(
 ) -> bool:
     """Whether d func / d inputs agrees with central differences: |a - n| <= atol + rtol |n| everywhere.
 
-    func takes the inputs and returns a tensor or several; those of the inputs that require gradients are checked and
-    should be float64 (a warning says so otherwise). Each value is moved by eps to both sides. GradcheckError names
-    the worst element (or the answer is False if not raise_exception); a warning is given where the two one-sided
-    slopes disagree: there the point sits on a kink, and no gradient is right. fast_mode compares one random
-    direction, drawn from `seed`. ValueError if no input requires gradients.
+    func takes the inputs and returns a tensor or several; those of the inputs that require gradients are
+    checked and should be float64 (a warning says so otherwise). Each value is moved by eps to both sides.
+    GradcheckError names the worst element (or the answer is False if not raise_exception); a warning is given
+    where the two one-sided slopes disagree: there the point sits on a kink, and no gradient is right.
+    fast_mode compares one random direction, drawn from `seed`. ValueError if no input requires gradients.
 
-    check_undefined_grad: the gradient of each output is also asked for while the others have none. check_batched_grad: the
-    same through is_grads_batched. What belongs to forward mode or to sparse tensors raises NotImplementedError.
+    check_undefined_grad: the gradient of each output is also asked for while the others have none.
+    check_batched_grad: the same through is_grads_batched. What belongs to forward mode or to sparse tensors
+    raises NotImplementedError.
 
     >>> import tinygrad6 as torch
     >>> gradcheck(torch.tanh, torch.linspace(-1, 1, 5, dtype=torch.float64).requires_grad_())
@@ -65,19 +67,21 @@ def gradcheck(
     checked = [i for i, a in enumerate(args) if isinstance(a, Tensor) and a.requires_grad]
     if not checked:
         raise ValueError(
-            "gradcheck expects at least one input tensor to require gradient, but none of the them have requires_grad=True."
+            "gradcheck expects at least one input tensor to require gradient, but none of the them have "
+            "requires_grad=True."
         )
     for i in checked:
         if args[i].array.dtype != np.float64:
             warnings.warn(
-                f"gradcheck: input #{i} is {args[i].dtype}; with an eps of {eps:g} differences drown in rounding. Pass float64 "
-                "inputs, e.g. x.double().detach().requires_grad_().",
+                f"gradcheck: input #{i} is {args[i].dtype}; with an eps of {eps:g} differences drown in "
+                "rounding. Pass float64 inputs, e.g. x.double().detach().requires_grad_().",
                 UserWarning,
                 stacklevel=2,
             )
         if any(s == 0 and n > 1 for s, n in zip(args[i].array.strides, args[i].array.shape, strict=True)):
             raise RuntimeError(
-                f"gradcheck: input #{i} has overlapping memory (it was expanded); call contiguous() on it first"
+                f"gradcheck: input #{i} has overlapping memory (it was expanded); call contiguous() on it "
+                "first"
             )
     try:
         _check(func, args, checked, eps, atol, rtol, nondet_tol, check_grad_dtypes, fast_mode, seed)
@@ -132,7 +136,8 @@ def _check(
         for i, g in zip(checked, gs, strict=True):
             if g is not None and g.array.shape != args[i].array.shape:
                 raise GradcheckError(
-                    f"gradcheck: the gradient of input #{i} has shape {list(g.shape)}, the input {list(args[i].shape)}"
+                    f"gradcheck: the gradient of input #{i} has shape {list(g.shape)}, the input "
+                    f"{list(args[i].shape)}"
                 )
             if g is not None and check_dtypes and g.array.dtype != args[i].array.dtype:
                 raise GradcheckError(
@@ -150,8 +155,8 @@ def _check(
         for i, a, b in zip(checked, first, second, strict=True):
             if not np.allclose(a, b, rtol=0, atol=nondet_tol, equal_nan=True):
                 raise GradcheckError(
-                    f"gradcheck: backward is not reentrant: two passes gave different gradients for input #{i}, "
-                    f"by up to {np.nanmax(np.abs(a - b)):.3g} (nondet_tol {nondet_tol:g})"
+                    "gradcheck: backward is not reentrant: two passes gave different gradients for input "
+                    f"#{i}, by up to {np.nanmax(np.abs(a - b)):.3g} (nondet_tol {nondet_tol:g})"
                 )
         if fast:
             _directional(o, first, weight, args, checked, evaluate, eps, atol, rtol, rng)
@@ -160,7 +165,8 @@ def _check(
 
 
 def _check_several(func: Any, args: list, checked: list, undefined: bool, batched: bool, seed: int) -> None:
-    """Gradients of all outputs together are the sum of those of each alone; those of a batch are those of its rows."""
+    """Gradients of all outputs together are the sum of those of each alone;
+    those of a batch are those of its rows."""
     from tinygrad6.autograd import grad
 
     outs = [o for o in _outputs(func, args) if o.requires_grad]
@@ -177,8 +183,8 @@ def _check_several(func: Any, args: list, checked: list, undefined: bool, batche
         for i, g, parts in zip(checked, together, zip(*alone, strict=True), strict=True):
             if not np.allclose(g, sum(parts), equal_nan=True):
                 raise GradcheckError(
-                    f"gradcheck: for input #{i} the gradients of the outputs one by one, the others undefined, do not add up "
-                    "to the gradient of all"
+                    f"gradcheck: for input #{i} the gradients of the outputs one by one, the others "
+                    "undefined, do not add up to the gradient of all"
                 )
     if batched and outs:
         pairs = [wrap(np.stack([w.array, -2 * w.array])) for w in weights]
@@ -219,8 +225,9 @@ def _directional(
         scale = max(1.0, float(np.sqrt(weight.size)))
         if not abs(numeric - exact) <= atol * scale + rtol * abs(numeric):
             raise GradcheckError(
-                f"gradcheck (fast mode): for output #{o} and input #{i} the directional derivative is {exact:.10g} by backward and "
-                f"{numeric:.10g} by central difference. Run with fast_mode=False to see which element is wrong."
+                f"gradcheck (fast mode): for output #{o} and input #{i} the directional derivative is "
+                f"{exact:.10g} by backward and {numeric:.10g} by central difference. Run with "
+                "fast_mode=False to see which element is wrong."
             )
 
 
@@ -266,8 +273,9 @@ def _full(
         if kinks:
             shown = ", ".join(map(str, kinks[:3]))
             warnings.warn(
-                f"gradcheck: the slopes to both sides differ at element {shown} of input #{i}: the point sits on a kink (or a "
-                "jump), where a difference quotient says nothing about the gradient. Move the input away from it.",
+                f"gradcheck: the slopes to both sides differ at element {shown} of input #{i}: the point "
+                "sits on a kink (or a jump), where a difference quotient says nothing about the gradient. "
+                "Move the input away from it.",
                 UserWarning,
                 stacklevel=4,
             )
@@ -275,11 +283,12 @@ def _full(
             excess = np.where(wrong, np.where(np.isnan(error), np.inf, error - allowed), -np.inf)
             k, j = np.unravel_index(int(np.argmax(excess)), error.shape)
             raise GradcheckError(
-                f"Jacobian mismatch for output {o} with respect to input {i}: {int(wrong.sum())} of {wrong.size} entries disagree.\n"
-                f"worst: d output{[int(n) for n in np.unravel_index(k, shape)]} / d input{[int(n) for n in np.unravel_index(j, x.shape)]}\n"
-                f"numerical: {numeric[k, j]:.10g}\nanalytical: {jacobian[k, j]:.10g}\n"
-                f"(atol={atol:g}, rtol={rtol:g}, eps={eps:g})"
-                + ("; the point sits on a kink, see the warning" if kinks else "")
+                f"Jacobian mismatch for output {o} with respect to input {i}: {int(wrong.sum())} of "
+                f"{wrong.size} entries disagree.\nworst: d "
+                f"output{[int(n) for n in np.unravel_index(k, shape)]} / d "
+                f"input{[int(n) for n in np.unravel_index(j, x.shape)]}\nnumerical: "
+                f"{numeric[k, j]:.10g}\nanalytical: {jacobian[k, j]:.10g}\n(atol={atol:g}, rtol={rtol:g}, "
+                f"eps={eps:g})" + ("; the point sits on a kink, see the warning" if kinks else "")
             )
 
 
@@ -303,9 +312,11 @@ def gradgradcheck(
     masked: bool = False,
     seed: int = 0,
 ) -> bool:
-    """gradcheck of the gradient of func: second derivatives, in inputs and in grad_outputs (drawn if not given).
+    """gradcheck of the gradient of func: second derivatives,
+    in inputs and in grad_outputs (drawn if not given).
 
-    gen_non_contig_grad_outputs draws them in a memory that is not contiguous. The other settings are gradcheck's.
+    gen_non_contig_grad_outputs draws them in a memory that is not contiguous. The other settings are
+    gradcheck's.
     """
     from tinygrad6.autograd import grad
 
@@ -317,7 +328,8 @@ def gradgradcheck(
     checked = [i for i, a in enumerate(args) if isinstance(a, Tensor) and a.requires_grad]
     if not checked:
         raise ValueError(
-            "gradgradcheck expects at least one input tensor to require gradient, but none of the them have requires_grad=True."
+            "gradgradcheck expects at least one input tensor to require gradient, but none of the them have "
+            "requires_grad=True."
         )
     outs = [o for o in _outputs(func, args) if o.requires_grad]
     if grad_outputs is None:

@@ -1,7 +1,7 @@
 """A look at the graph while it is recorded and run: hooks on saved tensors and on nodes, and anomaly mode.
 
-None of this costs anything until it is used: recording is watched by putting another `__init__` in the place of
-Node's, backward passes by setting `engine.watch`. Both go back when the last watcher leaves.
+None of this costs anything until it is used: recording is watched by putting another `__init__` in the place
+of Node's, backward passes by setting `engine.watch`. Both go back when the last watcher leaves.
 """
 
 from __future__ import annotations
@@ -136,7 +136,10 @@ class PackedNode(Node):
 
 
 def pack_node(node: Node) -> None:
-    """Pass what the node saved through the pack hook. Changes are noticed as before where the memory is still shared."""
+    """Pass what the node saved through the pack hook.
+
+    Changes are noticed as before where the memory is still shared.
+    """
     arrays = node.saved or ()
     node.saved = tuple(Packed(a) if isinstance(a, np.ndarray) else a for a in arrays)
     node.cells = tuple(
@@ -148,10 +151,11 @@ def pack_node(node: Node) -> None:
 
 
 class saved_tensors_hooks:  # noqa: N801 -- PyTorch's name
-    """Inside, what operations save for backward passes through `pack_hook`, and through `unpack_hook` when needed.
+    """Inside, what operations save for backward passes through `pack_hook`,
+    and through `unpack_hook` when needed.
 
-    pack_hook(tensor) returns anything; unpack_hook gets that and returns a tensor of the same values. Of nested
-    managers the innermost counts. Both run without recording.
+    pack_hook(tensor) returns anything; unpack_hook gets that and returns a tensor of the same values. Of
+    nested managers the innermost counts. Both run without recording.
 
     >>> import tinygrad6 as torch
     >>> x = torch.tensor([2.0, 3.0], requires_grad=True)
@@ -177,7 +181,10 @@ class saved_tensors_hooks:  # noqa: N801 -- PyTorch's name
 
 
 class save_on_cpu(saved_tensors_hooks):  # noqa: N801 -- PyTorch's name
-    """Inside, copies are saved: in-place changes to the originals do no harm. (There is no other device to come from.)"""
+    """Inside, copies are saved: in-place changes to the originals do no harm.
+
+    (There is no other device to come from.)
+    """
 
     def __init__(self, pin_memory: bool = False, device_type: str = "cuda") -> None:
         super().__init__(lambda t: t.clone(), lambda t: t)
@@ -227,7 +234,8 @@ def _watch(node: Node, g: Any, graph: bool) -> Iterable[tuple[Node, Any]]:
             answers = answer if isinstance(answer, tuple) else (answer,)
             if len(answers) != len(pairs):
                 raise RuntimeError(
-                    f"hook of {node.name()} has returned an incorrect number of values: {len(answers)}, not {len(pairs)}"
+                    f"hook of {node.name()} has returned an incorrect number of values: {len(answers)}, not "
+                    f"{len(pairs)}"
                 )
             pairs = [
                 (p, a if a is None or graph else a.array) for (p, _), a in zip(pairs, answers, strict=True)
@@ -282,7 +290,8 @@ def _known_backprop(
 def register_multi_grad_hook(
     tensors: Sequence[Tensor], fn: Callable[..., Any], *, mode: str = "all"
 ) -> RemovableHandle:
-    """Call fn once per backward pass: with all the tensors' gradients when they are there, or with the first ("any").
+    """Call fn once per backward pass: with all the tensors' gradients when they are there,
+    or with the first ("any").
 
     Under "all", those of tensors that the pass does not reach are None.
     """
@@ -331,7 +340,10 @@ def _told(node: Node) -> str:
     where = _traces.get(node)
     if where is None:
         return "No forward pass information available. Enable detect_anomaly during the forward pass too."
-    return f"Traceback of the forward call that caused the error in {node.name()} (most recent call last):\n{where}"
+    return (
+        f"Traceback of the forward call that caused the error in {node.name()} (most recent call "
+        f"last):\n{where}"
+    )
 
 
 def _noting_bump(self: Tensor) -> None:
@@ -340,7 +352,8 @@ def _noting_bump(self: Tensor) -> None:
 
 
 def set_anomaly(on: bool, nan: bool) -> None:
-    """Switch anomaly mode: record where nodes come from and who changes tensors, look for nan in gradients."""
+    """Switch anomaly mode: record where nodes come from and who changes tensors,
+    look for nan in gradients."""
     if on != anomaly["on"]:
         watch_recording(1 if on else -1)
     anomaly["on"], anomaly["nan"] = on, nan
@@ -353,7 +366,8 @@ def set_anomaly(on: bool, nan: bool) -> None:
 
 
 def increment_version(tensor: Tensor | Iterable[Tensor]) -> None:
-    """Say that the tensors' memory was changed behind the library's back, so that saved values are refused."""
+    """Say that the tensors' memory was changed behind the library's back,
+    so that saved values are refused."""
     for t in [tensor] if isinstance(tensor, Tensor) else tensor:
         t.bump()
 

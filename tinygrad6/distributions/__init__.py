@@ -1,7 +1,8 @@
-"""Probability distributions whose samples follow PyTorch's stream: Normal, Uniform, Bernoulli, Categorical, and Independent.
+"""Probability distributions whose samples follow PyTorch's stream:
+Normal, Uniform, Bernoulli, Categorical, and Independent.
 
-`sample` records nothing; `rsample`, where there is one, is differentiable in the parameters (Kingma and Welling 2014).
-Shapes are sample_shape + batch_shape + event_shape, as in torch.distributions.
+`sample` records nothing; `rsample`, where there is one, is differentiable in the parameters (Kingma and
+Welling 2014). Shapes are sample_shape + batch_shape + event_shape, as in torch.distributions.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ def _safe_log(probs: Tensor) -> Tensor:
 
 
 class Distribution:
-    """Base of the distributions: shapes, checks, and what follows from `rsample`, `log_prob` and the moments."""
+    """Base of the distributions: shapes, checks, and what follows from `rsample`,
+    `log_prob` and the moments."""
 
     has_rsample = False
 
@@ -50,8 +52,9 @@ class Distribution:
         """ValueError unless every element of the parameter is `good`."""
         if self._validate and not bool(good.all()):
             raise ValueError(
-                f"Expected parameter {name} ({type(value).__name__} of shape {tuple(value.shape)}) of distribution "
-                f"{type(self).__name__} to satisfy the constraint {what}, but found invalid values:\n{value}"
+                f"Expected parameter {name} ({type(value).__name__} of shape {tuple(value.shape)}) of "
+                f"distribution {type(self).__name__} to satisfy the constraint {what}, but found invalid "
+                f"values:\n{value}"
             )
 
     def _require_value(self, good: Tensor, what: str) -> None:
@@ -179,7 +182,8 @@ class Uniform(Distribution):
 
 
 class _Discrete(Distribution):
-    """What Bernoulli and Categorical share: parameters as probabilities or as logits, each made from the other."""
+    """What Bernoulli and Categorical share: parameters as probabilities or as logits,
+    each made from the other."""
 
     def _take(self, probs: Any, logits: Any) -> tuple[str, Tensor]:
         if (probs is None) == (logits is None):
@@ -270,7 +274,8 @@ class Categorical(_Discrete):
 
 
 class Independent(Distribution):
-    """The base distribution with its last dimensions of the batch taken as one event: log_prob sums over them."""
+    """The base distribution with its last dimensions of the batch taken as one event:
+    log_prob sums over them."""
 
     def __init__(
         self,
@@ -281,7 +286,8 @@ class Independent(Distribution):
         n, shape = reinterpreted_batch_ndims, base_distribution.batch_shape
         if n > len(shape):
             raise ValueError(
-                f"Expected reinterpreted_batch_ndims <= len(base_distribution.batch_shape), actual {n} vs {len(shape)}"
+                f"Expected reinterpreted_batch_ndims <= len(base_distribution.batch_shape), actual {n} vs "
+                f"{len(shape)}"
             )
         self.base_dist, self.reinterpreted_batch_ndims = base_distribution, n
         cut = len(shape) - n

@@ -8,12 +8,14 @@ from tinygrad6.tensor import Tensor
 
 
 def kl_divergence(p: Any, q: Any) -> Tensor:
-    """E_p[log p(x) - log q(x)]: both Normal, Bernoulli, Categorical or Uniform; NotImplementedError for other pairs."""
+    """E_p[log p(x) - log q(x)]: both Normal, Bernoulli, Categorical or Uniform;
+    NotImplementedError for other pairs."""
     kind = type(p).__name__
     if type(p) is type(q) and kind in _FORMULAS:
         return _FORMULAS[kind](p, q)
     raise NotImplementedError(
-        f"No KL(p || q) is implemented for p type {kind} and q type {type(q).__name__}: estimate it with log_prob"
+        f"No KL(p || q) is implemented for p type {kind} and q type {type(q).__name__}: estimate it with "
+        "log_prob"
     )
 
 

@@ -1,4 +1,5 @@
-"""Pools whose windows follow from the size of the result: adaptive and fractional; and all pools with indices."""
+"""Pools whose windows follow from the size of the result: adaptive and fractional;
+and all pools with indices."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Second names, and options that PyTorch gives to functions but not to operators: add's alpha, div's rounding mode."""
+"""Second names, and options that PyTorch gives to functions but not to operators:
+add's alpha, div's rounding mode."""
 
 from __future__ import annotations
 
@@ -106,7 +107,8 @@ def _rounded(input: Any, other: Any, mode: Any) -> Tensor:
 def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     """x / y, elementwise; integers become the default float. x / 0 is inf or nan, as IEEE 754 has it.
 
-    rounding_mode "floor" or "trunc": rounded down or towards 0, in the common type of x and y; its gradient is 0.
+    rounding_mode "floor" or "trunc": rounded down or towards 0, in the common type of x and y; its gradient
+    is 0.
     """
     return _div(input, other) if rounding_mode is None else _rounded(input, other, rounding_mode)
 
@@ -150,7 +152,8 @@ def _strict(name: str, both: bool) -> None:
 
 
 for _name in """
-    atan2 maximum minimum fmax fmin hypot logaddexp logaddexp2 nextafter gcd lcm heaviside ldexp logical_and logical_or logical_xor
+    atan2 maximum minimum fmax fmin hypot logaddexp logaddexp2 nextafter gcd lcm heaviside ldexp
+    logical_and logical_or logical_xor
 """.split():
     _strict(_name, True)
 for _name in "eq ne lt le gt ge copysign fmod".split():
@@ -159,10 +162,10 @@ for _name in "eq ne lt le gt ge copysign fmod".split():
 # ---- second names
 
 SECOND = {
-    "absolute": "abs", "arccos": "acos", "arccosh": "acosh", "arcsin": "asin", "arcsinh": "asinh", "arctan": "atan",
-    "arctan2": "atan2", "arctanh": "atanh", "negative": "neg", "fix": "trunc", "multiply": "mul", "divide": "div",
-    "subtract": "sub", "true_divide": "div", "less": "lt", "less_equal": "le", "greater": "gt", "greater_equal": "ge",
-    "not_equal": "ne", "conj_physical": "clone",
+    "absolute": "abs", "arccos": "acos", "arccosh": "acosh", "arcsin": "asin", "arcsinh": "asinh",
+    "arctan": "atan", "arctan2": "atan2", "arctanh": "atanh", "negative": "neg", "fix": "trunc",
+    "multiply": "mul", "divide": "div", "subtract": "sub", "true_divide": "div", "less": "lt",
+    "less_equal": "le", "greater": "gt", "greater_equal": "ge", "not_equal": "ne", "conj_physical": "clone",
 }  # fmt: skip
 for _second, _first in SECOND.items():
     NAMES[_second] = NAMES[_first]
@@ -173,10 +176,10 @@ for _second, _first in SECOND.items():
 # ---- methods that change their tensor, as functions
 
 for _name in """
-    abs absolute acos acosh addmv arccos arccosh arcsin arcsinh arctan arctanh asin asinh atan atanh ceil clamp clamp_max
-    clamp_min clip cos cosh deg2rad detach erf erfc exp exp2 expm1 fill fix floor frac gcd i0 index_put lcm ldexp log log10
-    log1p log2 logit nan_to_num neg negative rad2deg reciprocal relu round rsqrt sigmoid sin sinc sinh sqrt square tan tanh
-    trunc xlogy zero
+    abs absolute acos acosh addmv arccos arccosh arcsin arcsinh arctan arctanh asin asinh atan atanh ceil
+    clamp clamp_max clamp_min clip cos cosh deg2rad detach erf erfc exp exp2 expm1 fill fix floor frac gcd i0
+    index_put lcm ldexp log log10 log1p log2 logit nan_to_num neg negative rad2deg reciprocal relu round rsqrt
+    sigmoid sin sinc sinh sqrt square tan tanh trunc xlogy zero
 """.split():
     NAMES[f"{_name}_"] = getattr(Tensor, f"{_name}_")
 

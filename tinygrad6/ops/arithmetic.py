@@ -1,4 +1,7 @@
-"""The rest of elementwise arithmetic: mixtures, signs, tests of signs, number theory, angles. From simple to complex."""
+"""The rest of elementwise arithmetic: mixtures, signs, tests of signs, number theory, angles.
+
+From simple to complex.
+"""
 
 from __future__ import annotations
 
@@ -70,8 +73,8 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) 
     """x + value * tensor1 / tensor2, elementwise. RuntimeError for two integer tensors."""
     if tensor1.array.dtype.kind != "f" and tensor2.array.dtype.kind != "f":
         raise RuntimeError(
-            "Integer division with addcdiv is no longer supported, and in a future release addcdiv will perform a "
-            "true division of tensor1 and tensor2."
+            "Integer division with addcdiv is no longer supported, and in a future release addcdiv will "
+            "perform a true division of tensor1 and tensor2."
         )
     value = _number("addcdiv", value)
     return add(input, div(tensor1 if value == 1 else mul(tensor1, value), tensor2))
@@ -85,7 +88,10 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) 
     inplace=True,
 )
 def hypot(x, y):
-    """sqrt(x^2 + y^2), elementwise, without overflow. The gradient at (0, 0) is nan, as in PyTorch. Floats only."""
+    """sqrt(x^2 + y^2), elementwise, without overflow. The gradient at (0, 0) is nan, as in PyTorch.
+
+    Floats only.
+    """
     kind = x.dtype if isinstance(x, np.ndarray) else y.dtype
     if kind.kind != "f":
         raise NotImplementedError(f'"hypot_cpu" not implemented for {kind}')
@@ -102,7 +108,8 @@ def float_power_(self: Tensor, exponent: Any) -> Tensor:
     """float_power in place, for float64 tensors; RuntimeError for others."""
     if self.array.dtype != np.float64:
         raise RuntimeError(
-            f"the base given to float_power_ has dtype {self.dtype} but the operation's result requires dtype Double"
+            f"the base given to float_power_ has dtype {self.dtype} but the operation's result requires "
+            "dtype Double"
         )
     return self.pow_(exponent)  # type: ignore[attr-defined]
 
@@ -150,7 +157,8 @@ def fmin(x, y):
     examples=[case((2, 3)), case((2, 3), nan=1.0, posinf=2.0, neginf=-2.0)],
 )
 def nan_to_num(x, nan=None, posinf=None, neginf=None):
-    """x with nan replaced by `nan` (0), and infinities by the type's largest numbers unless given, elementwise."""
+    """x with nan replaced by `nan` (0), and infinities by the type's largest numbers unless given,
+    elementwise."""
     if x.dtype.kind != "f":
         return np.array(x)
     info = np.finfo(x.dtype)
@@ -186,7 +194,10 @@ def sgn(x):
 
 @op(no_derivative, no_derivative, domain=REAL, inplace=True, check=lambda arrays: _one_type(arrays))
 def heaviside(x, y):
-    """0 where x < 0, 1 where x > 0, y where x is 0, elementwise. Its gradient is not defined: RuntimeError."""
+    """0 where x < 0, 1 where x > 0, y where x is 0, elementwise.
+
+    Its gradient is not defined: RuntimeError.
+    """
     return np.where(x == 0, y, (x > 0).astype(x.dtype))
 
 
@@ -285,7 +296,10 @@ def exponent_of(x):
 
 @composite(examples=[])
 def frexp(input: Tensor) -> Any:
-    """(mantissa, exponent) with x = mantissa * 2^exponent, 0.5 <= |mantissa| < 1, the exponent int32. Floats only."""
+    """(mantissa, exponent) with x = mantissa * 2^exponent, 0.5 <= |mantissa| < 1, the exponent int32.
+
+    Floats only.
+    """
     from tinygrad6.ops.sort import returns
 
     if input.array.dtype.kind != "f":

@@ -1,6 +1,8 @@
-"""What tensors say about themselves, and what PyTorch's tensors do beyond computing: copies, storage, devices, complex parts.
+"""What tensors say about themselves, and what PyTorch's tensors do beyond computing:
+copies, storage, devices, complex parts.
 
-All types are real and everything lives on the CPU, so most of this is one line; what cannot be is refused with a reason.
+All types are real and everything lives on the CPU, so most of this is one line; what cannot be is refused
+with a reason.
 """
 
 from __future__ import annotations
@@ -105,7 +107,8 @@ def result_type(tensor1: Any, tensor2: Any) -> dtypes.dtype:
 
 
 def can_cast(from_: Any, to: Any) -> bool:
-    """Whether a result of type from_ may be stored in place as `to`: never down from float to integer to bool."""
+    """Whether a result of type from_ may be stored in place as `to`:
+    never down from float to integer to bool."""
     for t in (from_, to):
         if not isinstance(t, dtypes.dtype):
             raise TypeError(f"can_cast(): expected torch.dtype, got {type(t).__name__}")
@@ -191,7 +194,8 @@ for _name in ("conj", "resolve_conj", "resolve_neg"):
     setattr(Tensor, _name, conj)
 NAMES["adjoint"] = Tensor.adjoint = adjoint  # type: ignore[attr-defined]
 Tensor.real = property(conj)  # type: ignore[attr-defined]
-Tensor.H = property(lambda self: shape.t(self) if self.array.ndim in (0, 2) else _no_h(self))  # type: ignore[attr-defined]
+_h = property(lambda self: shape.t(self) if self.array.ndim in (0, 2) else _no_h(self))
+Tensor.H = _h  # type: ignore[attr-defined]
 Tensor.mH = property(adjoint)  # type: ignore[attr-defined]
 
 
@@ -293,7 +297,8 @@ for _name in ("chunk", "split", "split_with_sizes"):
 
 
 def new(self: Tensor, *data: Any, device: Any = None) -> Tensor:
-    """PyTorch's old constructor, in this tensor's type: from values, or of a size; without arguments, empty."""
+    """PyTorch's old constructor, in this tensor's type: from values, or of a size;
+    without arguments, empty."""
     from tinygrad6.ops.create import _legacy
 
     return _legacy("new", self.dtype)(*data, device=device)
@@ -318,7 +323,8 @@ def empty_strided(
 
 
 def empty_permuted(size: Any, physical_layout: Any, **rest: Any) -> Tensor:
-    """Memory of the given size whose dimensions lie in the order physical_layout, outermost first; values not set."""
+    """Memory of the given size whose dimensions lie in the order physical_layout, outermost first;
+    values not set."""
     if sorted(physical_layout) != list(range(len(size))):
         raise RuntimeError("empty_permuted: physical_layout must be a permutation of the dimensions")
     stride, step = [0] * len(size), 1
@@ -332,7 +338,10 @@ NAMES["empty_strided"], NAMES["empty_permuted"] = empty_strided, empty_permuted
 
 
 def apply_(self: Tensor, callable: Callable[[Any], Any]) -> Tensor:
-    """Replace each element by callable(element), in place. Slow, and not for tensors that require gradients."""
+    """Replace each element by callable(element), in place.
+
+    Slow, and not for tensors that require gradients.
+    """
     return _each("apply_", self, callable)
 
 
@@ -408,7 +417,8 @@ def is_shared(self: Tensor) -> bool:
 
 
 Tensor.is_shared = is_shared  # type: ignore[attr-defined]
-Tensor.as_subclass, Tensor.is_set_to, Tensor.dim_order = as_subclass, is_set_to, dim_order  # type: ignore[attr-defined]
+Tensor.as_subclass, Tensor.is_set_to = as_subclass, is_set_to  # type: ignore[attr-defined]
+Tensor.dim_order = dim_order  # type: ignore[attr-defined]
 Tensor.share_memory_, Tensor.const_data_ptr = share_memory_, Tensor.data_ptr  # type: ignore[attr-defined]
 
 # ---- other libraries' arrays

@@ -12,9 +12,9 @@ lies in the lengths of the runs that are contiguous on both sides. Hence two lay
 KW) x (H', W') for every image: runs along W'; the product arrives in PyTorch's order. *By rows*, (N, H', W')
 x (KH, KW, C): runs along KW and C, one product for the block, but input and output change their order on the
 way; for many channels on small maps. In convolve_dx the rows have a matrix for every place in the kernel, so
-that whole rows of pixels are added up at once. Measured and rejected: one layout for the whole batch, which is
-memory traffic; keeping the matrix for the backward pass, which saves 15 % of it for 9 to 25 times the memory;
-Winograd's transforms, too many passes in NumPy; for depthwise filters a sum of shifted products.
+that whole rows of pixels are added up at once. Measured and rejected: one layout for the whole batch, which
+is memory traffic; keeping the matrix for the backward pass, which saves 15 % of it for 9 to 25 times the
+memory; Winograd's transforms, too many passes in NumPy; for depthwise filters a sum of shifted products.
 """
 
 from __future__ import annotations

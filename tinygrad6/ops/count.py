@@ -37,7 +37,8 @@ def unique(
     return_counts: bool = False,
     dim: int | None = None,
 ) -> Any:
-    """The different values of x, or slices along `dim`, in order; then where each element's is, and how often each occurs.
+    """The different values of x, or slices along `dim`, in order;
+    then where each element's is, and how often each occurs.
 
     Every NaN is different. Sorted in any case.
     """
@@ -59,7 +60,8 @@ def unique(
 def unique_consecutive(
     input: Tensor, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
 ) -> Any:
-    """x flattened, or its slices along `dim`, without those that repeat the one before; then as for unique."""
+    """x flattened, or its slices along `dim`, without those that repeat the one before;
+    then as for unique."""
     a = input.array
     if dim is None:
         rows, d = a.reshape(-1, 1), 0
@@ -80,7 +82,10 @@ def unique_consecutive(
 
 @composite()
 def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
-    """How often 0, 1, 2, ... occur in x (n,), integers from 0; or the sums of their weights (n,). At least minlength long."""
+    """How often 0, 1, 2, ... occur in x (n,), integers from 0; or the sums of their weights (n,).
+
+    At least minlength long.
+    """
     a = input.array
     if a.dtype.kind not in "iu":
         raise NotImplementedError(f'"bincount_cpu" not implemented for {input.dtype}')
@@ -99,7 +104,8 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
 
 @composite()
 def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
-    """How many elements lie in each of `bins` equal intervals from min to max, in x's type; those outside are left out.
+    """How many elements lie in each of `bins` equal intervals from min to max, in x's type;
+    those outside are left out.
 
     If min equals max, the range is that of x; if that is a single value, one below to one above it.
     """

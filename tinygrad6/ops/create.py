@@ -77,7 +77,8 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     to_device(device)
     kind = None if dtype is None else dtypes.to_numpy(dtype)
     if isinstance(data, Tensor):
-        return data if kind is None or kind == data.array.dtype else data.to(kind)  # type: ignore[attr-defined]
+        same = kind is None or kind == data.array.dtype
+        return data if same else data.to(kind)  # type: ignore[attr-defined]
     return wrap(as_array(data, kind))
 
 
@@ -226,7 +227,8 @@ def _new_tensor(
     return tensor(data, dtype=_type(dtype, self.array.dtype), device=device, requires_grad=requires_grad)
 
 
-Tensor.new_zeros, Tensor.new_ones = _new("new_zeros", np.zeros), _new("new_ones", np.ones)  # type: ignore[attr-defined]
+Tensor.new_zeros = _new("new_zeros", np.zeros)  # type: ignore[attr-defined]
+Tensor.new_ones = _new("new_ones", np.ones)  # type: ignore[attr-defined]
 Tensor.new_empty, Tensor.new_full = _new("new_empty", np.empty), _new_full  # type: ignore[attr-defined]
 Tensor.new_tensor = _new_tensor  # type: ignore[attr-defined]
 
@@ -363,7 +365,10 @@ def complex(*args: Any, **kwargs: Any) -> Tensor:
 
 
 def range(start: Any = 0, end: Any = None, step: Any = 1, **rest: Any) -> Tensor:
-    """start, start + step, ... up to end, which is included, in the default float: PyTorch's old range. Prefer arange."""
+    """start, start + step, ... up to end, which is included, in the default float: PyTorch's old range.
+
+    Prefer arange.
+    """
     if end is None:
         raise TypeError("range() missing 1 required positional argument: 'end'")
     if step == 0:
@@ -577,7 +582,10 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: random.Genera
 def multinomial(
     input: Tensor, num_samples: int, replacement: bool = False, *, generator: random.Generator | None = None
 ) -> Tensor:
-    """`num_samples` indices drawn with probabilities proportional to the rows of input (n,) or (m, n). int64."""
+    """`num_samples` indices drawn with probabilities proportional to the rows of input (n,) or (m, n).
+
+    int64.
+    """
     return wrap(_generator(generator).multinomial(input.array, num_samples, replacement))
 
 
@@ -593,7 +601,8 @@ def binomial(count: Tensor, prob: Tensor, generator: random.Generator | None = N
     """How many of count[i] trials with probability prob[i] succeed; the two broadcast. Floats of one type."""
     if count.array.dtype.kind != "f" or count.array.dtype != prob.array.dtype:
         raise ValueError(
-            f"binomial only supports floating-point dtypes for count and prob, equal ones, got: {count.dtype}, {prob.dtype}"
+            "binomial only supports floating-point dtypes for count and prob, equal ones, got: "
+            f"{count.dtype}, {prob.dtype}"
         )
     n, p = np.broadcast_arrays(count.array, prob.array)
     return wrap(_generator(generator).binomial(n, p).astype(count.array.dtype))

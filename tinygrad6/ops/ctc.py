@@ -1,8 +1,10 @@
-"""Connectionist temporal classification: the probability of a sequence of labels, summed over all its alignments.
+"""Connectionist temporal classification: the probability of a sequence of labels,
+summed over all its alignments.
 
-Labels are written with blanks between and around them; a path through that row of 2S + 1 states may stay, go to the next
-state, or skip a blank between two different labels. `alpha` sums over the paths that lead to a state, `beta` over those that
-go on from it, both in logarithms, where LOW stands for log 0 so that no infinities meet.
+Labels are written with blanks between and around them; a path through that row of 2S + 1 states may stay, go
+to the next state, or skip a blank between two different labels. `alpha` sums over the paths that lead to a
+state, `beta` over those that go on from it, both in logarithms, where LOW stands for log 0 so that no
+infinities meet.
 
 Source: Graves, Fernandez, Gomez and Schmidhuber 2006, sections 4.1 and 4.2.
 """
@@ -137,8 +139,8 @@ def _room(arrays: list, params: dict) -> None:
 def ctc_rows(x, t, steps, lengths, blank, cache=None):
     """-log P(t) under log-probabilities x (T, N, C) for labels t (N, S), of each of N sequences.
 
-    steps (N) and lengths (N) say how many steps of x and labels of t count. About 1e30 where no alignment exists. `cache`
-    receives what the kernel needs.
+    steps (N) and lengths (N) say how many steps of x and labels of t count. About 1e30 where no alignment
+    exists. `cache` receives what the kernel needs.
     """
     labels, skip = _states(t, blank)
     emitted = x[:, np.arange(x.shape[1])[:, None], labels]

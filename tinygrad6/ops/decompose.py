@@ -1,13 +1,15 @@
-"""Solving, inverting and factorising matrices, all over leading batch dimensions. From inverses to singular vectors.
+"""Solving, inverting and factorising matrices, all over leading batch dimensions.
 
-Every rule is written with ops, so gradients of any order follow. A factorisation with several factors is one primitive
-whose result is *packed*: the factors stacked by rows (Q over R; eigenvalues over eigenvectors; U over S over V), so that
-one rule sees all their gradients at once and the work is done once. The public functions cut the packs apart.
+From inverses to singular vectors. Every rule is written with ops, so gradients of any order follow. A
+factorisation with several factors is one primitive whose result is *packed*: the factors stacked by rows (Q
+over R; eigenvalues over eigenvectors; U over S over V), so that one rule sees all their gradients at once and
+the work is done once. The public functions cut the packs apart.
 
-`cholesky` and `eigh` take their matrix to be symmetric: they read one triangle, and their gradients are symmetric.
+`cholesky` and `eigh` take their matrix to be symmetric: they read one triangle, and their gradients are
+symmetric.
 
-Sources: Giles 2008, "Collected matrix derivative results"; Golub and Pereyra 1973 for the pseudo-inverse; Walter, Lehmann
-and Lamour 2012 for QR; Murray 2016 for the Cholesky factor.
+Sources: Giles 2008, "Collected matrix derivative results"; Golub and Pereyra 1973 for the pseudo-inverse;
+Walter, Lehmann and Lamour 2012 for QR; Murray 2016 for the Cholesky factor.
 """
 
 from __future__ import annotations
@@ -40,7 +42,8 @@ def check_matrix(name: str, A: Tensor, square: bool = True) -> None:
         raise RuntimeError(f"{name}: The input tensor A must have at least 2 dimensions.")
     if square and x.shape[-1] != x.shape[-2]:
         raise RuntimeError(
-            f"{name}: A must be batches of square matrices, but they are {x.shape[-2]} by {x.shape[-1]} matrices"
+            f"{name}: A must be batches of square matrices, but they are {x.shape[-2]} by {x.shape[-1]} "
+            "matrices"
         )
     check_float(name, A)
 
@@ -48,7 +51,8 @@ def check_matrix(name: str, A: Tensor, square: bool = True) -> None:
 def check_float(name: str, A: Tensor) -> None:
     if A.array.dtype.kind != "f":
         raise RuntimeError(
-            f"{name}: Expected a floating point or complex tensor as input. Got {TYPE_NAMES[A.array.dtype.name]}"
+            f"{name}: Expected a floating point or complex tensor as input. Got "
+            f"{TYPE_NAMES[A.array.dtype.name]}"
         )
     if A.array.dtype.char == "e":
         raise RuntimeError(f"\"{name}\" not implemented for 'Half': convert to float32 first")
@@ -73,7 +77,8 @@ def symmetric(x: Any) -> Any:
 
 
 def as_symmetric(A: Tensor, upper: bool) -> Tensor:
-    """A with the other triangle ignored: the values of one mirrored, by adding what is missing as a constant."""
+    """A with the other triangle ignored: the values of one mirrored,
+    by adding what is missing as a constant."""
     x = A.array
     half = np.triu(x) if upper else np.tril(x)
     whole = half + mT(half) - np.eye(x.shape[-1], dtype=x.dtype) * x
@@ -127,7 +132,10 @@ def matrix_inverse(x):
 
 @composite(examples=[case(_regular(2))])
 def inverse(input: Tensor) -> Tensor:
-    """The inverse of square matrices (*, N, N); LinAlgError if one is singular. Prefer linalg.solve(A, B) to inv(A) @ B."""
+    """The inverse of square matrices (*, N, N); LinAlgError if one is singular.
+
+    Prefer linalg.solve(A, B) to inv(A) @ B.
+    """
     check_matrix("linalg.inv", input)
     return matrix_inverse(input)
 
@@ -204,7 +212,8 @@ def _cofactor_rule(h: Any, x: Any) -> Any:
 
 @op(lambda h, x: _cofactor_rule(h, x), method=False, public=False, examples=[case((3, 3)), case((2, 2, 2))])
 def cofactors(x):
-    """d det(x) / dx, for singular matrices too: U V^T with every singular value replaced by the product of the others."""
+    """d det(x) / dx, for singular matrices too:
+    U V^T with every singular value replaced by the product of the others."""
     u, s, v = np.linalg.svd(x)
     others = others_product(s) if x.shape[-1] else s
     return (np.linalg.det(u) * np.linalg.det(v))[..., None, None] * ((u * others[..., None, :]) @ v)
@@ -228,7 +237,8 @@ Slogdet = namedtuple("slogdet", "sign logabsdet")
 
 @composite(examples=[])
 def slogdet(input: Tensor) -> Any:
-    """(sign, logabsdet): the sign of the determinant, -1, 0 or 1, and the logarithm of its size, for (*, N, N)."""
+    """(sign, logabsdet): the sign of the determinant, -1, 0 or 1, and the logarithm of its size,
+    for (*, N, N)."""
     check_matrix("linalg.slogdet", input)
     size = logabsdet(input)
     return Slogdet(nothing(size) + wrap(np.asarray(np.linalg.slogdet(input.array)[0])), size)
@@ -243,7 +253,8 @@ def logdet(input: Tensor) -> Tensor:
 
 @composite(examples=[case((2, 2), n=3), case(_regular(2), n=-2), case((2, 2), n=0)])
 def matrix_power(input: Tensor, n: int) -> Tensor:
-    """The n-th power of square matrices by repeated squaring; the inverse's for negative n, the identity for 0."""
+    """The n-th power of square matrices by repeated squaring;
+    the inverse's for negative n, the identity for 0."""
     check_matrix("linalg.matrix_power", input)
     if n < 0:
         return matrix_power(inverse(input), -n)
@@ -260,7 +271,8 @@ def matrix_power(input: Tensor, n: int) -> Tensor:
 
 @composite(examples=[case((2, 2)), case((2, 3, 3))])
 def matrix_exp(input: Tensor) -> Tensor:
-    """The matrix exponential of square matrices: a Taylor polynomial of degree 18 at input / 2^s, squared s times."""
+    """The matrix exponential of square matrices:
+    a Taylor polynomial of degree 18 at input / 2^s, squared s times."""
     check_matrix("linalg.matrix_exp", input)
     x = input.array
     largest = float(np.max(np.sum(np.abs(x), -1), initial=0.0))
@@ -280,7 +292,8 @@ def matrix_exp(input: Tensor) -> Tensor:
 def solve_triangular(
     A: Tensor, B: Tensor, *, upper: bool, left: bool = True, unitriangular: bool = False
 ) -> Tensor:
-    """The X with A X = B (X A = B if not left), reading only one triangle of A, with ones for its diagonal if unitriangular."""
+    """The X with A X = B (X A = B if not left), reading only one triangle of A,
+    with ones for its diagonal if unitriangular."""
     check_matrix("linalg.solve_triangular", A)
     T = triangle(A, 0.0 if unitriangular else 1.0, upper)
     if unitriangular:
@@ -313,7 +326,8 @@ def cholesky_factor(x):
 
 @composite(examples=[])
 def cholesky(input: Tensor, upper: bool = False) -> Tensor:
-    """The lower triangular L with L L^T = input (upper: the R with R^T R), for symmetric positive definite (*, N, N).
+    """The lower triangular L with L L^T = input (upper: the R with R^T R),
+    for symmetric positive definite (*, N, N).
 
     LinAlgError if a matrix is not positive definite.
     """
@@ -371,7 +385,8 @@ def qr_factors(A: Tensor, mode: str) -> Any:
     check_matrix("linalg.qr", A, square=False)
     if mode not in ("reduced", "complete", "r"):
         raise RuntimeError(
-            f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or 'complete'"
+            f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or "
+            "'complete'"
         )
     m, n = A.array.shape[-2:]
     if mode == "complete" and m > n:
@@ -417,7 +432,8 @@ def _eigh_rule(g: Any, out: Any) -> Any:
     node_name="LinalgEigh",
 )
 def eigh_pack(x):
-    """The eigenvalues of (x + x^T) / 2, ascending, over its eigenvectors in columns: (*, N, N) -> (*, 1 + N, N)."""
+    """The eigenvalues of (x + x^T) / 2, ascending, over its eigenvectors in columns:
+    (*, N, N) -> (*, 1 + N, N)."""
     values, vectors = np.linalg.eigh(symmetric(x))
     return np.concatenate([values[..., None, :], vectors], -2)
 
@@ -428,8 +444,8 @@ Eigh = namedtuple("eigh", "eigenvalues eigenvectors")
 def eigh(A: Tensor, UPLO: str = "L") -> Any:
     """(eigenvalues (*, N), ascending, and eigenvectors (*, N, N) in columns) of symmetric matrices (*, N, N).
 
-    Reads the lower triangle, or the upper for UPLO "U". Gradients through eigenvectors of equal eigenvalues are infinite
-    or nan.
+    Reads the lower triangle, or the upper for UPLO "U". Gradients through eigenvectors of equal eigenvalues
+    are infinite or nan.
     """
     check_matrix("linalg.eigh", A)
     if UPLO.upper() not in ("L", "U"):
@@ -498,7 +514,10 @@ OldSVD = namedtuple("svd", "U S V")
 
 @composite(examples=[])
 def svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> Any:
-    """(U, S, V) with U diag(S) V^T = input; linalg.svd gives V^T instead. Full matrices if not some; else K columns."""
+    """(U, S, V) with U diag(S) V^T = input; linalg.svd gives V^T instead.
+
+    Full matrices if not some; else K columns.
+    """
     if not compute_uv:
         m, n = input.array.shape[-2:]
         zeros = [wrap(np.zeros(input.array.shape[:-2] + (k, k), input.array.dtype)) for k in (m, n)]

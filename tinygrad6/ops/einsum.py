@@ -1,9 +1,9 @@
 """einsum: sums of products over named indices, planned once per equation and shapes, then done by matmul.
 
-Every contraction of two operands is one primitive, `contract`, whose two gradients are contractions of the same kind with
-the roles exchanged: z = contract(x, y) over xs, ys -> zs gives dx = contract(g, y) over zs, ys -> xs. That is the whole
-calculus. The rest is preparation on each operand alone, by ordinary ops: diagonals for repeated indices, sums over indices
-that nobody else has. Operands are contracted from left to right.
+Every contraction of two operands is one primitive, `contract`, whose two gradients are contractions of the
+same kind with the roles exchanged: z = contract(x, y) over xs, ys -> zs gives dx = contract(g, y) over zs, ys
+-> xs. That is the whole calculus. The rest is preparation on each operand alone, by ordinary ops: diagonals
+for repeated indices, sums over indices that nobody else has. Operands are contracted from left to right.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ LETTERS = (
 
 
 class _Pair(NamedTuple):
-    """How to bring two operands to (batch, rows, inner) @ (batch, inner, columns), and the result to its order."""
+    """How to bring two operands to (batch, rows, inner) @ (batch, inner, columns),
+    and the result to its order."""
 
     x: tuple[int, ...]
     y: tuple[int, ...]
@@ -74,7 +75,8 @@ def _pair(xs: tuple, ys: tuple, zs: tuple) -> _Pair:
     ],
 )
 def contract(x, y, xs, ys, zs):
-    """The sum of x * y over the indices in both xs and ys but not in zs; each index of x is in ys or in zs, and so for y."""
+    """The sum of x * y over the indices in both xs and ys but not in zs;
+    each index of x is in ys or in zs, and so for y."""
     if x.dtype != y.dtype:
         raise RuntimeError(f"einsum(): expected operands of one type but found {x.dtype} and {y.dtype}")
     p = _pair(xs, ys, zs)
@@ -208,8 +210,8 @@ def _spread(term: list[Any], width: int) -> list[Any]:
 
 @functools.lru_cache(512)
 def _plan(equation: str, shapes: tuple[tuple[int, ...], ...]) -> list[tuple]:
-    """The steps to take: ("diagonal", i, axis1, axis2), ("sum", i, dims), ("drop", i, shape) on operand i, then
-    ("contract", i, xs, ys, zs) of what there is so far with operand i, then ("permute", 0, dims)."""
+    """The steps to take: ("diagonal", i, axis1, axis2), ("sum", i, dims), ("drop", i, shape) on operand i,
+    then ("contract", i, xs, ys, zs) of what there is so far with operand i, then ("permute", 0, dims)."""
     operands, out = _subscripts(equation, tuple(map(len, shapes)))
     sizes: dict[Any, int] = {}
     steps: list[tuple] = []
@@ -265,11 +267,13 @@ def _plan(equation: str, shapes: tuple[tuple[int, ...], ...]) -> list[tuple]:
 
 @composite(method=False, examples=[])
 def einsum(*args: Any) -> Tensor:
-    """The sum of products of operands over the indices that the equation does not keep: einsum("ij,jk->ik", x, y).
+    """The sum of products of operands over the indices that the equation does not keep:
+    einsum("ij,jk->ik", x, y).
 
-    Without "->" the result has the indices that occur once, in alphabetical order, after those of an ellipsis. An index
-    twice in one operand takes the diagonal; "..." stands for dimensions that broadcast. The form einsum(x, [0, 1], y,
-    [1, 2], [0, 2]) says the same with numbers. All operands have one type. RuntimeError for equations that do not fit.
+    Without "->" the result has the indices that occur once, in alphabetical order, after those of an
+    ellipsis. An index twice in one operand takes the diagonal; "..." stands for dimensions that broadcast.
+    The form einsum(x, [0, 1], y, [1, 2], [0, 2]) says the same with numbers. All operands have one type.
+    RuntimeError for equations that do not fit.
 
     >>> import tinygrad6 as torch
     >>> torch.einsum("ii->i", torch.arange(9.0).reshape(3, 3))
@@ -295,8 +299,8 @@ def _arguments(args: tuple) -> tuple[str, Sequence[Tensor]]:
     """The equation and the operands, from either form of the call."""
     if len(args) < 2:
         raise ValueError(
-            "einsum(): must specify the equation string and at least one operand, or at least one operand and "
-            "its subscripts list"
+            "einsum(): must specify the equation string and at least one operand, or at least one operand "
+            "and its subscripts list"
         )
     if isinstance(args[0], str):
         tensors = args[1] if len(args) == 2 and isinstance(args[1], (list, tuple)) else args[1:]
@@ -322,7 +326,8 @@ def _letters(subscripts: Sequence[Any]) -> str:
     ],
 )
 def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
-    """The sum of products over the last `dims` dimensions of a and the first of b, or over dims = (of a, of b)."""
+    """The sum of products over the last `dims` dimensions of a and the first of b,
+    or over dims = (of a, of b)."""
     n, m = a.array.ndim, b.array.ndim
     if isinstance(dims, Tensor):
         dims = dims.tolist() if dims.array.ndim else int(dims.item())

@@ -1,10 +1,11 @@
 """Special functions with gradients: error, gamma and Bessel functions, entropies. From simple to complex.
 
-The arithmetic happens in float64, in the functions that start with an underscore, and is rounded to the input's type.
-Where Python's `math` has the function, its value is exact to an ulp and each element costs about 0.1 us.
+The arithmetic happens in float64, in the functions that start with an underscore, and is rounded to the
+input's type. Where Python's `math` has the function, its value is exact to an ulp and each element costs
+about 0.1 us.
 
-Sources: Abramowitz and Stegun 1964, chapters 6, 7, 9 and 23; Trefethen and Weideman 2014 for the trapezoidal rule of the
-Bessel functions, which converges geometrically.
+Sources: Abramowitz and Stegun 1964, chapters 6, 7, 9 and 23; Trefethen and Weideman 2014 for the trapezoidal
+rule of the Bessel functions, which converges geometrically.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ _ROOT_PI = math.sqrt(math.pi)
 
 
 def in_double(function: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
-    """The function on float64, its result in the type of the last array; no warnings at poles and beyond domains."""
+    """The function on float64, its result in the type of the last array;
+    no warnings at poles and beyond domains."""
 
     def call(*args: Any) -> np.ndarray:
         with np.errstate(all="ignore"):
@@ -50,7 +52,8 @@ def _erfcx(x: np.ndarray) -> np.ndarray:
 
 
 def _erfinv(y: np.ndarray) -> np.ndarray:
-    """Winitzki's first guess, two parts in a thousand off, and two of Halley's steps, each of which triples the digits."""
+    """Winitzki's first guess, two parts in a thousand off, and two of Halley's steps,
+    each of which triples the digits."""
     rest = 1 - np.abs(y)
     b = np.log(rest * (1 + np.abs(y)))
     a = 2 / (math.pi * 0.147) + b / 2
@@ -70,7 +73,8 @@ def _log_ndtr(x: np.ndarray) -> np.ndarray:
 
 
 def _ndtri(p: np.ndarray) -> np.ndarray:
-    """The quantile of the normal distribution; near 0 by Newton's steps on log_ndtr, which keeps its digits there."""
+    """The quantile of the normal distribution;
+    near 0 by Newton's steps on log_ndtr, which keeps its digits there."""
     x = math.sqrt(2) * _erfinv(2 * p - 1)
     small = (p > 0) & (p < 0.02)
     if small.any():
@@ -363,7 +367,8 @@ Tensor.polygamma_ = lambda self, n: self.copy_(polygamma(n, self))  # type: igno
 
 @composite(inplace=True)
 def mvlgamma(input: Tensor, p: int) -> Tensor:
-    """The logarithm of the p-dimensional gamma function: p (p - 1) / 4 log(pi) + the sum of lgamma(x - j / 2), j < p."""
+    """The logarithm of the p-dimensional gamma function:
+    p (p - 1) / 4 log(pi) + the sum of lgamma(x - j / 2), j < p."""
     if p < 1:
         raise RuntimeError("p has to be greater than or equal to 1")
     out = lgamma(input) + p * (p - 1) / 4 * math.log(math.pi)
@@ -383,7 +388,10 @@ def mvlgamma(input: Tensor, p: int) -> Tensor:
     domain=(1.5, 3.0),
 )
 def zeta(x, y):
-    """Hurwitz' zeta function: the sum of (k + y)^-x over k = 0, 1, ..., elementwise. The gradient is in y only."""
+    """Hurwitz' zeta function: the sum of (k + y)^-x over k = 0, 1, ..., elementwise.
+
+    The gradient is in y only.
+    """
     kind = x.dtype if isinstance(x, np.ndarray) else y.dtype
     with np.errstate(all="ignore"):
         return _zeta(x, np.asarray(y, np.float64)).astype(kind)
@@ -393,7 +401,8 @@ def zeta(x, y):
 
 
 def _bessel(n: int, x: np.ndarray) -> np.ndarray:
-    """exp(-|x|) I_n(x) for n = 0 or 1: the mean of exp(|x| (cos t - 1)) cos(n t) over a half turn; beyond 30 its series."""
+    """exp(-|x|) I_n(x) for n = 0 or 1: the mean of exp(|x| (cos t - 1)) cos(n t) over a half turn;
+    beyond 30 its series."""
     z = np.abs(x)
     near = np.minimum(z, 30.0)
     points = 64

@@ -1,7 +1,7 @@
 """Gathering and scattering by integer tensors along a dimension, embeddings, and their kin.
 
-`gather_along` and `add_along` are each other's transposes. Wrong indices are refused before anything is computed:
-PyTorch lets none of these count from the back, unlike x[index].
+`gather_along` and `add_along` are each other's transposes. Wrong indices are refused before anything is
+computed: PyTorch lets none of these count from the back, unlike x[index].
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from tinygrad6.tensor import Tensor, wrap
 
 
 def positions(index: np.ndarray, shape: tuple, dim: int) -> np.ndarray:
-    """Where the elements that `index` names along `dim` lie in an array of `shape`, flattened: like index, flattened."""
+    """Where the elements that `index` names along `dim` lie in an array of `shape`, flattened:
+    like index, flattened."""
     if not shape:
         return np.zeros(index.size, np.int64)
     flat = np.zeros((), np.int64)
@@ -113,7 +114,8 @@ def _lasting_along(g: Any, index: Any, dim: int) -> Any:
     ],
 )
 def set_along(x, index, y, dim):
-    """x with y written where index says along dim; of several for one place the last stays, and gets the gradient."""
+    """x with y written where index says along dim;
+    of several for one place the last stays, and gets the gradient."""
     out = np.array(x)
     if out.ndim:
         value = y if not isinstance(y, np.ndarray) else y.reshape(-1)
@@ -139,13 +141,16 @@ def _checked(name: str, x: Tensor, dim: int, index: Any, src: Any = None) -> tup
     too_large = [i for i in range(len(shape)) if i != d and at.shape[i] > shape[i]]
     if too_large and name == "gather":
         raise RuntimeError(
-            f"Size does not match at dimension {too_large[0]} expected index {list(at.shape)} to be no larger than "
-            f"self {list(shape)} apart from dimension {d}"
+            f"Size does not match at dimension {too_large[0]} expected index {list(at.shape)} to be no "
+            f"larger than self {list(shape)} apart from dimension {d}"
         )
     room = src is not None and any(n > m for n, m in zip(at.shape, src.array.shape, strict=False))
     if too_large or room:
         raise RuntimeError(
-            f"Expected index {list(at.shape)} to be no larger than self {list(shape)} apart from dimension {d}"
+            (
+                f"Expected index {list(at.shape)} to be no larger than self {list(shape)} apart from "
+                f"dimension {d}"
+            )
             + (f" and to be no larger size than src {list(src.array.shape)}" if src is not None else "")
         )
     in_range(at, shape[d] if shape else 1, d)
@@ -167,7 +172,8 @@ def in_range(index: np.ndarray, n: int, dim: int, kind: type = RuntimeError, pre
 def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False) -> Tensor:
     """out[i][j] = x[index[i][j]][j] for dim 0, and likewise for others; the result has the shape of index.
 
-    index may be smaller than x in the other dimensions. RuntimeError for a wrong shape or an index out of range.
+    index may be smaller than x in the other dimensions. RuntimeError for a wrong shape or an index out of
+    range.
     """
     if sparse_grad:
         raise NotImplementedError("gather(): sparse_grad=True is not supported: gradients are dense")
@@ -198,7 +204,8 @@ def _source(name: str, x: Tensor, dim: int, index: Tensor, src: Any) -> tuple[in
 def scatter(
     input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None
 ) -> Tensor:
-    """x with out[index[i][j]][j] = src[i][j] for dim 0, and likewise for others; src may be a number (`value`).
+    """x with out[index[i][j]][j] = src[i][j] for dim 0, and likewise for others;
+    src may be a number (`value`).
 
     Of several values for one place the last stays. reduce: "add" or "multiply" combines with what is there.
     """
@@ -236,7 +243,8 @@ def _reduced(x: Tensor, dim: int, index: Tensor, src: Tensor, how: str) -> Tenso
 
 
 def _multiplied(x: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
-    """x multiplied by src where index says: round by round, the k-th factor of each place, so that zeros are no trouble."""
+    """x multiplied by src where index says: round by round, the k-th factor of each place,
+    so that zeros are no trouble."""
     shape = x.array.shape
     place = positions(index.array, shape, dim)
     order = np.argsort(place, kind="stable")
@@ -291,7 +299,8 @@ def scatter_reduce(
 ) -> Tensor:
     """x combined with src along `dim` where index says; reduce: "sum", "prod", "mean", "amax" or "amin".
 
-    Without include_self, places that index names start from nothing instead of from x. Ties share the gradient.
+    Without include_self, places that index names start from nothing instead of from x. Ties share the
+    gradient.
     """
     if reduce not in ("sum", "prod", "mean", "amax", "amin"):
         raise RuntimeError(f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce}")
@@ -321,7 +330,10 @@ def scatter_reduce(
 
 @composite(examples=[case((3, 4), indices=wrap(np.array([[1], [0], [3]])), dim=1)])
 def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
-    """gather with the other dimensions broadcast; without dim, from x flattened. With dim, indices go round the end, as in PyTorch."""
+    """gather with the other dimensions broadcast; without dim, from x flattened.
+
+    With dim, indices go round the end, as in PyTorch.
+    """
     if dim is None:
         input, indices, dim = reshape(input, (-1,)), reshape(indices, (-1,)), 0
         in_range(indices.array, input.array.size, 0)
@@ -386,7 +398,8 @@ def _along_rows(
         raise kind(f"{name}_(): the source has {len(given)} dimensions, self has {len(have)}")
     if given[d] != at.size:
         raise kind(
-            f"{name}_(): Number of indices ({at.size}) should be equal to source.size(dim): ({given[d]}), for dim: {d}"
+            f"{name}_(): Number of indices ({at.size}) should be equal to source.size(dim): ({given[d]}), "
+            f"for dim: {d}"
         )
     if given[:d] + given[d + 1 :] != have[:d] + have[d + 1 :]:
         raise kind(
@@ -443,8 +456,9 @@ def _embedding(arrays: list, params: dict) -> None:
     weight, indices = arrays
     if not isinstance(indices, np.ndarray) or indices.dtype.kind != "i" or indices.itemsize < 4:
         raise RuntimeError(
-            "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but "
-            f"got {getattr(indices, 'dtype', type(indices))} instead (while checking arguments for embedding)"
+            "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; "
+            f"but got {getattr(indices, 'dtype', type(indices))} instead (while checking arguments for "
+            "embedding)"
         )
     if weight.ndim != 2:
         raise RuntimeError("'weight' must be 2-D")
@@ -464,10 +478,11 @@ def _embedding(arrays: list, params: dict) -> None:
     examples=[case((5, 3), _indices(5, 2, 4)), case((5, 3), _indices(4, 6), padding_idx=4)],
 )
 def embedding(w, indices, padding_idx=-1, scale_grad_by_freq=False, sparse=False):
-    """w[indices]: row indices[i, .., j] of w (count, width) for each; indices of any shape, result (*, width).
+    """w[indices]: row indices[i, .., j] of w (count, width) for each;
+    indices of any shape, result (*, width).
 
-    Row padding_idx gets no gradient (-1: there is none such). With scale_grad_by_freq a row's gradient is divided by
-    how often it is named. IndexError for an index below 0 or beyond count.
+    Row padding_idx gets no gradient (-1: there is none such). With scale_grad_by_freq a row's gradient is
+    divided by how often it is named. IndexError for an index below 0 or beyond count.
     """
     return w.take(indices, 0)
 
@@ -515,7 +530,8 @@ def embedding_again(h, indices, padding_idx=-1, scale_grad_by_freq=False):
 
 @composite(method=False, public=False)
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
-    """int64 zeros (*, num_classes) with a 1 at each element of `tensor` (*); -1 takes the largest element plus one."""
+    """int64 zeros (*, num_classes) with a 1 at each element of `tensor` (*);
+    -1 takes the largest element plus one."""
     a = tensor.array
     if a.dtype != np.int64:
         raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
@@ -537,7 +553,8 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
 
 @composite(examples=[case((3, 4), index=wrap(np.array([[0, 5], [-1, 5]])))])
 def take(input: Tensor, index: Tensor) -> Tensor:
-    """The elements of x flattened that index names, in the shape of index; indices count from the back too."""
+    """The elements of x flattened that index names, in the shape of index;
+    indices count from the back too."""
     return items(reshape(input, (-1,)), (_flat(index, input, "take"),))
 
 
@@ -560,7 +577,8 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
     """x with the elements of source at the flat positions index, added to what is there if accumulate."""
     if source.array.dtype != input.array.dtype:
         raise RuntimeError(
-            f"put_(): self and source expected to have the same dtype, but got {input.dtype} and {source.dtype}"
+            f"put_(): self and source expected to have the same dtype, but got {input.dtype} and "
+            f"{source.dtype}"
         )
     if source.array.size != index.array.size:
         raise IndexError(
@@ -584,7 +602,8 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
 def repeat_interleave(
     input: Tensor, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
 ) -> Tensor:
-    """Every slice of x along `dim` (of x flattened, without) repeated `repeats` times, an int or one per slice.
+    """Every slice of x along `dim` (of x flattened, without) repeated `repeats` times,
+    an int or one per slice.
 
     With one argument only, the indices 0, 1, ... each repeated input[i] times.
     """

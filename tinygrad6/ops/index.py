@@ -2,7 +2,8 @@
 
 An index has a basic part (ints, slices, None, ...), which gives a view, and on that view an advanced part
 (integer tensors and masks), which gives a copy. Each part is one op, `part` and `items`, whose transpose is
-another op, `embed_part` and `add_items`; each names the other in its rule, so every order of derivative exists.
+another op, `embed_part` and `add_items`; each names the other in its rule, so every order of derivative
+exists.
 
 The one thing that takes care is adding up rows that an index names several times: see `add_rows`.
 """
@@ -78,7 +79,8 @@ _MASK = (slice(None), np.array([True, False, True, True]))
     examples=[case((3, 4), index=_ROWS), case((3, 4, 2), index=_PAIRS), case((3, 4), index=_MASK)],
 )
 def items(x, index):
-    """x[index] for a tuple of full slices, integer arrays and masks, with NumPy's placing of the result; a copy."""
+    """x[index] for a tuple of full slices, integer arrays and masks, with NumPy's placing of the result;
+    a copy."""
     if type(index[-1]) is np.ndarray and index[-1].dtype.kind == "i" and x.flags.c_contiguous:
         if not any(type(i) is np.ndarray for i in index[:-1]):
             return x.take(index[-1], len(index) - 1)
@@ -150,8 +152,9 @@ def _added(out: np.ndarray, x: np.ndarray, index: tuple) -> np.ndarray:
 
 
 def layout(index: tuple, shape: tuple) -> tuple[list, list, list, int]:
-    """The integer arrays of an advanced index, the dimensions they are for, the other dimensions, and how many of
-    those come before the index's own in the result: NumPy puts it in front if the arrays do not stand together."""
+    """The integer arrays of an advanced index, the dimensions they are for, the other dimensions, and how
+    many of those come before the index's own in the result: NumPy puts it in front if the arrays do not stand
+    together."""
     at = [i for i, a in enumerate(index) if type(a) is np.ndarray]
     arrays: list[np.ndarray] = []
     dims: list[int] = []
@@ -186,11 +189,13 @@ def shape_of(index: tuple, shape: tuple) -> tuple:
 
 
 def add_rows(out: np.ndarray, rows: np.ndarray, x: np.ndarray) -> None:
-    """out[rows[i]] += x[i] for every i, in order of i: out (n, width), x (count, width), rows (count,) counted from 0.
+    """out[rows[i]] += x[i] for every i, in order of i:
+    out (n, width), x (count, width), rows (count,) counted from 0.
 
-    np.add.at takes one slow step per element. Here, many narrow rows are added by one bincount (in float64, so also more
-    exactly); few rows to add to, by a product with a matrix of ones; wide ones are sorted by row: the first of each is
-    added, then the second, and so on, except that a row named very often, such as a padding token's, is summed alone.
+    np.add.at takes one slow step per element. Here, many narrow rows are added by one bincount (in float64,
+    so also more exactly); few rows to add to, by a product with a matrix of ones; wide ones are sorted by
+    row: the first of each is added, then the second, and so on, except that a row named very often, such as a
+    padding token's, is summed alone.
     """
     (n, width), count = out.shape, len(rows)
     if not x.size:
@@ -255,7 +260,8 @@ def _lasting(g: Any, index: tuple) -> Any:
     ],
 )
 def replace_items(x, y, index):
-    """x with the elements at [index] replaced by y, which is broadcast; of several for one place the last stays.
+    """x with the elements at [index] replaced by y, which is broadcast;
+    of several for one place the last stays.
 
     Only the one that stays gets a gradient; PyTorch gives it to all of them.
     """
@@ -268,10 +274,11 @@ def replace_items(x, y, index):
 
 
 def parse(index: Any, shape: tuple) -> tuple[tuple | None, tuple | None]:
-    """An index as its basic part, for the tensor, and its advanced part, for the view made by that. None: nothing to do.
+    """An index as its basic part, for the tensor, and its advanced part, for the view made by that.
 
-    Ints and 0-d integer tensors belong to the basic part, also beside integer tensors: that is where PyTorch differs
-    from NumPy, in the order of the dimensions of the result. IndexError for what is out of range or no index.
+    A part is None where there is nothing to do. Ints and 0-d integer tensors belong to the basic part, also
+    beside integer tensors: that is where PyTorch differs from NumPy, in the order of the dimensions of the
+    result. IndexError for what is out of range or no index.
     """
     given = index if type(index) is tuple else tuple(index) if _stands_for_tuple(index) else (index,)
     ndim = len(shape)
@@ -405,8 +412,8 @@ def _read(item: Any) -> Any:
         raise TypeError(f"a tensor cannot be indexed by a str, {item!r}")
     else:
         raise IndexError(
-            "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices "
-            f"(got {type(item).__name__})"
+            "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid "
+            f"indices (got {type(item).__name__})"
         )
     if a.dtype.kind not in "iub":
         raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
@@ -445,10 +452,11 @@ def _items(x: Tensor, index: tuple) -> Tensor:
 
 
 def setitem(input: Tensor, index: Any, value: Any) -> None:
-    """x[index] = v, with v broadcast to x[index]: a write through the view, or `index_put_` for an advanced index.
+    """x[index] = v, with v broadcast to x[index]:
+    a write through the view, or `index_put_` for an advanced index.
 
-    Gradients flow to v and to what of x was not overwritten. RuntimeError for shapes that do not broadcast, and for
-    leaves that require gradients.
+    Gradients flow to v and to what of x was not overwritten. RuntimeError for shapes that do not broadcast,
+    and for leaves that require gradients.
     """
     basic, advanced = parse(index, input.array.shape)
     if type(value) not in TENSORS:
@@ -508,7 +516,8 @@ Tensor.__setitem__ = setitem  # type: ignore[attr-defined]
 def _indices(indices: Sequence[Any], shape: tuple, name: str) -> tuple:
     if not isinstance(indices, (tuple, list)):
         raise TypeError(
-            f"{name}(): argument 'indices' (position 1) must be tuple of Tensors, not {type(indices).__name__}"
+            f"{name}(): argument 'indices' (position 1) must be tuple of Tensors, not "
+            f"{type(indices).__name__}"
         )
     for i, t in enumerate(indices):
         if not isinstance(t, Tensor):
@@ -530,7 +539,8 @@ def _indices(indices: Sequence[Any], shape: tuple, name: str) -> tuple:
     ],
 )
 def index_put(input: Tensor, indices: Sequence[Tensor], values: Tensor, accumulate: bool = False) -> Tensor:
-    """x with `values`, broadcast, at [indices], a tuple of tensors; accumulate adds them instead, repeats included.
+    """x with `values`, broadcast, at [indices], a tuple of tensors;
+    accumulate adds them instead, repeats included.
 
     RuntimeError if the types differ or values does not broadcast; IndexError out of range.
     """

@@ -1,7 +1,8 @@
-"""Products of matrices and vectors: matmul and its relatives, and `linear`. From the one that matters to the rest.
+"""Products of matrices and vectors: matmul and its relatives, and `linear`.
 
-`matmul` and `linear` are the primitives; a layer's whole cost is theirs, so the two-dimensional case is nothing but calls
-of BLAS: one forward, two backward. A batch times one matrix, (B, T, D) @ (D, E), is folded into a single product both ways.
+From the one that matters to the rest. `matmul` and `linear` are the primitives; a layer's whole cost is
+theirs, so the two-dimensional case is nothing but calls of BLAS: one forward, two backward. A batch times one
+matrix, (B, T, D) @ (D, E), is folded into a single product both ways.
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ def mT(x: Any) -> Any:
 
 
 def gemm(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """a @ b for matrices. `dot` dispatches 0.4 us faster, `matmul` does not clear the result first: each where it pays."""
+    """a @ b for matrices. `dot` dispatches 0.4 us faster, `matmul` does not clear the result first:
+    each where it pays."""
     return a.dot(b) if a.shape[0] * b.shape[1] < 10_000 else np.matmul(a, b)
 
 
@@ -118,8 +120,8 @@ _PRODUCTS = [
 def matmul(x, y):
     """The matrix product x @ y.
 
-    Two vectors give their dot product, a matrix and a vector a vector; leading dimensions are batches and broadcast:
-    (*, M, K) @ (*, K, N) is (*, M, N). RuntimeError if K differs, the types differ, or one is 0-d.
+    Two vectors give their dot product, a matrix and a vector a vector; leading dimensions are batches and
+    broadcast: (*, M, K) @ (*, K, N) is (*, M, N). RuntimeError if K differs, the types differ, or one is 0-d.
     """
     try:
         if x.dtype is y.dtype and x.dtype.char in _FLOATS:
@@ -134,7 +136,8 @@ def matmul(x, y):
 
 
 def _unusual_matmul(x: Any, y: Any) -> np.ndarray:
-    """Types other than float32 and float64, empty arrays, and what cannot be multiplied, which is explained."""
+    """Types other than float32 and float64, empty arrays, and what cannot be multiplied,
+    which is explained."""
     for a in (x, y):
         if not isinstance(a, np.ndarray):
             raise TypeError(f"matmul(): unsupported operand type(s) for @: 'Tensor' and '{type(a).__name__}'")
@@ -168,8 +171,8 @@ def _mismatch(x: tuple, y: tuple) -> str:
     if len(y) == 1:
         if len(x) == 1:
             return (
-                f"inconsistent tensor size, expected tensor [{x[0]}] and src [{y[0]}] to have the same number of "
-                f"elements, but got {x[0]} and {y[0]} elements respectively"
+                f"inconsistent tensor size, expected tensor [{x[0]}] and src [{y[0]}] to have the same "
+                f"number of elements, but got {x[0]} and {y[0]} elements respectively"
             )
         rows = math.prod(x[:-1])
         return f"size mismatch, got input ({rows}), mat ({rows}x{x[-1]}), vec ({y[0]})"
@@ -187,7 +190,8 @@ def _mismatch(x: tuple, y: tuple) -> str:
 
 @functools.lru_cache(64)
 def ones(n: int, dtype: np.dtype) -> np.ndarray:
-    """A vector of ones that is made once and must not be written to: a product with it is the fastest sum there is."""
+    """A vector of ones that is made once and must not be written to:
+    a product with it is the fastest sum there is."""
     made = np.ones(n, dtype)
     made.flags.writeable = False
     return made
@@ -279,7 +283,8 @@ def _unusual_linear(x: np.ndarray, w: np.ndarray, b: np.ndarray | None) -> np.nd
         raise RuntimeError("mat2 must be a matrix, got 1-D tensor")
     if b is not None and b.ndim > 1:
         raise RuntimeError(
-            f"linear(): the bias must have at most one dimension, got shape {list(b.shape)}; add it afterwards"
+            f"linear(): the bias must have at most one dimension, got shape {list(b.shape)}; add it "
+            "afterwards"
         )
     if x.shape[-1] != w.shape[-1] and w.ndim == 2:
         raise RuntimeError(
@@ -385,7 +390,8 @@ def ger(input: Tensor, vec2: Tensor) -> Tensor:
 
 
 def _scaled_sum(input: Tensor, product: Tensor, beta: float, alpha: float) -> Tensor:
-    """beta * input + alpha * product, as PyTorch's addmm family has it: input expands, and beta = 0 forgets it."""
+    """beta * input + alpha * product, as PyTorch's addmm family has it:
+    input expands, and beta = 0 forgets it."""
     if input.array.dtype != product.array.dtype:
         raise RuntimeError(
             "self and mat2 must have the same dtype, but got "
@@ -465,10 +471,11 @@ _FAR = "use_mm_for_euclid_dist"
     method=False, examples=[case((3, 2), (4, 2)), case((2, 3, 2), (4, 2), p=1.0), case((3, 2), (4, 2), p=3.0)]
 )
 def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = f"{_FAR}_if_necessary") -> Tensor:
-    """The p-norm distances between rows: x1 (*, P, M), x2 (*, R, M) -> (*, P, R). The gradient at distance 0 is 0.
+    """The p-norm distances between rows: x1 (*, P, M), x2 (*, R, M) -> (*, P, R).
 
-    With p = 2 and more than 25 rows, |x|^2 + |y|^2 - 2 x.y is used, which is fast and loses digits where distances are
-    small; compute_mode "donot_use_mm_for_euclid_dist" prevents it, "use_mm_for_euclid_dist" demands it.
+    The gradient at distance 0 is 0. With p = 2 and more than 25 rows, |x|^2 + |y|^2 - 2 x.y is used, which is
+    fast and loses digits where distances are small; compute_mode "donot_use_mm_for_euclid_dist" prevents it,
+    "use_mm_for_euclid_dist" demands it.
     """
     if compute_mode not in (f"{_FAR}_if_necessary", _FAR, f"donot_{_FAR}"):
         raise RuntimeError(f"{compute_mode} is not a valid value for compute_mode")

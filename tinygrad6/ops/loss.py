@@ -88,12 +88,14 @@ _TARGETS = lambda rng: rng.integers(0, 4, 3)  # noqa: E731
     ],
 )
 def cross_entropy_rows(x, t, ignore_index, reduction, cache=None):
-    """-log softmax(x)[t] of each row of x (N, C), t (N) int64; their mean over the rows that are not ignored, sum, or none.
+    """-log softmax(x)[t] of each row of x (N, C), t (N) int64;
+    their mean over the rows that are not ignored, sum, or none.
 
     `cache` receives softmax(x)^T, which is all that the gradient (softmax(x) - onehot(t)) g / n needs.
     """
     ignoring = _check_targets(t, x.shape[1], ignore_index)
-    # Classes first. A reduction over a short last axis is slow: up to some width the copy is turned, beyond it only seen so.
+    # Classes first. A reduction over a short last axis is slow: up to some width the copy is turned, beyond
+    # it only seen so.
     z = np.array(x.T, order="C" if x.shape[1] <= TURNED else "K")
     z -= np.maximum.reduce(z, 0)
     kept = t != ignore_index if ignoring else None
@@ -188,7 +190,8 @@ def _logits_kernel(g, needs, x, y):
     examples=[case((2, 3), (2, 3))],
 )
 def logits_entropy(x, y):
-    """-y log s - (1 - y) log(1 - s) for s = sigmoid(x): max(x, 0) - x y + log(1 + exp(-|x|)), which cannot overflow."""
+    """-y log s - (1 - y) log(1 - s) for s = sigmoid(x):
+    max(x, 0) - x y + log(1 + exp(-|x|)), which cannot overflow."""
     out = np.log1p(np.exp(-np.abs(x)))
     out += np.maximum(x, 0)
     return out - x * y

@@ -1,7 +1,8 @@
 """LU factors with partial pivoting, and what is solved with them.
 
-The rule belongs to the square factorisation without pivots; rows are exchanged before it, and what a tall or wide matrix
-has beyond its square part follows by solving with triangles. Source: Golub and Van Loan 2013, section 3.4.
+The rule belongs to the square factorisation without pivots; rows are exchanged before it, and what a tall or
+wide matrix has beyond its square part follows by solving with triangles. Source: Golub and Van Loan 2013,
+section 3.4.
 """
 
 from __future__ import annotations
@@ -57,7 +58,8 @@ def _lu_rule(g: Any, out: Any) -> Any:
     ],
 )
 def unpivoted_lu(x):
-    """L below the diagonal, whose ones are left out, and U on and above it, with L U = x: x (*, N, N) -> (*, N, N)."""
+    """L below the diagonal, whose ones are left out, and U on and above it, with L U = x:
+    x (*, N, N) -> (*, N, N)."""
     a = np.array(x)
     with np.errstate(divide="ignore", invalid="ignore"):
         for k in range(a.shape[-1] - 1):
@@ -69,7 +71,8 @@ def unpivoted_lu(x):
 
 
 def _pivots(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(order of the rows, LAPACK's pivots from 1, LAPACK's info) of a factorisation that takes the largest pivots."""
+    """(order of the rows, LAPACK's pivots from 1, LAPACK's info)
+    of a factorisation that takes the largest pivots."""
     *batch, m, n = x.shape
     rows = np.broadcast_to(np.arange(m), (*batch, m)).copy()
     pivots, info = np.zeros((*batch, min(m, n)), np.int32), np.zeros(batch, np.int32)
@@ -128,7 +131,8 @@ def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False) -
 
 
 def lu_factor(A: Tensor, *, pivot: bool = True) -> Any:
-    """(LU, pivots): L below the diagonal of LU, its ones left out, U on and above it; rows k and pivots[k] - 1 were exchanged."""
+    """(LU, pivots): L below the diagonal of LU, its ones left out, U on and above it;
+    rows k and pivots[k] - 1 were exchanged."""
     return _LU_FACTOR(*lu_factor_ex(A, pivot=pivot)[:2])
 
 
@@ -138,7 +142,8 @@ def permutation(rows: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 
 def lu(A: Tensor, *, pivot: bool = True) -> Any:
-    """(P, L, U) with P L U = A: A (*, M, N), P (*, M, M) a permutation, L (*, M, K), U (*, K, N), K = min(M, N)."""
+    """(P, L, U) with P L U = A: A (*, M, N), P (*, M, M) a permutation, L (*, M, K), U (*, K, N),
+    K = min(M, N)."""
     LU, rows, _, _ = _factor("linalg.lu", A, pivot)
     return _LU(wrap(permutation(rows, A.array.dtype)), *_halves(LU))
 
@@ -159,7 +164,8 @@ def _order_of(pivots: np.ndarray, m: int) -> np.ndarray:
 
 
 def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoint: bool = False) -> Tensor:
-    """The X with A X = B (X A = B if not left, A^T for A if adjoint), A being given by lu_factor: LU (*, N, N), B (*, N, K)."""
+    """The X with A X = B (X A = B if not left, A^T for A if adjoint), A being given by lu_factor:
+    LU (*, N, N), B (*, N, K)."""
     check_matrix("linalg.lu_solve", LU)
     if B.array.dtype != LU.array.dtype:
         raise RuntimeError(
@@ -192,7 +198,8 @@ def lu_unpack(
 
 
 def inv_ex(A: Tensor, *, check_errors: bool = False) -> Any:
-    """(inverse, info): info is 0 where A (*, N, N) could be inverted, else the first zero pivot counted from 1."""
+    """(inverse, info): info is 0 where A (*, N, N) could be inverted,
+    else the first zero pivot counted from 1."""
     check_matrix("linalg.inv", A)
     info = _pivots(A.array)[2]
     if not info.any() or check_errors:
@@ -203,7 +210,8 @@ def inv_ex(A: Tensor, *, check_errors: bool = False) -> Any:
 
 
 def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = False) -> Any:
-    """(result, info): as solve; info is 0, or the first zero pivot counted from 1, for which the result is not finite."""
+    """(result, info): as solve; info is 0, or the first zero pivot counted from 1,
+    for which the result is not finite."""
     check_matrix("linalg.solve", A)
     info = _pivots(A.array)[2]
     if info.any() and not check_errors:
@@ -212,7 +220,8 @@ def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = Fa
 
 
 def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False) -> Any:
-    """(L, info): as cholesky; info is 0, or the order of the first leading minor that is not positive, from 1."""
+    """(L, info): as cholesky; info is 0, or the order of the first leading minor that is not positive,
+    from 1."""
     check_matrix("linalg.cholesky", A)
     info = np.zeros(A.array.shape[:-2], np.int32)
     for at in np.ndindex(*info.shape):

@@ -21,7 +21,8 @@ _HALF = wrap(np.array([[True, False, True], [False, True, False]]))
 
 @composite(method=False, examples=[])
 def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
-    """input where the condition, a bool tensor, holds, else other, elementwise; all broadcast, either may be a number.
+    """input where the condition, a bool tensor, holds, else other, elementwise;
+    all broadcast, either may be a number.
 
     With the condition alone: the indices of its nonzero elements, one tensor for each dimension.
     """
@@ -36,7 +37,8 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     if condition.array.dtype != bool:
         if condition.array.dtype != np.uint8:
             raise RuntimeError(
-                f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype}"
+                "where expected condition to be a boolean tensor, but got a tensor with dtype "
+                f"{condition.dtype}"
             )
         condition = cast(condition, bool)
     input, other = (v.item() if isinstance(v, np.generic) else v for v in (input, other))
@@ -177,15 +179,18 @@ def searchsorted(
     side: str | None = None,
     sorter: Tensor | None = None,
 ) -> Tensor:
-    """Where each value would be inserted into the sorted last dimension of sorted_sequence; equal values before (or after, right).
+    """Where each value would be inserted into the sorted last dimension of sorted_sequence;
+    equal values before (or after, right).
 
-    One sequence (n,) serves any values; sequences (*, n) go with values (*, m). sorter: the order that sorts the sequence.
+    One sequence (n,) serves any values; sequences (*, n) go with values (*, m). sorter: the order that sorts
+    the sequence.
     """
     if side not in (None, "left", "right"):
         raise RuntimeError(f"torch.searchsorted(): side can only be 'left' or 'right' but got {side}")
     if side == "left" and right:
         raise RuntimeError(
-            "torch.searchsorted(): side and right can't be set to opposites, got side of left while right was True"
+            "torch.searchsorted(): side and right can't be set to opposites, got side of left while right "
+            "was True"
         )
     table, values = sorted_sequence.array, as_array(input)
     if not table.ndim:
@@ -194,9 +199,9 @@ def searchsorted(
         )
     if table.ndim > 1 and table.shape[:-1] != values.shape[:-1]:
         raise RuntimeError(
-            "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions of boundaries "
-            f"tensor and input value tensor must match, but we got boundaries tensor {list(table.shape)} and "
-            f"input value tensor {list(values.shape)}"
+            "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions of "
+            "boundaries tensor and input value tensor must match, but we got boundaries tensor "
+            f"{list(table.shape)} and input value tensor {list(values.shape)}"
         )
     if sorter is not None:
         if sorter.array.shape != table.shape:

@@ -1,6 +1,7 @@
-"""Normalizations, fused: one op with one kernel each. Higher derivatives come from the references beside them.
+"""Normalizations, fused: one op with one kernel each.
 
-The statistics are sums of columns or rows, taken as products with ones, which is several times as fast as a reduction.
+Higher derivatives come from the references beside them. The statistics are sums of columns or rows, taken as
+products with ones, which is several times as fast as a reduction.
 Sources: Ioffe and Szegedy 2015 (batch normalization), Ba, Kiros and Hinton 2016 (layer normalization).
 """
 
@@ -32,7 +33,8 @@ def _batch_reference(x: Any, w: Any, b: Any, eps: float, cache: Any) -> Any:
 
 
 def _rows(x: np.ndarray) -> np.ndarray:
-    """x (N, C, *) as a matrix with a column for each channel: itself for (N, C), else a copy with channels last."""
+    """x (N, C, *) as a matrix with a column for each channel:
+    itself for (N, C), else a copy with channels last."""
     return x if x.ndim == 2 else np.moveaxis(x, 1, -1).reshape(-1, x.shape[1])
 
 
@@ -153,7 +155,8 @@ def _layer_kernel(g, needs, x, w, cache):
     examples=[case((3, 4), (4,), (4,), eps=1e-5)],
 )
 def layer_norm_rows(x, w, b, eps, cache=None):
-    """(x - mean) / sqrt(var + eps) * w + b with the mean and biased variance of each row of x (R, D); w, b (D)."""
+    """(x - mean) / sqrt(var + eps) * w + b with the mean and biased variance of each row of x (R, D);
+    w, b (D)."""
     wide = x.astype(np.float32) if x.dtype.char == "e" else x
     d = x.shape[1]
     xhat = wide - row_sums(wide) / d

@@ -94,7 +94,8 @@ def embed_diagonal(x, shape, offset=0, dim1=0, dim2=1):
 
 @composite(examples=[case((2, 3)), case((3,), offset=-1)])
 def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
-    """Zeros with the last dimension of x on the diagonal of dimensions dim1 and dim2 of the result; a copy."""
+    """Zeros with the last dimension of x on the diagonal of dimensions dim1 and dim2 of the result;
+    a copy."""
     shape = input.array.shape
     if not shape:
         raise IndexError("diag_embed(): the input must have at least one dimension")
@@ -203,7 +204,8 @@ def _window(arrays: list, params: dict) -> None:
     examples=[case((2, 5), dimension=1, size=3, step=1), case((5, 2), dimension=0, size=2, step=2)],
 )
 def windows(x, dimension, size, step):
-    """x.unfold(dim, size, step): all slices of length `size` along a dimension, `step` apart, as a new last one; a view."""
+    """x.unfold(dim, size, step): all slices of length `size` along a dimension, `step` apart,
+    as a new last one; a view."""
     if not x.ndim:
         x = x.reshape(1)[:size]
         return x if size else x.reshape(1, 0)[0]
@@ -244,8 +246,8 @@ def _strides(arrays: list, params: dict) -> None:
     last = offset + sum((n - 1) * s for n, s in zip(size, stride, strict=True))
     if min(size, default=1) and (last >= x.size or offset < 0 or min(stride, default=0) < 0):
         raise RuntimeError(
-            f"setStorage: sizes {list(size)}, strides {list(stride)}, storage offset {offset} are out of bounds "
-            f"for a tensor of {x.size} elements"
+            f"setStorage: sizes {list(size)}, strides {list(stride)}, storage offset {offset} are out of "
+            f"bounds for a tensor of {x.size} elements"
         )
 
 
@@ -259,9 +261,11 @@ def _strides(arrays: list, params: dict) -> None:
     ],
 )
 def as_strided(x, size, stride, storage_offset=None):
-    """The elements storage_offset + sum_d i_d stride[d] of contiguous x in row-major order, as shape `size`; a view.
+    """The elements storage_offset + sum_d i_d stride[d] of contiguous x in row-major order, as shape `size`;
+    a view.
 
-    Offsets count from x's own first element. RuntimeError out of bounds, NotImplementedError if x is not contiguous.
+    Offsets count from x's own first element. RuntimeError out of bounds, NotImplementedError if x is not
+    contiguous.
     """
     x = np.ascontiguousarray(x).reshape(-1)[storage_offset or 0 :]
     return strided(x, size, [s * x.itemsize for s in stride])

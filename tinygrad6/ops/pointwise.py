@@ -326,7 +326,8 @@ def pow(x, y):
 
 
 def _negative_powers(x: Any, y: Any) -> Any:
-    """Whole numbers to negative powers, rounded towards 0, as PyTorch has it for tensors; ValueError for a number y."""
+    """Whole numbers to negative powers, rounded towards 0, as PyTorch has it for tensors;
+    ValueError for a number y."""
     if not isinstance(y, np.ndarray):
         raise ValueError("Integers to negative integer powers are not allowed.")
     one = np.where(x == 1, 1, np.where(x == -1, np.where(y % 2, -1, 1), 0))
@@ -528,7 +529,8 @@ def where(condition, x, y):
 
 
 def _relu_kernel(g, out):
-    """g where out is above 0 (or nan), by its bits: a selection like where, at the price of a multiplication."""
+    """g where out is above 0 (or nan), by its bits:
+    a selection like where, at the price of a multiplication."""
     if out.dtype.char == "e" or not out.ndim:
         return (where(np.less_equal(out, 0), 0.0, g),)
     keep = np.less_equal(out, 0).view(np.int8)
@@ -570,7 +572,8 @@ def _sigmoid_kernel(g, out):
     elementwise=True,
 )
 def sigmoid(x):
-    """1 / (1 + exp(-x)), elementwise: as exact as exp itself in both tails; 0 where exp(-x) is beyond the type's range."""
+    """1 / (1 + exp(-x)), elementwise: as exact as exp itself in both tails;
+    0 where exp(-x) is beyond the type's range."""
     if x.dtype.char == "e":
         return sigmoid(x.astype(np.float32)).astype(x.dtype)
     z = np.atleast_1d(np.negative(x))  # of 0-d arrays NumPy makes scalars, which nothing can be written to
@@ -772,7 +775,8 @@ def within(x, min=None, max=None):
 
 
 def _as_number(limit: Any, other: Any) -> Any:
-    """A NumPy scalar as a number; and beside a number a 0-d tensor without gradient, which may stand for one."""
+    """A NumPy scalar as a number; and beside a number a 0-d tensor without gradient,
+    which may stand for one."""
     beside = isinstance(limit, Tensor) and other is not None and not isinstance(other, Tensor)
     if beside and not limit.array.ndim and not limit.requires_grad:
         return limit.item()

@@ -1,10 +1,12 @@
 """Recurrent layers as scans: one op runs a whole sequence, one kernel runs it backward.
 
-The part of each step that does not depend on the state, x W_ih^T + b_ih, is one matrix product for all steps and is done
-outside; so is the gradient of the recurrent weight, one product at the end. Higher derivatives come from the references
-below, the textbook's step written with ordinary ops, which are also what the kernels are tested against.
+The part of each step that does not depend on the state, x W_ih^T + b_ih, is one matrix product for all steps
+and is done outside; so is the gradient of the recurrent weight, one product at the end. Higher derivatives
+come from the references below, the textbook's step written with ordinary ops, which are also what the kernels
+are tested against.
 
-Sources: Hochreiter and Schmidhuber 1997 with Gers et al. 2000 (LSTM); Cho et al. 2014 (GRU); PyTorch's gate order.
+Sources: Hochreiter and Schmidhuber 1997 with Gers et al. 2000 (LSTM); Cho et al. 2014 (GRU); PyTorch's gate
+order.
 """
 
 from __future__ import annotations
@@ -153,10 +155,11 @@ def _lstm_room(arrays: list, params: dict) -> None:
     examples=[case((3, 2, 8), (2, 2), (2, 2), (8, 2), (8,))],
 )
 def lstm_scan(x, h, c, w, b, cache=None):
-    """All steps of an LSTM: x (T, B, 4H) = inputs times W_ih^T, h, c (B, H), w (4H, H), b (4H) -> (T, B, 2H): h and c.
+    """All steps of an LSTM: x (T, B, 4H) = inputs times W_ih^T, h, c (B, H), w (4H, H), b (4H) -> (T, B, 2H):
+    h and c.
 
-    Gates in PyTorch's order i, f, g, o: c[t] = f c[t-1] + i g, h[t] = o tanh(c[t]). `cache` receives the gates and
-    tanh(c) for the kernel.
+    Gates in PyTorch's order i, f, g, o: c[t] = f c[t-1] + i g, h[t] = o tanh(c[t]). `cache` receives the
+    gates and tanh(c) for the kernel.
     """
     steps, batch, width = x.shape
     n = width // 4
@@ -243,7 +246,8 @@ def _gru_kernel(g, needs, h, w, out, cache):
     examples=[case((3, 2, 6), (2, 2), (6, 2), (6,))],
 )
 def gru_scan(x, h, w, b, cache=None):
-    """All steps of a GRU: x (T, B, 3H) = inputs times W_ih^T + b_ih, h (B, H), w (3H, H), b (3H) -> (T, B, H).
+    """All steps of a GRU: x (T, B, 3H) = inputs times W_ih^T + b_ih, h (B, H), w (3H, H), b (3H)
+    -> (T, B, H).
 
     Gates in PyTorch's order r, z, n: n = tanh(x_n + r (h W_hn^T + b_hn)), h[t] = (1 - z) n + z h[t-1].
     """

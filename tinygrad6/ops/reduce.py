@@ -66,7 +66,10 @@ def keep_dims(g: Any, x_shape: tuple, dim: tuple, keepdim: bool) -> Any:
 
 @op(lambda g, x_shape, dim, keepdim: widen(g, x_shape, dim, keepdim), prepare=_reduced, examples=_DIMS)
 def sum(x, dim=None, keepdim=False, *, dtype=None):
-    """The sum over `dim` (an int, a tuple, or None for all). Integers and bools add up in int64, or as `dtype`."""
+    """The sum over `dim` (an int, a tuple, or None for all).
+
+    Integers and bools add up in int64, or as `dtype`.
+    """
     if x.dtype.kind == "f":
         if x.dtype.char == "e":
             return np.add.reduce(x, dim, np.float32, keepdims=keepdim).astype(x.dtype)
@@ -206,7 +209,10 @@ def _correction(unbiased: bool, correction: Any) -> Any:
 def var(
     input: Tensor, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: Any = None
 ) -> Tensor:
-    """The variance over `dim`: squared differences from the mean, over n - 1 (n if not unbiased). nan for n = 1."""
+    """The variance over `dim`: squared differences from the mean, over n - 1 (n if not unbiased).
+
+    nan for n = 1.
+    """
     if isinstance(dim, bool):
         dim, unbiased = None, dim
     return var_over(input, dim, _correction(unbiased, correction), keepdim)
@@ -262,8 +268,8 @@ def _not_empty(name: str) -> Any:
         if not count(x.shape, params["dim"]):
             kind = RuntimeError if whole else IndexError
             raise kind(
-                f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction "
-                f"dim with the 'dim' argument. Got shape {list(x.shape)}, dim {params['dim']}"
+                f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the "
+                f"reduction dim with the 'dim' argument. Got shape {list(x.shape)}, dim {params['dim']}"
             )
 
     return prepare
@@ -305,7 +311,8 @@ def _argument(name: str) -> Any:
             raise NotImplementedError(f"{name}(): does not support bool input")
         if not (x.size if dim is None else x.shape[dim] if x.ndim else 1):
             raise IndexError(
-                f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Got {list(x.shape)}"
+                f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Got "
+                f"{list(x.shape)}"
             )
 
     return prepare
@@ -493,7 +500,8 @@ def _cumulative(arrays: list, params: dict) -> None:
     examples=[case((2, 3)), case((2, 3), p=1), case((2, 3), p=3.0, dim=1), case((2, 3), p=math.inf, dim=0)]
 )
 def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
-    """(sum |x|^p)^(1/p) over `dim` (all if None); p = 2 by default, inf for the largest |x|, 0 counts nonzeros.
+    """(sum |x|^p)^(1/p) over `dim` (all if None);
+    p = 2 by default, inf for the largest |x|, 0 counts nonzeros.
 
     The gradient at 0 is 0. RuntimeError for integers.
     """

@@ -1,7 +1,7 @@
 """Copies with a part replaced, and methods that change a tensor's own shape: transpose_, resize_, set_.
 
-A tensor changed by `transpose_` and its like becomes a view of a hidden base that keeps its old layout and history, so that
-gradients and other views of the same memory stay right.
+A tensor changed by `transpose_` and its like becomes a view of a hidden base that keeps its old layout and
+history, so that gradients and other views of the same memory stay right.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def _replaced(name: str, input: Tensor, src: Tensor, look: Callable[[Tensor], Te
         place = look(out)
         if place.array.shape != src.array.shape:
             raise RuntimeError(
-                f"expected src to have a size equal to the slice of self. src size = {list(src.array.shape)}, "
-                f"slice size = {list(place.array.shape)}"
+                "expected src to have a size equal to the slice of self. src size = "
+                f"{list(src.array.shape)}, slice size = {list(place.array.shape)}"
             )
         place.copy_(src)
     finally:
@@ -87,7 +87,8 @@ def index_reduce(
 ) -> Tensor:
     """x with the slices of source combined, along `dim`, into those that the 1-d index names.
 
-    reduce: "prod", "mean", "amax" or "amin"; include_self: x's own slice takes part. Repeats are combined too.
+    reduce: "prod", "mean", "amax" or "amin"; include_self: x's own slice takes part. Repeats are combined
+    too.
     """
     if reduce not in ("prod", "mean", "amax", "amin"):
         raise RuntimeError(
@@ -153,7 +154,10 @@ for _name in ("squeeze", "unsqueeze", "transpose", "t", "swapaxes", "swapdims", 
 
 
 def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
-    """Give this tensor another size: its elements, in row-major order, stay, new ones are not set. Not for gradients."""
+    """Give this tensor another size: its elements, in row-major order, stay, new ones are not set.
+
+    Not for gradients.
+    """
     if live_node(self) is not None:
         raise RuntimeError("cannot resize variables that require grad")
     size = tuple(int(n) for n in flatten_sequence(sizes))

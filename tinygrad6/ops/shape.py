@@ -216,14 +216,17 @@ def reshape(input: Tensor, *sizes: Any, shape: Any = None) -> Tensor:
 
 @composite()
 def view(input: Tensor, *shape: Any) -> Tensor:
-    """x as `shape` on the same memory; RuntimeError where that needs a copy. view(dtype) reads the bytes anew."""
+    """x as `shape` on the same memory; RuntimeError where that needs a copy.
+
+    view(dtype) reads the bytes anew.
+    """
     if len(shape) == 1 and isinstance(shape[0], dtypes.dtype):
         return wrap(input.array.view(shape[0].np))
     out = reshape(input, *shape)
     if out.view_of is None and out.array.size and input.array.ndim:
         raise RuntimeError(
-            "view size is not compatible with input tensor's size and stride (at least one dimension spans across "
-            "two contiguous subspaces). Use .reshape(...) instead."
+            "view size is not compatible with input tensor's size and stride (at least one dimension spans "
+            "across two contiguous subspaces). Use .reshape(...) instead."
         )
     return out
 
@@ -515,7 +518,10 @@ def tile(input: Tensor, *reps: Any, dims: Any = None) -> Tensor:
 
 @composite(fresh=True, examples=[])
 def repeat(input: Tensor, *repeats: Any) -> Tensor:
-    """x repeated repeats[i] times along dimension i; more repeats than dimensions add leading ones. A copy."""
+    """x repeated repeats[i] times along dimension i; more repeats than dimensions add leading ones.
+
+    A copy.
+    """
     reps, shape = [operator.index(r) for r in flatten_sequence(repeats)], input.array.shape
     lead = len(reps) - len(shape)
     if lead < 0:
@@ -575,7 +581,8 @@ def flipud(input: Tensor) -> Tensor:
 
 @composite(fresh=True, examples=[case((2, 3), k=1), case((2, 3, 2), k=-1, dims=(1, 2))])
 def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
-    """x turned k times by 90 degrees in the plane of two dimensions, from the first towards the second; a copy."""
+    """x turned k times by 90 degrees in the plane of two dimensions, from the first towards the second;
+    a copy."""
     n = input.array.ndim
     if len(dims) != 2:
         raise RuntimeError(f"expected total rotation dims == 2, but got dims = {len(dims)}")

@@ -1,7 +1,7 @@
 """Order: sort, topk, medians and quantiles, max and min, running extremes and products.
 
-Values are always gathered by an index, so that gradients go to the elements chosen; finding the index is NumPy's work.
-NaN counts as larger than every number, as in PyTorch.
+Values are always gathered by an index, so that gradients go to the elements chosen; finding the index is
+NumPy's work. NaN counts as larger than every number, as in PyTorch.
 """
 
 from __future__ import annotations
@@ -84,7 +84,10 @@ _TOPK = returns("topk", "values", "indices")
 
 @composite(examples=[case((2, 4), k=2), case((4, 2), k=3, dim=0, largest=False)])
 def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:
-    """(values, indices) of the k largest (or smallest) along `dim`, in order. Which of equal ones is not specified."""
+    """(values, indices) of the k largest (or smallest) along `dim`, in order.
+
+    Which of equal ones is not specified.
+    """
     x, d, k = input.array, normal_dim(dim, input.array.ndim), operator.index(k)
     n = x.shape[d] if x.ndim else 1
     if not 0 <= k <= n:
@@ -191,7 +194,10 @@ def _median(name: str, made: Any, input: Tensor, dim: int | None, keepdim: bool)
 
 @composite(examples=[case((2, 3)), case((2, 4), dim=1), case((3, 2), dim=0, keepdim=True)])
 def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
-    """The lower of the middle values: of all elements, or (values, indices) along `dim`. NaN if there is one."""
+    """The lower of the middle values: of all elements, or (values, indices) along `dim`.
+
+    NaN if there is one.
+    """
     return _median("median", _MEDIAN, input, dim, keepdim)
 
 
@@ -270,10 +276,11 @@ def _quantile(
 def quantile(
     input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear"
 ) -> Tensor:
-    """The q-quantiles of x along `dim` (of all, if None), q in [0, 1] a number or 1-d: then results gain a leading dimension.
+    """The q-quantiles of x along `dim` (of all, if None), q in [0, 1] a number or 1-d:
+    then results gain a leading dimension.
 
-    interpolation between the neighbours of rank q (n - 1): "linear", "lower", "higher", "midpoint" or "nearest".
-    NaN where x has one.
+    interpolation between the neighbours of rank q (n - 1): "linear", "lower", "higher", "midpoint" or
+    "nearest". NaN where x has one.
     """
     return _quantile("quantile", input, q, dim, keepdim, interpolation, False)
 
@@ -291,7 +298,8 @@ _MODE = returns("mode", "values", "indices")
 
 @composite(examples=[case((2, 4)), case((3, 2), dim=0, keepdim=True)])
 def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Any:
-    """(values, indices) of the most frequent value along `dim`, the smallest of several; the index is its last."""
+    """(values, indices) of the most frequent value along `dim`, the smallest of several;
+    the index is its last."""
     x, d = input.array, normal_dim(dim, input.array.ndim)
     if not x.ndim:
         return _chosen(_MODE, input, np.zeros((), np.int64), 0, keepdim)
@@ -319,11 +327,14 @@ _MAX, _MIN = returns("max", "values", "indices"), returns("min", "values", "indi
     examples=[case((2, 3)), case((4,), largest=False)],
 )
 def extreme_value(x, largest=True):
-    """The largest (or smallest) of all elements; nan if there is one. Equal ones, or all nan, share the gradient."""
+    """The largest (or smallest) of all elements; nan if there is one.
+
+    Equal ones, or all nan, share the gradient.
+    """
     if not x.size:
         raise RuntimeError(
-            f"{'max' if largest else 'min'}(): Expected reduction dim to be specified for input.numel() == 0. Specify the "
-            "reduction dim with the 'dim' argument."
+            f"{'max' if largest else 'min'}(): Expected reduction dim to be specified for input.numel() == "
+            "0. Specify the reduction dim with the 'dim' argument."
         )
     return (np.maximum if largest else np.minimum).reduce(x, None)
 
@@ -340,7 +351,8 @@ def _extreme(name: str, x: Tensor, dim: Any, keepdim: Any, other: Any) -> Any:
         return extreme_value(x, name == "max")
     if isinstance(dim, (tuple, list)):
         raise TypeError(
-            f"{name}(): argument 'dim' must be int, not {type(dim).__name__}; a{name}() takes several dimensions"
+            f"{name}(): argument 'dim' must be int, not {type(dim).__name__}; a{name}() takes several "
+            "dimensions"
         )
     d = normal_dim(dim, x.array.ndim)
     if x.array.ndim and not x.array.shape[d]:
@@ -350,7 +362,8 @@ def _extreme(name: str, x: Tensor, dim: Any, keepdim: Any, other: Any) -> Any:
 
 @composite(examples=[case((2, 3)), case((2, 3), dim=1), case((2, 3), (3,))])
 def max(input: Tensor, dim: Any = None, keepdim: bool | None = None, *, other: Tensor | None = None) -> Any:
-    """The largest of all elements; max(x, dim): (values, indices) along `dim`; max(x, other): maximum(x, other).
+    """The largest of all elements; max(x, dim): (values, indices) along `dim`;
+    max(x, other): maximum(x, other).
 
     NaN if there is one. Of all elements, equal ones share the gradient; along `dim`, the first gets it.
     """
@@ -359,7 +372,8 @@ def max(input: Tensor, dim: Any = None, keepdim: bool | None = None, *, other: T
 
 @composite(examples=[case((2, 3)), case((2, 3), dim=1), case((2, 3), (3,))])
 def min(input: Tensor, dim: Any = None, keepdim: bool | None = None, *, other: Tensor | None = None) -> Any:
-    """The smallest of all elements; min(x, dim): (values, indices) along `dim`; min(x, other): minimum(x, other).
+    """The smallest of all elements; min(x, dim): (values, indices) along `dim`;
+    min(x, other): minimum(x, other).
 
     NaN if there is one. Of all elements, equal ones share the gradient; along `dim`, the first gets it.
     """
@@ -413,7 +427,10 @@ def cummin(input: Tensor, dim: int) -> Any:
 
 
 def _products(x: Tensor, dim: int, dtype: Any = None) -> Tensor:
-    """cumprod by doubling: after the step s, every element is the product of the 2s before it. Right for zeros too."""
+    """cumprod by doubling: after the step s, every element is the product of the 2s before it.
+
+    Right for zeros too.
+    """
     n, s = x.array.shape[dim] if x.array.ndim else 0, 1
     before = (slice(None),) * dim
     while s < n:
@@ -438,7 +455,8 @@ def _cumulative(arrays: list, params: dict) -> None:
 
 
 def _cumprod_kernel(g, x, out, dim):
-    """sum over k >= i of g[k] out[k] / x[i]; at the first zero, with the products that leave it out; after it, nothing."""
+    """sum over k >= i of g[k] out[k] / x[i]; at the first zero, with the products that leave it out;
+    after it, nothing."""
     if not x.ndim:
         return (g,)
     zero = x == 0
@@ -468,7 +486,10 @@ def _sum_from_behind(a: np.ndarray, dim: int) -> np.ndarray:
     ],
 )
 def cumprod(x, dim, *, dtype=None):
-    """The running product along `dim`. Integers and bools multiply in int64. The gradient is right for zeros too."""
+    """The running product along `dim`. Integers and bools multiply in int64.
+
+    The gradient is right for zeros too.
+    """
     kind = x.dtype if x.dtype.kind == "f" or dtype is not None else np.dtype(np.int64)
     return np.multiply.accumulate(x, dim, kind) if x.ndim else x.astype(kind)
 
@@ -523,7 +544,10 @@ def logcumsumexp(x, dim):
 def diff(
     input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None, append: Tensor | None = None
 ) -> Tensor:
-    """x[i + 1] - x[i] along `dim`, n times over, of x with `prepend` and `append` joined to it. For bools, whether they differ."""
+    """x[i + 1] - x[i] along `dim`, n times over, of x with `prepend` and `append` joined to it.
+
+    For bools, whether they differ.
+    """
     if not input.array.ndim:
         raise RuntimeError("diff expects input to be at least one-dimensional")
     if n < 0:

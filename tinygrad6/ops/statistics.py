@@ -1,4 +1,5 @@
-"""Statistics and numerical calculus: nan-aware sums, norms of differences, covariances, integrals, derivatives, histograms."""
+"""Statistics and numerical calculus: nan-aware sums, norms of differences, covariances, integrals,
+derivatives, histograms."""
 
 from __future__ import annotations
 
@@ -38,8 +39,8 @@ def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any
         )
     if dtype is not None and dtypes.to_numpy(dtype).kind != "f":
         raise RuntimeError(
-            "nanmean(): could not infer output dtype. Optional dtype must be either a floating point or complex dtype. "
-            f"Got: {dtype}"
+            "nanmean(): could not infer output dtype. Optional dtype must be either a floating point or "
+            f"complex dtype. Got: {dtype}"
         )
     x = input if dtype is None else input.to(dtype)  # type: ignore[attr-defined]
     numbers = total(~isnan(x), dim, keepdim)
@@ -57,7 +58,8 @@ def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
 
 @composite(method=False, public=True, examples=[case((4, 3)), case((4, 3), p=1.0)])
 def pdist(input: Tensor, p: float = 2.0) -> Tensor:
-    """The p-norm distances between all pairs i < j of the rows of x (N, M), (N (N - 1) / 2): (0, 1), (0, 2), ..., (1, 2), ..."""
+    """The p-norm distances between all pairs i < j of the rows of x (N, M), (N (N - 1) / 2):
+    (0, 1), (0, 2), ..., (1, 2), ..."""
     if input.array.ndim != 2:
         raise RuntimeError(f"pdist only supports 2D tensors, got: {input.array.ndim}D")
     if input.array.dtype.kind != "f":
@@ -91,7 +93,8 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
 def cov(
     input: Tensor, *, correction: int = 1, fweights: Tensor | None = None, aweights: Tensor | None = None
 ) -> Tensor:
-    """The covariances of the rows of x (N, M), each a variable observed M times: (N, N); of one variable (M), its variance.
+    """The covariances of the rows of x (N, M), each a variable observed M times: (N, N);
+    of one variable (M), its variance.
 
     fweights (M): how often each observation counts, integers; aweights (M): its weight. The sum is divided by
     max(0, the total weight - correction).
@@ -99,7 +102,8 @@ def cov(
     x = input
     if x.array.ndim > 2:
         raise RuntimeError(
-            f"cov(): expected input to have two or fewer dimensions but got an input with {x.array.ndim} dimensions"
+            f"cov(): expected input to have two or fewer dimensions but got an input with {x.array.ndim} "
+            "dimensions"
         )
     if x.array.dtype.kind == "b":
         raise RuntimeError("cov(): bool dtype is not supported for input")
@@ -211,9 +215,11 @@ def cumulative_trapezoid(y: Tensor, x: Tensor | None = None, *, dx: Any = None, 
 
 @composite(method=False, examples=[case((4,)), case((3, 4), dim=1), case((3, 4), edge_order=2)])
 def gradient(input: Tensor, *, spacing: Any = 1, dim: Any = None, edge_order: int = 1) -> tuple[Tensor, ...]:
-    """The derivatives of x along each of `dim` (all if None) by central differences, one-sided of `edge_order` at the ends.
+    """The derivatives of x along each of `dim` (all if None) by central differences,
+    one-sided of `edge_order` at the ends.
 
-    spacing: the distance between neighbours, one for all or one per dimension; or the coordinates, a 1-d tensor each.
+    spacing: the distance between neighbours, one for all or one per dimension; or the coordinates, a 1-d
+    tensor each.
     """
     if edge_order not in (1, 2):
         raise RuntimeError("torch.gradient only supports edge_order=1 and edge_order=2.")
@@ -226,8 +232,8 @@ def gradient(input: Tensor, *, spacing: Any = 1, dim: Any = None, edge_order: in
     several = isinstance(spacing, (list, tuple))
     if several and len(spacing) != len(dims):
         raise RuntimeError(
-            f"torch.gradient expected spacing to be unspecified, a scalar, or a list of length {len(dims)}, but got "
-            f"a list of length {len(spacing)}"
+            f"torch.gradient expected spacing to be unspecified, a scalar, or a list of length {len(dims)}, "
+            f"but got a list of length {len(spacing)}"
         )
     steps = list(spacing) if several else [spacing] * len(dims)
     x = input if input.array.dtype.kind == "f" else input.to(dtypes.get_default_dtype())
@@ -277,9 +283,11 @@ def histogram(
     weight: Tensor | None = None,
     density: bool = False,
 ) -> Any:
-    """(hist, bin_edges): how many elements of x, or how much of their weight, lies between neighbouring edges.
+    """(hist, bin_edges): how many elements of x, or how much of their weight,
+    lies between neighbouring edges.
 
-    bins: how many equal ones, over `range` or that of x, or the edges, a 1-d tensor. The last bin includes its upper edge.
+    bins: how many equal ones, over `range` or that of x, or the edges, a 1-d tensor. The last bin includes
+    its upper edge.
     density: divided by the total and the bins' widths. No gradient.
     """
     a = input.array
@@ -287,7 +295,8 @@ def histogram(
         raise NotImplementedError(f'"histogram_cpu" not implemented for {input.dtype}')
     if weight is not None and weight.array.shape != a.shape:
         raise RuntimeError(
-            "torch.histogram(): if weight tensor is provided it should have the same shape as the input tensor"
+            "torch.histogram(): if weight tensor is provided it should have the same shape as the input "
+            "tensor"
         )
     if isinstance(bins, Tensor):
         edges = bins.array
@@ -334,7 +343,8 @@ def cartesian_prod(*tensors: Tensor) -> Tensor:
 
 @composite(method=False, examples=[case((4,)), case((3,), r=3, with_replacement=True)])
 def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
-    """All choices of r elements of x (n), in order, as rows; with_replacement, an element may be chosen again."""
+    """All choices of r elements of x (n), in order, as rows;
+    with_replacement, an element may be chosen again."""
     import itertools
 
     if input.array.ndim != 1:
@@ -350,7 +360,8 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
 
 @composite(method=False, examples=[case((4,)), case((3,), N=2, increasing=True)])
 def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
-    """The Vandermonde matrix of x (n): columns x^(N - 1), ..., x, 1, or the other way round if increasing; N = n by default."""
+    """The Vandermonde matrix of x (n): columns x^(N - 1), ..., x, 1, or the other way round if increasing;
+    N = n by default."""
     from tinygrad6.linalg import vander as powers
 
     if x.array.ndim != 1:
@@ -394,7 +405,8 @@ def block_diag(*tensors: Tensor) -> Tensor:
     for i, t in enumerate(tensors):
         if t.array.ndim > 2:
             raise RuntimeError(
-                f"torch.block_diag: Input tensors must have 2 or fewer dimensions. Input {i} has {t.array.ndim} dimensions"
+                f"torch.block_diag: Input tensors must have 2 or fewer dimensions. Input {i} has "
+                f"{t.array.ndim} dimensions"
             )
         blocks.append(reshape(t, (1, -1)) if t.array.ndim < 2 else t)
     if not blocks:

@@ -15,7 +15,8 @@ from tinygrad6.view import live_node
 
 
 def number(value: Any, like: Tensor) -> Tensor:
-    """A value to be written as a Tensor of like's type; floats are truncated for integer tensors, as PyTorch does."""
+    """A value to be written as a Tensor of like's type;
+    floats are truncated for integer tensors, as PyTorch does."""
     a = np.asarray(value)
     dtypes.from_numpy(a.dtype)
     if a.dtype.kind == "f" and like.array.dtype.kind in "iu" and not np.isfinite(a).all():

@@ -27,8 +27,9 @@ def assert_close(
 ) -> None:
     """Raise AssertionError unless |actual - expected| <= atol + rtol |expected| everywhere.
 
-    Tensors, arrays, numbers, and sequences or mappings of them. Shapes must be equal, and types too if check_dtype.
-    Tolerances default to those of the type (float32: 1.3e-6 and 1e-5; integers: 0); give both or neither.
+    Tensors, arrays, numbers, and sequences or mappings of them. Shapes must be equal, and types too if
+    check_dtype. Tolerances default to those of the type (float32: 1.3e-6 and 1e-5; integers: 0); give both or
+    neither.
     """
     if (rtol is None) != (atol is None):
         raise ValueError("rtol and atol must both be specified or both be unspecified")
@@ -94,8 +95,9 @@ def assert_close(
                 msg,
                 (
                     f"Tensor-likes are not close!\n\nMismatched elements: {int((~good).sum())} / {good.size} "
-                    f"({100 * float((~good).mean()):.1f}%)\nGreatest absolute difference: {float(error[worst]):.6g} at index {at} (up to {atol:g} "
-                    f"allowed): {x[worst]!r} != {y[worst]!r}\nRelative tolerance: {rtol:g}"
+                    f"({100 * float((~good).mean()):.1f}%)\nGreatest absolute difference: "
+                    f"{float(error[worst]):.6g} at index {at} (up to {atol:g} allowed): {x[worst]!r} != "
+                    f"{y[worst]!r}\nRelative tolerance: {rtol:g}"
                 ),
             )
         )

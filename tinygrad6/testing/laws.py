@@ -1,6 +1,7 @@
-"""The laws that every op obeys, ours or yours. Each takes an op and one of its examples and raises if it is broken.
+"""The laws that every op obeys, ours or yours.
 
-`check_op(my_op)` runs them all. A law draws its inputs in the op's domain, away from its kinks, from a seed.
+Each takes an op and one of its examples and raises if it is broken. `check_op(my_op)` runs them all. A law
+draws its inputs in the op's domain, away from its kinks, from a seed.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ def law(check: Callable[[Op, Case, np.random.Generator], None]) -> Callable[...,
 
 
 def check_op(op: Any, laws: list[str] | None = None, seed: int = 0) -> None:
-    """Run the laws (all, or those named) on every example of an op made with `@op`; AssertionError names the broken one."""
+    """Run the laws (all, or those named) on every example of an op made with `@op`;
+    AssertionError names the broken one."""
     made: Op = op if isinstance(op, Op) else op.op
     if not made.examples:
         raise ValueError(f"check_op: {made.name} has no examples; give @op examples=[case(...)]")
@@ -39,7 +41,8 @@ def check_op(op: Any, laws: list[str] | None = None, seed: int = 0) -> None:
 
 
 def draw(op: Op, shape: Any, rng: np.random.Generator, dtype: Any = np.float64) -> np.ndarray:
-    """An array of the shape in the op's domain, at least 0.05 away from its kinks; or what a function draws."""
+    """An array of the shape in the op's domain, at least 0.05 away from its kinks;
+    or what a function draws."""
     if callable(shape):
         a = np.asarray(shape(rng))
         return a.astype(dtype) if a.dtype.kind == "f" else a
@@ -93,7 +96,8 @@ def second_gradients_agree_with_differences(op: Op, example: Case, rng: np.rando
 
 @law
 def rules_read_the_same_on_arrays_and_tensors(op: Op, example: Case, rng: np.random.Generator) -> None:
-    """The first-order gradient on arrays equals the recorded one; and the kernel, if there is one, equals the rules."""
+    """The first-order gradient on arrays equals the recorded one;
+    and the kernel, if there is one, equals the rules."""
     for dtype in (np.float32, np.float64):
         tensors = inputs(op, example, rng, dtype)
         out = call(op, tensors, example)
@@ -213,7 +217,10 @@ def broadcasting_is_undone(op: Op, example: Case, rng: np.random.Generator) -> N
 
 @law
 def single_and_no_elements_are_like_the_rest(op: Op, example: Case, rng: np.random.Generator) -> None:
-    """Elementwise ops of 0-d tensors give what they give for one element of a row; of empty ones, empty ones. Twice."""
+    """Elementwise ops of 0-d tensors give what they give for one element of a row; of empty ones, empty ones.
+
+    Twice.
+    """
     if example.params or not example.shapes or any(s != (2, 3) for s in example.shapes):
         return
     row = inputs(op, Case(((2,),) * len(example.shapes), {}), rng)
@@ -229,7 +236,9 @@ def single_and_no_elements_are_like_the_rest(op: Op, example: Case, rng: np.rand
     assert out.array.shape == (0, 3), f"of shape (0, 3) it makes {out.array.shape}"
     if out.requires_grad:
         wanted = [t for t in empty if t.requires_grad]
-        for g in autograd.grad(out, wanted, wrap(np.ones_like(out.array)), create_graph=True, allow_unused=True):
+        for g in autograd.grad(
+            out, wanted, wrap(np.ones_like(out.array)), create_graph=True, allow_unused=True
+        ):
             assert g is None or g.array.shape == (0, 3)
 
 
@@ -242,7 +251,11 @@ def _agree(op: Op, row: list, single: list, example: Case, tolerance: float) -> 
         first = [
             g for g in autograd.grad(out.sum(), wanted, create_graph=True, allow_unused=True) if g is not None
         ]
-        plain = [g for g in autograd.grad(call(op, tensors, example).sum(), wanted, allow_unused=True) if g is not None]
+        plain = [
+            g
+            for g in autograd.grad(call(op, tensors, example).sum(), wanted, allow_unused=True)
+            if g is not None
+        ]
         again = [g.sum() for g in first if g.requires_grad]
         second = autograd.grad(again, wanted, allow_unused=True, materialize_grads=True) if again else ()
         return [out, *first, *plain, *second]

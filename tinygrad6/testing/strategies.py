@@ -1,7 +1,9 @@
-"""Hypothesis strategies for property tests of tensor code: shapes, broadcasting, dimensions, values, memory layouts.
+"""Hypothesis strategies for property tests of tensor code:
+shapes, broadcasting, dimensions, values, memory layouts.
 
-`tensors` draws whole tensors, 0-d and empty ones and odd layouts among them; `avoid` keeps their values away from kinks,
-where a difference quotient says nothing. A test of an op of one's own, with the laws that need no drawing:
+`tensors` draws whole tensors, 0-d and empty ones and odd layouts among them; `avoid` keeps their values away
+from kinks, where a difference quotient says nothing. A test of an op of one's own, with the laws that need no
+drawing:
 
 >>> import numpy as np
 >>> import tinygrad6 as torch
@@ -21,7 +23,8 @@ where a difference quotient says nothing. A test of an op of one's own, with the
 ...         torch.autograd.gradcheck(size_of, x.detach().contiguous().requires_grad_())
 >>> test_size_of()
 
-`broadcastable_shapes` gives the shapes for ops of several arguments, `dims` and `dim_sets` what belongs in `dim=`:
+`broadcastable_shapes` gives the shapes for ops of several arguments, `dims` and `dim_sets` what belongs in
+`dim=`:
 
 >>> @calm
 ... @given(ts.shapes(min_dims=1).flatmap(lambda s: ts.st.tuples(ts.tensors(shape=s), ts.dims(len(s)))))
@@ -50,7 +53,8 @@ from tinygrad6.tensor import Tensor, wrap
 def shapes(
     min_dims: int = 0, max_dims: int = 3, min_side: int = 0, max_side: int = 4
 ) -> st.SearchStrategy[tuple[int, ...]]:
-    """Shapes with min_dims to max_dims dimensions of lengths min_side to max_side: 0-d and empty ones included."""
+    """Shapes with min_dims to max_dims dimensions of lengths min_side to max_side:
+    0-d and empty ones included."""
     return st.lists(st.integers(min_side, max_side), min_size=min_dims, max_size=max_dims).map(tuple)
 
 
@@ -58,7 +62,8 @@ def shapes(
 def broadcastable_shapes(
     draw: Any, count: int = 2, max_dims: int = 3, min_side: int = 0, max_side: int = 4
 ) -> tuple[tuple[int, ...], ...]:
-    """`count` shapes that broadcast together: dimensions of one shape, some made 1, some leading ones left out."""
+    """`count` shapes that broadcast together: dimensions of one shape, some made 1,
+    some leading ones left out."""
     common = draw(shapes(0, max_dims, min_side, max_side))
     out = []
     for _ in range(count):
@@ -107,7 +112,8 @@ def arrays(
     margin: float = 0.05,
     dtype: Any = np.float64,
 ) -> np.ndarray:
-    """Arrays with values in `domain`, at least `margin` away from the kinks `avoid`; shape: a shape or a strategy."""
+    """Arrays with values in `domain`, at least `margin` away from the kinks `avoid`;
+    shape: a shape or a strategy."""
     low, high = domain
     if not (math.isfinite(low) and math.isfinite(high) and low <= high):
         raise ValueError(f"arrays(): domain must be two finite numbers in order, got {domain}")

@@ -1,8 +1,10 @@
-"""Memory for time: `checkpoint` forgets what a function saved and runs it again when the backward pass needs it.
+"""Memory for time: `checkpoint` forgets what a function saved and runs it again when the backward pass needs
+it.
 
-The way without re-entrance, which `use_reentrant=False` chooses, stands on hooks on saved tensors: the graph is recorded
-as ever, but instead of arrays its nodes hold numbers. The first of them to be needed runs the function again, and what
-that saves is handed out by number. So gradients of gradients, `autograd.grad` and keyword arguments work as without.
+The way without re-entrance, which `use_reentrant=False` chooses, stands on hooks on saved tensors: the graph
+is recorded as ever, but instead of arrays its nodes hold numbers. The first of them to be needed runs the
+function again, and what that saves is handed out by number. So gradients of gradients, `autograd.grad` and
+keyword arguments work as without.
 """
 
 from __future__ import annotations
@@ -89,15 +91,16 @@ class _Frame:
                 self.run()
         if len(found) != len(self.saved):
             raise CheckpointError(
-                "torch.utils.checkpoint: A different number of tensors was saved during the original forward and "
-                f"recomputation.\nNumber of tensors saved during forward: {len(self.saved)}\nNumber of tensors saved during "
-                f"recomputation: {len(found)}"
+                "torch.utils.checkpoint: A different number of tensors was saved during the original forward "
+                f"and recomputation.\nNumber of tensors saved during forward: {len(self.saved)}\nNumber of "
+                f"tensors saved during recomputation: {len(found)}"
             )
         for i, (t, was) in enumerate(zip(found, self.saved, strict=True)):
             if self.compare and (t.array.shape, t.array.dtype) != was:
                 raise CheckpointError(
-                    "torch.utils.checkpoint: Recomputed values for the following tensors have different metadata than during "
-                    f"the forward pass.\ntensor at position {i}: saved {was}, recomputed {(t.array.shape, t.array.dtype)}"
+                    "torch.utils.checkpoint: Recomputed values for the following tensors have different "
+                    f"metadata than during the forward pass.\ntensor at position {i}: saved {was}, "
+                    f"recomputed {(t.array.shape, t.array.dtype)}"
                 )
         self.again = dict(enumerate(found))
 
@@ -114,12 +117,14 @@ def checkpoint(
 ) -> Any:
     """function(*args, **kwargs), whose inner results are not kept but computed again in the backward pass.
 
-    use_reentrant=False is the way to take; True is PyTorch's older one, which runs a backward pass within the other: it
-    needs an argument that requires gradients, works with `backward()` only, and once. None takes it, with a warning.
-    preserve_rng_state (True): draw the same random numbers again, for dropout. The function must do the same both times;
-    CheckpointError if the number, shapes or types of the tensors it saves differ (determinism_check="none" compares the
-    number only). Whatever it changes besides, such as running statistics, is changed twice. context_fn returns two
-    context managers, for the first run and for the second.
+    use_reentrant=False is the way to take; True is PyTorch's older one, which runs a backward pass within the
+    other: it needs an argument that requires gradients, works with `backward()` only, and once. None takes
+    it, with a warning.
+    preserve_rng_state (True): draw the same random numbers again, for dropout. The function must do the same
+    both times; CheckpointError if the number, shapes or types of the tensors it saves differ
+    (determinism_check="none" compares the number only). Whatever it changes besides, such as running
+    statistics, is changed twice. context_fn returns two context managers, for the first run and for the
+    second.
 
     >>> import tinygrad6 as torch
     >>> x = torch.tensor([1.0, 2.0], requires_grad=True)
@@ -130,8 +135,8 @@ def checkpoint(
     preserve = kwargs.pop("preserve_rng_state", True)
     if use_reentrant is None:
         warnings.warn(
-            "torch.utils.checkpoint: the use_reentrant parameter should be passed explicitly. use_reentrant=False is "
-            "recommended; without it, use_reentrant=True is assumed.",
+            "torch.utils.checkpoint: the use_reentrant parameter should be passed explicitly. "
+            "use_reentrant=False is recommended; without it, use_reentrant=True is assumed.",
             stacklevel=2,
         )
         use_reentrant = True
@@ -184,9 +189,9 @@ class CheckpointFunction(autograd.Function):
     def backward(ctx: Any, *grads: Any) -> Any:
         if state.partial:
             raise RuntimeError(
-                "When use_reentrant=True, torch.utils.checkpoint is incompatible with .grad() or passing an `inputs` "
-                "parameter to .backward(). To resolve this error, you can either set use_reentrant=False, or call "
-                ".backward() without passing the `inputs` argument."
+                "When use_reentrant=True, torch.utils.checkpoint is incompatible with .grad() or passing an "
+                "`inputs` parameter to .backward(). To resolve this error, you can either set "
+                "use_reentrant=False, or call .backward() without passing the `inputs` argument."
             )
         args = list(ctx.args)
         for i, t, wants in zip(ctx.at, ctx.saved_tensors, ctx.wants, strict=True):
@@ -210,11 +215,13 @@ class CheckpointFunction(autograd.Function):
 def checkpoint_sequential(
     functions: Any, segments: int, input: Any, use_reentrant: bool | None = None, **kwargs: Any
 ) -> Any:
-    """The functions (a Sequential or a list) one after another, in `segments` parts of which all but the last are
+    """The functions (a Sequential or a list) one after another, in `segments` parts of which all but the last
+    are
     checkpointed: between them only their inputs are kept."""
     if use_reentrant is None:
         warnings.warn(
-            "torch.utils.checkpoint.checkpoint_sequential: the use_reentrant parameter should be passed explicitly.",
+            "torch.utils.checkpoint.checkpoint_sequential: the use_reentrant parameter should be passed "
+            "explicitly.",
             stacklevel=2,
         )
         use_reentrant = True

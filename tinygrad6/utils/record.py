@@ -11,18 +11,21 @@ from tinygrad6.tensor import Tensor
 class record:
     """Keep the outputs of a model's layers, and the gradients of the loss by them, while a `with` block runs.
 
-    model: any Module. `where(name, module)` says which modules are recorded; by default those without submodules.
-    Within the block, `activations[name]` is the module's output and `gradients[name]` the gradient by that output, each a
-    detached copy with the output's shape and dtype, under the names of `named_modules()` ("" is the model itself) in the
-    order of the calls. Several tensors in one output (a recurrent layer's) are `name[0]`, `name[1][0]`, `name[key]`.
+    model: any Module. `where(name, module)` says which modules are recorded; by default those without
+    submodules. Within the block, `activations[name]` is the module's output and `gradients[name]` the
+    gradient by that output, each a detached copy with the output's shape and dtype, under the names of
+    `named_modules()` ("" is the model itself) in the order of the calls. Several tensors in one output (a
+    recurrent layer's) are `name[0]`, `name[1][0]`, `name[key]`.
 
-    A module that is called several times keeps its last call; with `every=True` each entry is a list, one item per call
-    (a gradient that never came is None). A gradient arrives with `backward`, which may also run after the block; running
-    it twice over one graph keeps the last. Under `no_grad` there are activations only. The copy is made at once, so an
-    in-place layer that follows does not show. An output that is not a tensor, tuple, list or dict is passed over.
-    The model computes what it would without the probe, and is free of hooks afterwards, even if the block raised.
+    A module that is called several times keeps its last call; with `every=True` each entry is a list, one
+    item per call (a gradient that never came is None). A gradient arrives with `backward`, which may also run
+    after the block; running it twice over one graph keeps the last. Under `no_grad` there are activations
+    only. The copy is made at once, so an in-place layer that follows does not show. An output that is not a
+    tensor, tuple, list or dict is passed over. The model computes what it would without the probe, and is
+    free of hooks afterwards, even if the block raised.
 
-    TypeError if model has no modules to hook; RuntimeError if the recording is entered a second time while it runs.
+    TypeError if model has no modules to hook; RuntimeError if the recording is entered a second time while it
+    runs.
 
     >>> import tinygrad6 as torch
     >>> from tinygrad6 import nn
@@ -79,7 +82,8 @@ class record:
         kept = self._activations.setdefault(path, [])
         came = self._gradients.setdefault(path, [])
         if not self.every:
-            # new lists, not cleared ones: the gradient of an earlier call must not land beside this call's output
+            # new lists, not cleared ones: the gradient of an earlier call must not land beside this call's
+            # output
             kept, came = self._activations[path], self._gradients[path] = [], []
         kept.append(tensor.detach().clone())
         came.append(None)
@@ -98,10 +102,11 @@ class record:
         return {n: v if self.every else v[-1] for n, v in came.items()}
 
     def statistics(self) -> dict[str, dict[str, float]]:
-        """Per name, over all recorded calls: mean, std, zeros (share of exact 0) of the outputs, and the same of gradients.
+        """Per name, over all recorded calls: mean, std, zeros (share of exact 0) of the outputs,
+        and the same of gradients.
 
-        The keys are mean, std, zeros, grad_mean, grad_std, grad_zeros; the latter only where a gradient came. std is the
-        biased one, nan for no elements.
+        The keys are mean, std, zeros, grad_mean, grad_std, grad_zeros; the latter only where a gradient came.
+        std is the biased one, nan for no elements.
         """
         table: dict[str, dict[str, float]] = {}
         for name, kept in self._activations.items():

@@ -188,7 +188,8 @@ class DatasetFolder(VisionDataset):
             raise ValueError("Both extensions and is_valid_file cannot be None or not None at the same time")
         self.loader, self.extensions = loader, extensions
         self.classes, self.class_to_idx = self.find_classes(self.root)
-        valid = is_valid_file or (lambda path: path.lower().endswith(tuple(extensions)))  # type: ignore[arg-type]
+        endings = tuple(extensions or ())
+        valid = is_valid_file or (lambda path: path.lower().endswith(endings))
         self.samples: list[tuple[str, int]] = []
         empty = []
         for name, i in sorted(self.class_to_idx.items()):

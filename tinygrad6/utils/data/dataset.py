@@ -117,7 +117,8 @@ class ConcatDataset(Dataset[T]):
             raise AssertionError("datasets should not be an empty iterable")
         if any(isinstance(d, IterableDataset) for d in self.datasets):
             raise AssertionError("ConcatDataset does not support IterableDataset: use ChainDataset")
-        self.cumulative_sizes = list(itertools.accumulate(len(d) for d in self.datasets))  # type: ignore[arg-type]
+        sizes = [len(d) for d in self.datasets]  # type: ignore[arg-type]
+        self.cumulative_sizes = list(itertools.accumulate(sizes))
 
     def __len__(self) -> int:
         return self.cumulative_sizes[-1]
@@ -221,4 +222,5 @@ def random_split(
         )
     order = (generator or random.default_generator).permutation(n).tolist()
     ends = list(itertools.accumulate(lengths))
-    return [Subset(dataset, order[end - size : end]) for end, size in zip(ends, lengths)]  # type: ignore[misc]
+    starts = [end - size for end, size in zip(ends, lengths)]  # type: ignore[misc]
+    return [Subset(dataset, order[start:end]) for start, end in zip(starts, ends)]

@@ -231,8 +231,9 @@ def pad(img: Any, padding: Any, fill: Any = 0, padding_mode: str = "constant") -
         h, w = x.shape[-2:]
         if padding_mode == "constant":
             return _with_border(x, -top, -left, h + top + bottom, w + left + right, fill)
+        mode: Any = padding_mode
         rows, columns = (
-            np.pad(np.arange(max(-a, 0), n - max(-b, 0)), (max(a, 0), max(b, 0)), mode=padding_mode)  # type: ignore[call-overload]
+            np.pad(np.arange(max(-a, 0), n - max(-b, 0)), (max(a, 0), max(b, 0)), mode)
             for n, a, b in ((h, top, bottom), (w, left, right))
         )
         return x[..., rows, :][..., columns]
