@@ -1,6 +1,7 @@
 """How to draw arguments for every function and method: name -> draws -> (arguments, keyword arguments).
 
-The receiver comes first. `test_ops.py` calls each name as a function, as a method and in place, wherever PyTorch has it.
+The receiver comes first. `test_ops.py` calls each name as a function, as a method and in place, wherever
+PyTorch has it.
 """
 
 from __future__ import annotations
@@ -37,11 +38,11 @@ def some(d: Draw, **options: Any) -> dict:
 
 
 @calls(
-    "abs absolute acos acosh angle arccos arccosh arcsin arcsinh arctan arctanh asin asinh atan atanh ceil clone conj cos cosh "
-    "deg2rad exp exp2 expm1 fix floor frac isfinite isinf isnan isneginf isposinf isreal log log10 log1p log2 neg "
-    "negative positive rad2deg relu sgn sigmoid sign signbit sin sinh sqrt tan tanh trunc "
-    "nan_to_num real resolve_conj resolve_neg ravel t adjoint imag is_floating_point is_complex is_signed "
-    "is_nonzero numel is_conj is_neg is_inference contiguous detach argwhere tolist item nelement "
+    "abs absolute acos acosh angle arccos arccosh arcsin arcsinh arctan arctanh asin asinh atan atanh ceil "
+    "clone conj cos cosh deg2rad exp exp2 expm1 fix floor frac isfinite isinf isnan isneginf isposinf isreal "
+    "log log10 log1p log2 neg negative positive rad2deg relu sgn sigmoid sign signbit sin sinh sqrt tan tanh "
+    "trunc nan_to_num real resolve_conj resolve_neg ravel t adjoint imag is_floating_point is_complex "
+    "is_signed is_nonzero numel is_conj is_neg is_inference contiguous detach argwhere tolist item nelement "
     "dim ndimension element_size type double float half int long short char byte bool data_ptr_free"
 )
 def unary(d: Draw) -> tuple:
@@ -126,7 +127,8 @@ def float_power(d: Draw) -> tuple:
 
 
 @calls(
-    "__eq__ __ne__ __lt__ __le__ __gt__ __ge__ eq ne lt le gt ge less less_equal greater greater_equal not_equal"
+    "__eq__ __ne__ __lt__ __le__ __gt__ __ge__ eq ne lt le gt ge less less_equal greater greater_equal "
+    "not_equal"
 )
 def comparison(d: Draw) -> tuple:
     x, y = pair(d)
@@ -150,7 +152,8 @@ def copysign(d: Draw) -> tuple:  # at 0 PyTorch's second derivative is nan, ours
     "mul multiply "
     "maximum minimum fmax fmin fmod remainder floor_divide true_divide hypot logaddexp logaddexp2 "
     "xlogy heaviside gcd lcm bitwise_and bitwise_or bitwise_xor __add__ __sub__ __mul__ "
-    "__truediv__ __radd__ __rsub__ __rmul__ __floordiv__ __rfloordiv__ __mod__ __rmod__ __and__ __or__ __xor__ equal"
+    "__truediv__ __radd__ __rsub__ __rmul__ __floordiv__ __rfloordiv__ __mod__ __rmod__ __and__ __or__ "
+    "__xor__ equal"
 )
 def binary(d: Draw) -> tuple:
     return pair(d), {}

@@ -1,6 +1,7 @@
-"""Check a built wheel as its users get it: what is inside, how large it is, and that it works. `make wheel` runs this.
+"""Check a built wheel as its users get it: what is inside, how large it is, and that it works.
 
-Run by the Python of an environment in which the wheel is installed, from a folder that is not the checkout.
+`make wheel` runs this. Run by the Python of an environment in which the wheel is installed, from a folder
+that is not the checkout.
 """
 
 import os
@@ -46,7 +47,9 @@ def main(wheel: str) -> None:
         for name in ("conftest.py", "helpers.py", "test_tiny.py", "test_engine.py", "test_ops.py"):
             shutil.copy(tests / name, folder)
         env = {**os.environ, "PYTHONPATH": folder}
-        subprocess.run([sys.executable, "-m", "pytest", "-q", "-n", "auto", folder], cwd=folder, env=env, check=True)
+        subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-n", "auto", folder], cwd=folder, env=env, check=True
+        )
     print(f"{wheel}: {size} bytes, {len(names)} files: good")
 
 

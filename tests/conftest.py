@@ -1,6 +1,7 @@
 """Seeds, Hypothesis profiles, and a seal around every test: global state is as it was when it ends.
 
-Profiles: `dev` (default) and `ci` draw few examples, `intense` thousands: HYPOTHESIS_PROFILE=intense make test.
+Profiles: `dev` (default) and `ci` draw few examples, `intense` thousands: HYPOTHESIS_PROFILE=intense make
+test.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ for _name, _examples in (("dev", 20), ("ci", 30), ("intense", 3000)):
         suppress_health_check=_SLOW,
         print_blob=True,
     )
-hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
+hypothesis.settings.load_profile(
+    os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev")
+)
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,8 @@
 """Arguments for comparing calls with PyTorch, drawn from a `random.Random` (Hypothesis's, or one of a seed).
 
-Shapes from 0-d to 3-d with lengths 0, 1, 2, 3; all nine dtypes; contiguous, transposed and strided memory; values with
-ties, zeros of both signs, infinities and nan; dimensions now and then out of range, numbers of every kind.
+Shapes from 0-d to 3-d with lengths 0, 1, 2, 3; all nine dtypes; contiguous, transposed and strided memory;
+values with ties, zeros of both signs, infinities and nan; dimensions now and then out of range, numbers of
+every kind.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Comparing with PyTorch: the same call on both sides, then values, gradients, dtypes, shapes and error types.
+"""Comparing with PyTorch: the same call on both sides, then values, gradients, dtypes,
+shapes and error types.
 
 `from helpers import same, both` in a test; the modules under tests/parity are skipped where torch is missing.
 """
@@ -21,7 +22,8 @@ def pytorch() -> Any:
 
 
 def to_torch(value: Any) -> Any:
-    """A tensor of ours (or a nest of them) as PyTorch's, with the same requires_grad; other values as they are."""
+    """A tensor of ours (or a nest of them) as PyTorch's, with the same requires_grad;
+    other values as they are."""
     if isinstance(value, tinygrad6.Tensor):
         t = pytorch().from_numpy(np.array(value.detach().numpy(), order="C"))
         return t.requires_grad_(value.requires_grad)
@@ -35,7 +37,8 @@ def to_torch(value: Any) -> Any:
 
 
 def assert_same(ours: Any, theirs: Any, rtol: float | None = None, atol: float | None = None) -> None:
-    """AssertionError unless both are the same: type, shape, dtype and values, tolerance by dtype; nests too."""
+    """AssertionError unless both are the same: type, shape, dtype and values, tolerance by dtype;
+    nests too."""
     torch = pytorch()
     if isinstance(theirs, torch.Tensor):
         assert isinstance(ours, tinygrad6.Tensor), f"got {type(ours).__name__} where PyTorch gives a Tensor"
@@ -87,10 +90,11 @@ def same(
     atol: float | None = None,
     **kwargs: Any,
 ) -> None:
-    """Call function(lib, *args, **kwargs) with our library and with PyTorch, and compare all there is to compare.
+    """Call function(lib, *args, **kwargs) with our library and with PyTorch,
+    and compare all there is to compare.
 
-    Results, gradients by a fixed random weight, second derivatives of a scalar made from them (`second`), and, where
-    PyTorch raises, that we raise the same type of error.
+    Results, gradients by a fixed random weight, second derivatives of a scalar made from them (`second`),
+    and, where PyTorch raises, that we raise the same type of error.
     """
     torch = pytorch()
     theirs_args, theirs_kwargs = to_torch(list(args)), to_torch(kwargs)
@@ -104,7 +108,8 @@ def same(
             return
         except Exception as ours_error:
             raise AssertionError(
-                f"raises {type(ours_error).__name__} ({ours_error}) where PyTorch raises {kind.__name__} ({e})"
+                f"raises {type(ours_error).__name__} ({ours_error}) where PyTorch raises {kind.__name__} "
+                f"({e})"
             ) from ours_error
         raise AssertionError(f"gives {ours!r} where PyTorch raises {kind.__name__}: {e}") from e
     ours = function(tinygrad6, *args, **kwargs)

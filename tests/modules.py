@@ -1,7 +1,7 @@
-"""The table of modules: how to make each class of nn, and what to feed it. test_modules.py and its parity twin run over it.
+"""The table of modules: how to make each class of nn, and what to feed it.
 
-An entry's `make` takes the library's nn, ours or PyTorch's; its inputs are shapes, or functions from a NumPy generator to
-an array, or None for an argument left out.
+test_modules.py and its parity twin run over it. An entry's `make` takes the library's nn, ours or PyTorch's;
+its inputs are shapes, or functions from a NumPy generator to an array, or None for an argument left out.
 """
 
 from __future__ import annotations

@@ -3,8 +3,9 @@
     python tests/mutate.py tinygrad6/ops/pointwise.py --sample 60 tests/parity/test_pointwise.py
     python tests/mutate.py optim/adam.py tests/test_optim.py
 
-Each mutant lives in a forked child, where the changed source is what `import` finds. The laws run first, on the ops of the
-file; then the tests given, with pytest. What survives both is printed, and the share that was killed.
+Each mutant lives in a forked child, where the changed source is what `import` finds. The laws run first, on
+the ops of the file; then the tests given, with pytest. What survives both is printed, and the share that was
+killed.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ SPARED = {
 
 
 def places(tree: ast.Module) -> Iterator[tuple[ast.AST, str]]:
-    """(node, what may be done to it), in rules and function bodies; not in examples, annotations, messages."""
+    """(node, what may be done to it), in rules and function bodies;
+    not in examples, annotations, messages."""
 
     def walk(node: ast.AST, inside: bool) -> Iterator[tuple[ast.AST, str]]:
         if isinstance(node, (ast.Raise, ast.Assert, ast.JoinedStr)) or (
@@ -249,7 +251,8 @@ def main() -> None:
     sick = {n for n in names.values() if killed_by(module, path, whole, options.tests, 600, n)}
     if sick:
         print(
-            f"left out, since their tests fail without any change: {', '.join(sorted(n or 'the rest' for n in sick))}"
+            "left out, since their tests fail without any change: "
+            f"{', '.join(sorted(n or 'the rest' for n in sick))}"
         )
     chosen = [m for m in chosen if names[m[0]] not in sick]
     count: dict[str, int] = {}
@@ -261,8 +264,8 @@ def main() -> None:
             print(f"survives  {options.file}:{line}: {text}", flush=True)
     dead = len(chosen) - count.get("", 0)
     print(
-        f"{options.file}: {dead} of {len(chosen)} mutants killed ({100 * dead / max(len(chosen), 1):.0f} %), of {len(found)} "
-        f"there are; by {count}; {time.time() - start:.0f} s"
+        f"{options.file}: {dead} of {len(chosen)} mutants killed ({100 * dead / max(len(chosen), 1):.0f} %), "
+        f"of {len(found)} there are; by {count}; {time.time() - start:.0f} s"
     )
 
 

@@ -1,9 +1,10 @@
 """Random programs of tensors: ops, views, in-place changes, hooks, detached parts, passes backward, refusals.
 
 `generate(rng)` writes a program as lines of Python that mean the same to tinygrad6 and to PyTorch; `rng` is a
-`random.Random` (plain seeds) or what Hypothesis's `randoms()` gives, so that failures shrink. Lines may raise: a
-refusal is part of a program's meaning. tests/parity/test_programs.py runs each program with both libraries and compares
-everything after every line; tests/test_programs.py compares gradients with central differences.
+`random.Random` (plain seeds) or what Hypothesis's `randoms()` gives, so that failures shrink. Lines may
+raise: a refusal is part of a program's meaning. tests/parity/test_programs.py runs each program with both
+libraries and compares everything after every line; tests/test_programs.py compares gradients with central
+differences.
 
     python tests/programs.py 20000 --start 0      # compare so many programs with PyTorch, shrink what differs
 """
@@ -142,7 +143,10 @@ class Writer:
             values: Any = np.array([self.chance(0.5) for _ in range(n)], bool)
         else:
             values = np.array([self.number() for _ in range(n)])
-        return f"torch.tensor({values.reshape(shape).tolist()!r}, dtype=torch.{dtype or 'float64'}).reshape({shape})"
+        return (
+            f"torch.tensor({values.reshape(shape).tolist()!r}, "
+            f"dtype=torch.{dtype or 'float64'}).reshape({shape})"
+        )
 
     def indices(self, shape: tuple, high: int, once: bool = False) -> str:
         n = int(np.prod(shape))
@@ -154,7 +158,8 @@ class Writer:
         return f"torch.tensor({values.tolist()!r}, dtype=torch.int64).reshape({shape})"
 
     def other(self, shape: tuple) -> str:
-        """Something to combine with a tensor of the shape: a variable that broadcasts, a number, a constant."""
+        """Something to combine with a tensor of the shape:
+        a variable that broadcasts, a number, a constant."""
         fitting = [n for n in self.names if _broadcasts(self.shape(n), shape)]
         if fitting and self.chance(0.75):
             return self.pick(fitting)
@@ -228,7 +233,10 @@ class Writer:
             "{} - {}",
             "{} * {}",
             "{} * {}",
-            "torch.atan2(torch.as_tensor({}, dtype=torch.float64), torch.as_tensor({}, dtype=torch.float64) * 0.1 + 9.0)",
+            (
+                "torch.atan2(torch.as_tensor({}, dtype=torch.float64), torch.as_tensor({}, "
+                "dtype=torch.float64) * 0.1 + 9.0)"
+            ),
             "{} / ({} * 0.1 + 7.5).sin()",
         ]
         if not self.smooth:
@@ -577,8 +585,8 @@ def registered(smooth: bool) -> list:
     return _registered[smooth]
 
 
-# Names that mean something else in PyTorch, need what an example does not say, have no gradient to compare, or a wrong
-# one in PyTorch 2.13 (as_strided_scatter).
+# Names that mean something else in PyTorch, need what an example does not say, have no gradient to compare,
+# or a wrong one in PyTorch 2.13 (as_strided_scatter).
 UNFIT = {
     "cross",
     "nextafter",
@@ -662,8 +670,8 @@ def generate(rng: Any, steps: int = 12, smooth: bool = False) -> tuple[list[str]
 # ---- comparing with PyTorch
 
 
-# In what a refusal may differ: which values a rule saves, which results share memory with others, and in-place changes
-# through overlapping memory, which we refuse always and PyTorch in most cases.
+# In what a refusal may differ: which values a rule saves, which results share memory with others, and
+# in-place changes through overlapping memory, which we refuse always and PyTorch in most cases.
 CHOICES = (
     "second time",
     "NoneType",
@@ -737,7 +745,8 @@ def _zero_that_requires_grad(name: str, a: Any, b: Any) -> bool:
 
 
 def _view_of_a_late_leaf(a: Any, b: Any) -> bool:
-    """A view made before its base asked for gradients: PyTorch says that it requires grad too, and records nothing."""
+    """A view made before its base asked for gradients:
+    PyTorch says that it requires grad too, and records nothing."""
     return (
         a._is_view()
         and a.requires_grad != b.requires_grad
@@ -762,7 +771,8 @@ def _flat(value: Any) -> list:
 
 
 def difference(a: Any, b: Any, pure: bool, loose: bool = False) -> str | None:
-    """What tells our tensor from PyTorch's: values, dtype, shape, place in the graph, `.grad`; None if nothing."""
+    """What tells our tensor from PyTorch's: values, dtype, shape, place in the graph, `.grad`;
+    None if nothing."""
     if b is None or a is None:
         return None if a is b else f"{a!r}, PyTorch {b!r}"
     if not hasattr(b, "requires_grad"):
@@ -797,7 +807,8 @@ def _fact(t: Any, name: str) -> Any:
 
 
 def unequal(x: np.ndarray, y: np.ndarray, pure: bool, loose: bool = False) -> str | None:
-    """How two arrays differ; `loose` where PyTorch's nan (of second derivatives at a deviation of 0, say) is no rule."""
+    """How two arrays differ; `loose` where PyTorch's nan (of second derivatives at a deviation of 0, say)
+    is no rule."""
     if x.shape != y.shape or x.dtype != y.dtype:
         return f"{x.dtype}{list(x.shape)}, PyTorch {y.dtype}{list(y.shape)}"
     if x.dtype.kind != "f":

@@ -1,4 +1,5 @@
-"""Looking at the graph: hooks, anomaly mode, saved tensors, checkpoints; and what errors say about in-place changes."""
+"""Looking at the graph: hooks, anomaly mode, saved tensors, checkpoints;
+and what errors say about in-place changes."""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""The chapter's laboratory: its outcomes at --quick size on the digits, and its command line, page and search.
+"""The chapter's laboratory: its outcomes at --quick size on the digits, and its command line,
+page and search.
 
-Margins are in the experiments' own `checks`, which the page shows as well: each says its numbers and the bound.
+Margins are in the experiments' own `checks`, which the page shows as well: each says its numbers and the
+bound.
 """
 
 import html.parser

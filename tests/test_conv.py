@@ -1,4 +1,5 @@
-"""Convolutions, pools, padding, resizing and rearranging without PyTorch: frozen numbers, identities, messages."""
+"""Convolutions, pools, padding, resizing and rearranging without PyTorch:
+frozen numbers, identities, messages."""
 
 from __future__ import annotations
 

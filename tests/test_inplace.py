@@ -1,6 +1,8 @@
-"""Views and in-place changes: right gradients for bases and views, PyTorch's refusals, and nothing changed by them.
+"""Views and in-place changes: right gradients for bases and views, PyTorch's refusals,
+and nothing changed by them.
 
-Random programs of these are in test_programs.py; here stands, by name, what they found and what must not come back.
+Random programs of these are in test_programs.py; here stands, by name, what they found and what must not come
+back.
 """
 
 from __future__ import annotations

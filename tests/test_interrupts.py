@@ -1,8 +1,10 @@
-"""What an exception leaves behind, wherever it comes from: in a rule, a hook, a forward, or Ctrl-C at any moment.
+"""What an exception leaves behind, wherever it comes from:
+in a rule, a hook, a forward, or Ctrl-C at any moment.
 
-Guaranteed: grad mode and the other modes are as before; `.grad` of each leaf is the old one or the whole new one (leaves
-get theirs when all rules have run, so an error in a rule or in a hook on a result changes none); a graph whose pass was
-cut short gives the right gradients if it was retained, else says that it was freed; parameters change in `step()` only.
+Guaranteed: grad mode and the other modes are as before; `.grad` of each leaf is the old one or the whole new
+one (leaves get theirs when all rules have run, so an error in a rule or in a hook on a result changes none);
+a graph whose pass was cut short gives the right gradients if it was retained, else says that it was freed;
+parameters change in `step()` only.
 """
 
 from __future__ import annotations
@@ -148,7 +150,8 @@ def test_a_refused_inplace_change_changes_nothing():
 
 @functools.cache
 def checkpoints(code):
-    """Where in a code object the interpreter looks for signals: at its start, after calls, when it jumps back."""
+    """Where in a code object the interpreter looks for signals:
+    at its start, after calls, when it jumps back."""
     found, after_call = set(), False
     for i in dis.get_instructions(code):
         if after_call or i.opname in ("RESUME", "JUMP_BACKWARD"):
@@ -158,7 +161,8 @@ def checkpoints(code):
 
 
 def interrupted(run, at):
-    """Run with KeyboardInterrupt at the at-th place where a signal could arrive; how many there were, if it was not."""
+    """Run with KeyboardInterrupt at the at-th place where a signal could arrive;
+    how many there were, if it was not."""
     count = 0
 
     def trace(frame, event, arg):

@@ -11,7 +11,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 
-# From the lowest layer to the highest. A name stands for the module and all below it; the longest match counts.
+# From the lowest layer to the highest. A name stands for the module and all below it; the longest match
+# counts.
 LAYERS = [
     ["dtypes", "modes", "hooks", "threads", "blocks", "memory", "version", "ops.special"],
     ["engine", "view", "random", "printing"],
@@ -98,7 +99,10 @@ def test_what_must_never_be_imported_is_not():
 
 
 def test_numpy_is_the_only_dependency():
-    """At the top of a file: the standard library, NumPy and ourselves. Extras are imported where they are used."""
+    """At the top of a file: the standard library, NumPy and ourselves.
+
+    Extras are imported where they are used.
+    """
     import sys
 
     wrong = []
@@ -117,7 +121,8 @@ def test_numpy_is_the_only_dependency():
 
 
 def test_every_package_is_in_the_wheel():
-    """setuptools is told the packages one by one, since nn and optim lie beside tinygrad6: none may be forgotten."""
+    """setuptools is told the packages one by one, since nn and optim lie beside tinygrad6:
+    none may be forgotten."""
     import tomllib
 
     setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]

@@ -1,4 +1,7 @@
-"""Laws over the table of modules, and Module itself: registration, state, hooks, modes, errors. No torch needed."""
+"""Laws over the table of modules, and Module itself: registration, state, hooks, modes, errors.
+
+No torch needed.
+"""
 
 from __future__ import annotations
 
@@ -348,7 +351,10 @@ def test_a_load_that_fails_names_all_problems_and_changes_nothing():
         net.load_state_dict(state)
     text = str(caught.value)
     for part in (
-        'Missing key(s) in state_dict: "seen", "fc1.bias"', 'Unexpected key(s) in state_dict: "layers.7.weight"',
+        'Missing key(s) in state_dict: "seen", "fc1.bias"', (
+            'Unexpected key(s) in state_dict: '
+            '"layers.7.weight"'
+        ),
         "size mismatch for fc1.weight", "expected torch.Tensor",
     ):  # fmt: skip
         assert part in text

@@ -1,4 +1,5 @@
-"""The laws of testing/laws.py over the registry: every op, every example, without a line of test code per op."""
+"""The laws of testing/laws.py over the registry:
+every op, every example, without a line of test code per op."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""How tensors print, frozen from PyTorch 2.13: all values, shapes and types that take a way of their own, and all options.
+"""How tensors print, frozen from PyTorch 2.13:
+all values, shapes and types that take a way of their own, and all options.
 
 Long texts stand as digests.
 """
@@ -42,10 +43,15 @@ DEFAULT = {
     "tensor([1.5], dtype=torch.float64)": "tensor([1.5000], dtype=torch.float64)",
     "tensor([1.5], dtype=torch.float16)": "tensor([1.5000], dtype=torch.float16)",
     "arange(10)": "tensor([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])",
-    "arange(30)": "tensor([ 0,  1,  2,  3,  4,  5,  6,  7,  8,  9, 10, 11, 12, 13, 14, 15, 16, 17,\n        18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29])",
+    "arange(30)": (
+        "tensor([ 0,  1,  2,  3,  4,  5,  6,  7,  8,  9, 10, 11, 12, 13, 14, 15, 16, 17,\n        18, "
+        "19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29])"
+    ),
     "arange(1001)": "tensor([   0,    1,    2,  ...,  998,  999, 1000])",
     "arange(1000)": "sha256 2433bba34abe15d2",
-    "arange(2000.)": "tensor([0.0000e+00, 1.0000e+00, 2.0000e+00,  ..., 1.9970e+03, 1.9980e+03,\n        1.9990e+03])",
+    "arange(2000.)": (
+        "tensor([0.0000e+00, 1.0000e+00, 2.0000e+00,  ..., 1.9970e+03, 1.9980e+03,\n        1.9990e+03])"
+    ),
     "arange(2000.).reshape(40,50)": "sha256 e6056ab51bb91876",
     "arange(3000).reshape(3,10,100)": "sha256 6c89a62e477bd20a",
     "ones(3,4)": "tensor([[1., 1., 1., 1.],\n        [1., 1., 1., 1.],\n        [1., 1., 1., 1.]])",
@@ -57,7 +63,10 @@ DEFAULT = {
     "tensor([1.,2.], requires_grad=True).sum()": "tensor(3., grad_fn=<SumBackward0>)",
     "tensor([1.,2.], requires_grad=True).exp().mean()": "tensor(5.0537, grad_fn=<MeanBackward0>)",
     "ones(30, requires_grad=True)*1.5": "sha256 910d7db1e4c8a262",
-    "ones(25, requires_grad=True)": "tensor([1., 1., 1., 1., 1., 1., 1., 1., 1., 1., 1., 1., 1., 1., 1., 1., 1., 1.,\n        1., 1., 1., 1., 1., 1., 1.], requires_grad=True)",
+    "ones(25, requires_grad=True)": (
+        "tensor([1., 1., 1., 1., 1., 1., 1., 1., 1., 1., 1., 1., 1., 1., 1., 1., 1., 1.,\n        1., "
+        "1., 1., 1., 1., 1., 1.], requires_grad=True)"
+    ),
     "zeros(3, dtype=torch.float16)": "tensor([0., 0., 0.], dtype=torch.float16)",
     "tensor([0.1,0.22,0.333])": "tensor([0.1000, 0.2200, 0.3330])",
     "tensor([100.5,2.25])": "tensor([100.5000,   2.2500])",
@@ -77,8 +86,14 @@ DEFAULT = {
     "tensor([[1,-2],[30,4]])": "tensor([[ 1, -2],\n        [30,  4]])",
     "full((2,2),1e-3)": "tensor([[0.0010, 0.0010],\n        [0.0010, 0.0010]])",
     "full((3,),2.5e-5)": "tensor([2.5000e-05, 2.5000e-05, 2.5000e-05])",
-    "linspace(0,1,11)": "tensor([0.0000, 0.1000, 0.2000, 0.3000, 0.4000, 0.5000, 0.6000, 0.7000, 0.8000,\n        0.9000, 1.0000])",
-    "logspace(-3,3,7)": "tensor([1.0000e-03, 1.0000e-02, 1.0000e-01, 1.0000e+00, 1.0000e+01, 1.0000e+02,\n        1.0000e+03])",
+    "linspace(0,1,11)": (
+        "tensor([0.0000, 0.1000, 0.2000, 0.3000, 0.4000, 0.5000, 0.6000, 0.7000, 0.8000,\n        "
+        "0.9000, 1.0000])"
+    ),
+    "logspace(-3,3,7)": (
+        "tensor([1.0000e-03, 1.0000e-02, 1.0000e-01, 1.0000e+00, 1.0000e+01, 1.0000e+02,\n        "
+        "1.0000e+03])"
+    ),
     "tensor([999.9999,1.])": "tensor([999.9999,   1.0000])",
     "tensor([1000.1,1.])": "tensor([1.0001e+03, 1.0000e+00])",
     "tensor([1.0001,1001.])": "tensor([1.0001e+00, 1.0010e+03])",
@@ -90,7 +105,10 @@ DEFAULT = {
     "arange(1,2000,7.5)": "sha256 649268d89aebc92e",
     "randn_(50,50)": "sha256 0382209ad434b4e2",
     "randn_(5)": "tensor([ 0.1257, -0.1321,  0.6404,  0.1049, -0.5357])",
-    "randn_(3,3)*1000": "tensor([[ 125.7302, -132.1049,  640.4227],\n        [ 104.9001, -535.6694,  361.5951],\n        [1304.0000,  947.0810, -703.7352]])",
+    "randn_(3,3)*1000": (
+        "tensor([[ 125.7302, -132.1049,  640.4227],\n        [ 104.9001, -535.6694,  361.5951],\n        "
+        "[1304.0000,  947.0810, -703.7352]])"
+    ),
     "randn_(4,2,3)*1e-4": "sha256 03a69da13fa0bd2f",
     "randn_(1001)": "tensor([ 0.1257, -0.1321,  0.6404,  ..., -0.6643, -0.2300,  1.1839])",
     "randn_(20)": "sha256 289d9c21bffa0328",
@@ -98,11 +116,18 @@ DEFAULT = {
     "randn_(7,7,7,7)": "sha256 aedf93b2fcce5090",
     "ones(2,0,3)": "tensor([], size=(2, 0, 3))",
     "tensor([[float('nan')]*3]*2)": "tensor([[nan, nan, nan],\n        [nan, nan, nan]])",
-    "ones(1100,2)": "tensor([[1., 1.],\n        [1., 1.],\n        [1., 1.],\n        ...,\n        [1., 1.],\n        [1., 1.],\n        [1., 1.]])",
+    "ones(1100,2)": (
+        "tensor([[1., 1.],\n        [1., 1.],\n        [1., 1.],\n        ...,\n        [1., 1.],\n      "
+        "  [1., 1.],\n        [1., 1.]])"
+    ),
     "ones(2,1100)": "tensor([[1., 1., 1.,  ..., 1., 1., 1.],\n        [1., 1., 1.,  ..., 1., 1., 1.]])",
     "ones(2000, requires_grad=True)": "tensor([1., 1., 1.,  ..., 1., 1., 1.], requires_grad=True)",
-    "ones(3, dtype=torch.float64, requires_grad=True)": "tensor([1., 1., 1.], dtype=torch.float64, requires_grad=True)",
-    "ones(3, dtype=torch.float64, requires_grad=True)*2": "tensor([2., 2., 2.], dtype=torch.float64, grad_fn=<MulBackward0>)",
+    "ones(3, dtype=torch.float64, requires_grad=True)": (
+        "tensor([1., 1., 1.], dtype=torch.float64, requires_grad=True)"
+    ),
+    "ones(3, dtype=torch.float64, requires_grad=True)*2": (
+        "tensor([2., 2., 2.], dtype=torch.float64, grad_fn=<MulBackward0>)"
+    ),
     "arange(7, dtype=torch.int8)": "tensor([0, 1, 2, 3, 4, 5, 6], dtype=torch.int8)",
     "tensor([3e38])": "tensor([3.0000e+38])",
     "tensor([1e-45])": "tensor([1.4013e-45])",
@@ -132,10 +157,15 @@ OPTIONS = [
             "arange(2000.).reshape(40,50)": "sha256 5756da2b7768ce22",
             "ones(2,3,4)": "sha256 571803a2654606a8",
             "randn_(50,50)": "sha256 07603c84d40a4b84",
-            "randn_(20)": "tensor([ 0.13, -0.13,  0.64,  0.10, -0.54,  0.36,  1.30,  0.95, -0.70, -1.27,\n        -0.62,  0.04, -2.33, -0.22, -1.25, -0.73, -0.54, -0.32,  0.41,  1.04])",
+            "randn_(20)": (
+                "tensor([ 0.13, -0.13,  0.64,  0.10, -0.54,  0.36,  1.30,  0.95, -0.70, -1.27,\n        "
+                "-0.62,  0.04, -2.33, -0.22, -1.25, -0.73, -0.54, -0.32,  0.41,  1.04])"
+            ),
             "tensor([0.00012,0.5])": "tensor([1.20e-04, 5.00e-01])",
             "ones(30, requires_grad=True)*1.5": "sha256 8e0da42c913457f7",
-            "logspace(-3,3,7)": "tensor([1.00e-03, 1.00e-02, 1.00e-01, 1.00e+00, 1.00e+01, 1.00e+02, 1.00e+03])",
+            "logspace(-3,3,7)": (
+                "tensor([1.00e-03, 1.00e-02, 1.00e-01, 1.00e+00, 1.00e+01, 1.00e+02, 1.00e+03])"
+            ),
             "tensor([float('inf'),-float('inf'),float('nan')])": "tensor([inf, -inf, nan])",
             "zeros(1001)": "tensor([0., 0., 0.,  ..., 0., 0., 0.])",
             "tensor([1.5], dtype=torch.float64)": "tensor([1.50], dtype=torch.float64)",
@@ -153,7 +183,10 @@ OPTIONS = [
             "randn_(20)": "sha256 1131d52e2ac1982e",
             "tensor([0.00012,0.5])": "tensor([1.19999997e-04, 5.00000000e-01])",
             "ones(30, requires_grad=True)*1.5": "sha256 99f8c8efeb92062b",
-            "logspace(-3,3,7)": "tensor([1.00000005e-03, 9.99999978e-03, 1.00000001e-01, 1.00000000e+00,\n        1.00000000e+01, 1.00000000e+02, 1.00000000e+03])",
+            "logspace(-3,3,7)": (
+                "tensor([1.00000005e-03, 9.99999978e-03, 1.00000001e-01, 1.00000000e+00,\n        "
+                "1.00000000e+01, 1.00000000e+02, 1.00000000e+03])"
+            ),
             "tensor([float('inf'),-float('inf'),float('nan')])": "tensor([inf, -inf, nan])",
             "zeros(1001)": "tensor([0., 0., 0.,  ..., 0., 0., 0.])",
             "tensor([1.5], dtype=torch.float64)": "tensor([1.50000000], dtype=torch.float64)",
@@ -171,7 +204,10 @@ OPTIONS = [
             "randn_(20)": "sha256 def19a9c9bd75382",
             "tensor([0.00012,0.5])": "tensor([1.2000e-04, 5.0000e-01])",
             "ones(30, requires_grad=True)*1.5": "sha256 cddf67788e8c5176",
-            "logspace(-3,3,7)": "tensor([1.0000e-03, 1.0000e-02, 1.0000e-01, 1.0000e+00, 1.0000e+01, 1.0000e+02,\n        1.0000e+03])",
+            "logspace(-3,3,7)": (
+                "tensor([1.0000e-03, 1.0000e-02, 1.0000e-01, 1.0000e+00, 1.0000e+01, 1.0000e+02,\n       "
+                " 1.0000e+03])"
+            ),
             "tensor([float('inf'),-float('inf'),float('nan')])": "tensor([inf, -inf, nan])",
             "zeros(1001)": "tensor([0., 0., 0.,  ..., 0., 0., 0.])",
             "tensor([1.5], dtype=torch.float64)": "tensor([1.5000e+00], dtype=torch.float64)",
@@ -189,7 +225,10 @@ OPTIONS = [
             "randn_(20)": "sha256 289d9c21bffa0328",
             "tensor([0.00012,0.5])": "tensor([0.0001, 0.5000])",
             "ones(30, requires_grad=True)*1.5": "sha256 910d7db1e4c8a262",
-            "logspace(-3,3,7)": "tensor([   0.0010,    0.0100,    0.1000,    1.0000,   10.0000,  100.0000,\n        1000.0000])",
+            "logspace(-3,3,7)": (
+                "tensor([   0.0010,    0.0100,    0.1000,    1.0000,   10.0000,  100.0000,\n        "
+                "1000.0000])"
+            ),
             "tensor([float('inf'),-float('inf'),float('nan')])": "tensor([inf, -inf, nan])",
             "zeros(1001)": "tensor([0., 0., 0.,  ..., 0., 0., 0.])",
             "tensor([1.5], dtype=torch.float64)": "tensor([1.5000], dtype=torch.float64)",
@@ -206,8 +245,14 @@ OPTIONS = [
             "randn_(50,50)": "sha256 0382209ad434b4e2",
             "randn_(20)": "tensor([ 0.1257, -0.1321,  0.6404,  ..., -0.3163,  0.4116,  1.0425])",
             "tensor([0.00012,0.5])": "tensor([1.2000e-04, 5.0000e-01])",
-            "ones(30, requires_grad=True)*1.5": "tensor([1.5000, 1.5000, 1.5000,  ..., 1.5000, 1.5000, 1.5000],\n       grad_fn=<MulBackward0>)",
-            "logspace(-3,3,7)": "tensor([1.0000e-03, 1.0000e-02, 1.0000e-01,  ..., 1.0000e+01, 1.0000e+02,\n        1.0000e+03])",
+            "ones(30, requires_grad=True)*1.5": (
+                "tensor([1.5000, 1.5000, 1.5000,  ..., 1.5000, 1.5000, 1.5000],\n       "
+                "grad_fn=<MulBackward0>)"
+            ),
+            "logspace(-3,3,7)": (
+                "tensor([1.0000e-03, 1.0000e-02, 1.0000e-01,  ..., 1.0000e+01, 1.0000e+02,\n        "
+                "1.0000e+03])"
+            ),
             "tensor([float('inf'),-float('inf'),float('nan')])": "tensor([inf, -inf, nan])",
             "zeros(1001)": "tensor([0., 0., 0.,  ..., 0., 0., 0.])",
             "tensor([1.5], dtype=torch.float64)": "tensor([1.5000], dtype=torch.float64)",
@@ -219,9 +264,16 @@ OPTIONS = [
             "tensor([1.5,2])": "tensor([1.5000, 2.0000])",
             "tensor([1e5,1.5])": "tensor([1.0000e+05, 1.5000e+00])",
             "arange(10)": "tensor([0,  ..., 9])",
-            "arange(2000.).reshape(40,50)": "tensor([[   0.,  ...,   49.],\n        ...,\n        [1950.,  ..., 1999.]])",
-            "ones(2,3,4)": "tensor([[[1.,  ..., 1.],\n         ...,\n         [1.,  ..., 1.]],\n\n        [[1.,  ..., 1.],\n         ...,\n         [1.,  ..., 1.]]])",
-            "randn_(50,50)": "tensor([[ 0.1257,  ...,  1.3151],\n        ...,\n        [-0.8425,  ...,  0.1710]])",
+            "arange(2000.).reshape(40,50)": (
+                "tensor([[   0.,  ...,   49.],\n        ...,\n        [1950.,  ..., 1999.]])"
+            ),
+            "ones(2,3,4)": (
+                "tensor([[[1.,  ..., 1.],\n         ...,\n         [1.,  ..., 1.]],\n\n        [[1.,  "
+                "..., 1.],\n         ...,\n         [1.,  ..., 1.]]])"
+            ),
+            "randn_(50,50)": (
+                "tensor([[ 0.1257,  ...,  1.3151],\n        ...,\n        [-0.8425,  ...,  0.1710]])"
+            ),
             "randn_(20)": "tensor([0.1257,  ..., 1.0425])",
             "tensor([0.00012,0.5])": "tensor([1.2000e-04, 5.0000e-01])",
             "ones(30, requires_grad=True)*1.5": "tensor([1.5000,  ..., 1.5000], grad_fn=<MulBackward0>)",
@@ -243,7 +295,10 @@ OPTIONS = [
             "randn_(20)": "sha256 81e43d7cd6fc7d0a",
             "tensor([0.00012,0.5])": "tensor([1.2000e-04, 5.0000e-01])",
             "ones(30, requires_grad=True)*1.5": "sha256 eeb692c81d4c986a",
-            "logspace(-3,3,7)": "tensor([1.0000e-03, 1.0000e-02,\n        1.0000e-01, 1.0000e+00,\n        1.0000e+01, 1.0000e+02,\n        1.0000e+03])",
+            "logspace(-3,3,7)": (
+                "tensor([1.0000e-03, 1.0000e-02,\n        1.0000e-01, 1.0000e+00,\n        1.0000e+01, "
+                "1.0000e+02,\n        1.0000e+03])"
+            ),
             "tensor([float('inf'),-float('inf'),float('nan')])": "tensor([inf, -inf, nan])",
             "zeros(1001)": "tensor([0., 0., 0.,  ..., 0., 0., 0.])",
             "tensor([1.5], dtype=torch.float64)": "tensor([1.5000], dtype=torch.float64)",
@@ -258,10 +313,15 @@ OPTIONS = [
             "arange(2000.).reshape(40,50)": "sha256 6ce579163d7eceb2",
             "ones(2,3,4)": "sha256 571803a2654606a8",
             "randn_(50,50)": "sha256 a9203c3152acf71e",
-            "randn_(20)": "tensor([ 0.13, -0.13,  0.64,  0.10, -0.54,  0.36,  1.30,  0.95, -0.70, -1.27,\n        -0.62,  0.04, -2.33, -0.22, -1.25, -0.73, -0.54, -0.32,  0.41,  1.04])",
+            "randn_(20)": (
+                "tensor([ 0.13, -0.13,  0.64,  0.10, -0.54,  0.36,  1.30,  0.95, -0.70, -1.27,\n        "
+                "-0.62,  0.04, -2.33, -0.22, -1.25, -0.73, -0.54, -0.32,  0.41,  1.04])"
+            ),
             "tensor([0.00012,0.5])": "tensor([1.20e-04, 5.00e-01])",
             "ones(30, requires_grad=True)*1.5": "sha256 8e0da42c913457f7",
-            "logspace(-3,3,7)": "tensor([1.00e-03, 1.00e-02, 1.00e-01, 1.00e+00, 1.00e+01, 1.00e+02, 1.00e+03])",
+            "logspace(-3,3,7)": (
+                "tensor([1.00e-03, 1.00e-02, 1.00e-01, 1.00e+00, 1.00e+01, 1.00e+02, 1.00e+03])"
+            ),
             "tensor([float('inf'),-float('inf'),float('nan')])": "tensor([inf, -inf, nan])",
             "zeros(1001)": "tensor([0., 0.,  ..., 0., 0.])",
             "tensor([1.5], dtype=torch.float64)": "tensor([1.50], dtype=torch.float64)",
@@ -279,7 +339,10 @@ OPTIONS = [
             "randn_(20)": "sha256 289d9c21bffa0328",
             "tensor([0.00012,0.5])": "tensor([1.2000e-04, 5.0000e-01])",
             "ones(30, requires_grad=True)*1.5": "sha256 910d7db1e4c8a262",
-            "logspace(-3,3,7)": "tensor([1.0000e-03, 1.0000e-02, 1.0000e-01, 1.0000e+00, 1.0000e+01, 1.0000e+02,\n        1.0000e+03])",
+            "logspace(-3,3,7)": (
+                "tensor([1.0000e-03, 1.0000e-02, 1.0000e-01, 1.0000e+00, 1.0000e+01, 1.0000e+02,\n       "
+                " 1.0000e+03])"
+            ),
             "tensor([float('inf'),-float('inf'),float('nan')])": "tensor([inf, -inf, nan])",
             "zeros(1001)": "sha256 f4d25277fa349cb1",
             "tensor([1.5], dtype=torch.float64)": "tensor([1.5000], dtype=torch.float64)",
@@ -294,9 +357,15 @@ OPTIONS = [
             "arange(2000.).reshape(40,50)": "sha256 7878383788d8ba7a",
             "ones(2,3,4)": "sha256 571803a2654606a8",
             "randn_(50,50)": "sha256 0426090dde724f27",
-            "randn_(20)": "tensor([ 0, -0,  1,  0, -1,  0,  1,  1, -1, -1, -1,  0, -2, -0, -1, -1, -1, -0,\n         0,  1])",
+            "randn_(20)": (
+                "tensor([ 0, -0,  1,  0, -1,  0,  1,  1, -1, -1, -1,  0, -2, -0, -1, -1, -1, -0,\n       "
+                "  0,  1])"
+            ),
             "tensor([0.00012,0.5])": "tensor([1e-04, 5e-01])",
-            "ones(30, requires_grad=True)*1.5": "tensor([2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2,\n        2, 2, 2, 2, 2, 2], grad_fn=<MulBackward0>)",
+            "ones(30, requires_grad=True)*1.5": (
+                "tensor([2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2,\n       "
+                " 2, 2, 2, 2, 2, 2], grad_fn=<MulBackward0>)"
+            ),
             "logspace(-3,3,7)": "tensor([1e-03, 1e-02, 1e-01, 1e+00, 1e+01, 1e+02, 1e+03])",
             "tensor([float('inf'),-float('inf'),float('nan')])": "tensor([inf, -inf, nan])",
             "zeros(1001)": "tensor([0., 0., 0.,  ..., 0., 0., 0.])",
@@ -314,8 +383,14 @@ OPTIONS = [
             "randn_(50,50)": "sha256 8dc12cea09a48c96",
             "randn_(20)": "tensor([ 0.125730, -0.132105,\n         ...,  0.411631,\n         1.042513])",
             "tensor([0.00012,0.5])": "tensor([1.200000e-04,\n        5.000000e-01])",
-            "ones(30, requires_grad=True)*1.5": "tensor([1.500000, 1.500000,\n         ..., 1.500000,\n        1.500000],\n       grad_fn=<MulBackward0>)",
-            "logspace(-3,3,7)": "tensor([1.000000e-03,\n        1.000000e-02,\n         ...,\n        1.000000e+02,\n        1.000000e+03])",
+            "ones(30, requires_grad=True)*1.5": (
+                "tensor([1.500000, 1.500000,\n         ..., 1.500000,\n        1.500000],\n       "
+                "grad_fn=<MulBackward0>)"
+            ),
+            "logspace(-3,3,7)": (
+                "tensor([1.000000e-03,\n        1.000000e-02,\n         ...,\n        1.000000e+02,\n    "
+                "    1.000000e+03])"
+            ),
             "tensor([float('inf'),-float('inf'),float('nan')])": "tensor([inf, -inf, nan])",
             "zeros(1001)": "tensor([0., 0.,  ..., 0., 0.])",
             "tensor([1.5], dtype=torch.float64)": "tensor([1.500000],\n       dtype=torch.float64)",

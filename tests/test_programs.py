@@ -43,7 +43,8 @@ def run(lines, data, create_graph=False):
 
 
 def check(lines, data):
-    """AssertionError if a gradient of the program, or of its gradients, disagrees with central differences."""
+    """AssertionError if a gradient of the program, or of its gradients,
+    disagrees with central differences."""
     here = run(lines, data, create_graph=True)
     refused["yes" if here is None else "no"] += 1
     if here is None or not all(np.isfinite(g.array).all() for g in here[1]):

@@ -1,7 +1,8 @@
-"""What types operations give, frozen from PyTorch 2.13: all pairs of types, as tensors, 0-d tensors and Python numbers.
+"""What types operations give, frozen from PyTorch 2.13:
+all pairs of types, as tensors, 0-d tensors and Python numbers.
 
-Letters: h f d for float16, float32, float64; B for uint8; b s i l for int8 to int64; z for bool; N R T for the errors
-NotImplementedError, RuntimeError and TypeError.
+Letters: h f d for float16, float32, float64; B for uint8; b s i l for int8 to int64; z for bool; N R T for
+the errors NotImplementedError, RuntimeError and TypeError.
 """
 
 from __future__ import annotations

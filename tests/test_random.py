@@ -1,4 +1,5 @@
-"""Random draws, frozen from PyTorch 2.13: a seeded script gives these numbers with either library, here without torch."""
+"""Random draws, frozen from PyTorch 2.13: a seeded script gives these numbers with either library,
+here without torch."""
 
 from __future__ import annotations
 

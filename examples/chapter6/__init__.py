@@ -1,4 +1,5 @@
-"""The laboratory of the chapter on training techniques ("Deep Learning from Scratch", chapter 6): ten experiments.
+"""The laboratory of the chapter on training techniques ("Deep Learning from Scratch", chapter 6):
+ten experiments.
 
     python -m examples.chapter6 list
     python -m examples.chapter6 NAME... [--data digits|mnist] [--seed N] [--out DIR] [--quick]

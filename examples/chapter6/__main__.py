@@ -4,10 +4,11 @@
         [--data digits|mnist] [--mnist PATH] [--seed N] [--out DIR] [--quick] [--force]
         [--workers N] [--storage URL] [--join]
 
-DIR/results/NAME-SETTING.json holds the numbers of an experiment, DIR/index.html shows all that is there for the setting
-(data, --quick, seed) of the last command. What is finished is not computed again, unless its code has changed since (then
-the page leaves it out as well) or --force is given; Ctrl-C loses only the experiment that is running, and of the search only the trials that are running.
-Exit status: 0, 2 for a mistake that the user can mend (one line says which), 130 after Ctrl-C.
+DIR/results/NAME-SETTING.json holds the numbers of an experiment, DIR/index.html shows all that is there for
+the setting (data, --quick, seed) of the last command. What is finished is not computed again, unless its code
+has changed since (then the page leaves it out as well) or --force is given; Ctrl-C loses only the experiment
+that is running, and of the search only the trials that are running. Exit status: 0, 2 for a mistake that the
+user can mend (one line says which), 130 after Ctrl-C.
 """
 
 import argparse
@@ -132,7 +133,10 @@ class Page:
         data = {"digits": "Data: the digits that come with the package.", "mnist": "Data: MNIST."}[
             self.lab.data
         ]
-        what = f"{data} Seed {self.lab.seed}.{' Quick: small sizes, for a first look.' if self.lab.quick else ''}"
+        what = (
+            f"{data} Seed "
+            f"{self.lab.seed}.{' Quick: small sizes, for a first look.' if self.lab.quick else ''}"
+        )
         sections = [(name, *self.parts[name][1:]) for name in NAMES if name in self.parts]
         path = self.lab.out / "index.html"
         write(path, page.page(sections, what))

@@ -12,13 +12,16 @@ from .training import initialize
 
 TITLE = "Activations and gradients of five layers"
 SECTION = "6.2.2, 6.2.3"
-QUESTION = "1000 random inputs run through five layers of 100 units. How are the layers' outputs distributed, and what gradient comes back?"
+QUESTION = (
+    "1000 random inputs run through five layers of 100 units. How are the layers' outputs distributed, "
+    "and what gradient comes back?"
+)
 LOOK = (
-    "Standard deviation 1 drives sigmoid and tanh to their ends, where their slope is 0, so most gradients are lost there "
-    "(with ReLU both outputs and gradients explode). 0.01 collapses every output onto one value. Xavier's values keep "
-    "sigmoid's and tanh's spread but let ReLU's shrink from layer to layer; He's keep ReLU's. The gradient figures show the "
-    "logarithm of its size: a hump that moves left from layer 5 to layer 1, or spreads to the left, is a vanishing "
-    "gradient, seen."
+    "Standard deviation 1 drives sigmoid and tanh to their ends, where their slope is 0, so most gradients "
+    "are lost there (with ReLU both outputs and gradients explode). 0.01 collapses every output onto one "
+    "value. Xavier's values keep sigmoid's and tanh's spread but let ReLU's shrink from layer to layer; He's "
+    "keep ReLU's. The gradient figures show the logarithm of its size: a hump that moves left from layer 5 "
+    "to layer 1, or spreads to the left, is a vanishing gradient, seen."
 )
 
 LAYERS, WIDTH, INPUTS, BINS = 5, 100, 1000, 30
@@ -28,7 +31,10 @@ INITS = {"std 1": 1.0, "std 0.01": 0.01, "Xavier": "Xavier", "He": "He", "zeros"
 # mean and standard deviation in layer 1 and 5; for tanh sd only
 REFERENCE = {
     "sigmoid": {
-        "std 1": ".499/.458 → .543/.437", "std 0.01": ".500/.0249 → .501/.0115", "Xavier": ".500/.208 → .510/.116",
+        "std 1": ".499/.458 → .543/.437", "std 0.01": ".500/.0249 → .501/.0115", "Xavier": (
+            ".500/.208 → "
+            ".510/.116"
+        ),
         "He": ".499/.261 → .513/.162", "zeros": ".5/0 → .5/0",
     },
     "tanh": {
@@ -121,16 +127,19 @@ def checks(numbers):
             lost > 0.3 > 0.1 > layer("tanh", "Xavier", 1)["lost"],
         ),
         (
-            f"0.01 collapses: in layer 5 sigmoid has a standard deviation of {collapsed[0]:.3f}, tanh of {collapsed[1]:.0e}.",
+            f"0.01 collapses: in layer 5 sigmoid has a standard deviation of {collapsed[0]:.3f}, tanh of "
+            f"{collapsed[1]:.0e}.",
             collapsed[0] < 0.03 and collapsed[1] < 1e-4,
         ),
         (f"Xavier keeps tanh spread (standard deviation {spread:.2f} in layer 5).", 0.2 < spread < 0.5),
         (
-            f"He keeps ReLU's standard deviation from layer 1 to 5 (times {kept:.2f}), Xavier does not (times {shrunk:.2f}).",
+            f"He keeps ReLU's standard deviation from layer 1 to 5 (times {kept:.2f}), Xavier does not "
+            f"(times {shrunk:.2f}).",
             0.6 < kept < 1.7 and shrunk < 0.5,
         ),
         (
-            f"From 0.01 the gradient vanishes: layer 1 of tanh gets {vanished:.0e} of layer 5's; of ReLU with He {steady:.2f}.",
+            f"From 0.01 the gradient vanishes: layer 1 of tanh gets {vanished:.0e} of layer 5's; of ReLU "
+            f"with He {steady:.2f}.",
             vanished < 1e-3 and 0.4 < steady < 2.5,
         ),
     ]
@@ -150,12 +159,16 @@ def tables(numbers):
             lost = f"{b['lost']:.0%} → {a['lost']:.0%}"
             rows.append([kind, init, ours, REFERENCE[kind][init], saturated, back, lost])
     head = [
-        "activation", "initial values", "mean/sd, layer 1 → 5", "reference", "saturated, 1 → 5", "gradient sd, 5 → 1",
+        "activation", "initial values", "mean/sd, layer 1 → 5", "reference", "saturated, 1 → 5", (
+            "gradient sd, 5 → "
+            "1"
+        ),
         "lost, 5 → 1",
     ]  # fmt: skip
     note = (
-        "Reference: NumPy with seed 0 (tanh: sd only). Saturated: below 0.05 or above 0.95 for sigmoid, beyond ±0.95 for tanh, "
-        "exactly 0 for ReLU. The gradient sent into layer 5's outputs is N(0, 1); lost are gradients below 0.001."
+        "Reference: NumPy with seed 0 (tanh: sd only). Saturated: below 0.05 or above 0.95 for sigmoid, "
+        "beyond ±0.95 for tanh, exactly 0 for ReLU. The gradient sent into layer 5's outputs is N(0, 1); "
+        "lost are gradients below 0.001."
     )
     return [Table("Layer 1 to layer 5", head, rows, note)]
 

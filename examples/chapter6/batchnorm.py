@@ -12,14 +12,15 @@ from .training import accuracy, learning_curves, mlp
 TITLE = "Batch normalization"
 SECTION = "6.3"
 QUESTION = (
-    "Sixteen scales of initial weights, from 1 to 0.0001; each network is trained with and without batch normalization. "
-    "Which learn? And are the three advantages named in the chapter true here: larger learning rates, less dependence on "
-    "initial values, less over-fitting?"
+    "Sixteen scales of initial weights, from 1 to 0.0001; each network is trained with and without batch "
+    "normalization. Which learn? And are the three advantages named in the chapter true here: larger "
+    "learning rates, less dependence on initial values, less over-fitting?"
 )
 LOOK = (
-    "Without BatchNorm only a few scales near He's value learn at all; the largest overflow. With it almost every scale "
-    "learns, and mostly faster. It also survives learning rates that destroy the plain network. The last advantage is the "
-    "weakest: at the same small learning rate BatchNorm over-fits more; at the larger rates that it allows, it does not."
+    "Without BatchNorm only a few scales near He's value learn at all; the largest overflow. With it almost "
+    "every scale learns, and mostly faster. It also survives learning rates that destroy the plain network. "
+    "The last advantage is the weakest: at the same small learning rate BatchNorm over-fits more; at the "
+    "larger rates that it allows, it does not."
 )
 
 KINDS = ("without BatchNorm", "with BatchNorm")
@@ -85,23 +86,26 @@ def checks(numbers):
     slow = {kind: numbers["fits"][kind][0][1] for kind in KINDS}
     return [
         (
-            f"With BatchNorm {learned[normed]} of 16 scales learn (more than 35 % right), without it {learned[plain]}.",
+            f"With BatchNorm {learned[normed]} of 16 scales learn (more than 35 % right), without it "
+            f"{learned[plain]}.",
             learned[normed] >= 12 and learned[plain] <= 6,
         ),
         (
-            f"Larger learning rates: {len(rates[normed])} of {len(RATES)} rates reach 80 % with it, up to {max(rates[normed], default=0):g}; "
-            f"without it {len(rates[plain])}, up to {max(rates[plain], default=0):g}.",
+            f"Larger learning rates: {len(rates[normed])} of {len(RATES)} rates reach 80 % with it, up to "
+            f"{max(rates[normed], default=0):g}; without it {len(rates[plain])}, up to "
+            f"{max(rates[plain], default=0):g}.",
             max(rates[normed], default=0) >= 3 * max(rates[plain], default=0),
         ),
         (
-            f"Less dependence on initial values: over the 16 scales the median accuracy is {median[normed]:.0%} with it and "
-            f"{median[plain]:.0%} without.",
+            "Less dependence on initial values: over the 16 scales the median accuracy is "
+            f"{median[normed]:.0%} with it and {median[plain]:.0%} without.",
             median[normed] > 2 * median[plain],
         ),
         (
-            f"Less over-fitting, from 300 images, each at the best of three learning rates: test accuracy {best[normed]:.1%} with it "
-            f"and {best[plain]:.1%} without. (At the same small rate, {FIT_RATES[0]:g}, it is {slow[normed]:.1%} and {slow[plain]:.1%}: "
-            "the gain comes with the larger rates.)",
+            "Less over-fitting, from 300 images, each at the best of three learning rates: test accuracy "
+            f"{best[normed]:.1%} with it and {best[plain]:.1%} without. (At the same small rate, "
+            f"{FIT_RATES[0]:g}, it is {slow[normed]:.1%} and {slow[plain]:.1%}: the gain comes with the "
+            "larger rates.)",
             best[normed] > best[plain],
         ),
     ]
@@ -117,8 +121,8 @@ def tables(numbers):
     ]
     head = ["no.", "scale", "without: ours", "reference", "with: ours", "reference"]
     note = (
-        "Reference: the book's notebook on MNIST. The book's BatchNorm starts its running variance at 0, ours at 1 as in "
-        "PyTorch, which tells after so few updates."
+        "Reference: the book's notebook on MNIST. The book's BatchNorm starts its running variance at 0, "
+        "ours at 1 as in PyTorch, which tells after so few updates."
     )
     rates = [
         [f"{lr:g}", *(f"{numbers['rates'][kind][i]:.1%}" for kind in KINDS)] for i, lr in enumerate(RATES)
@@ -171,7 +175,8 @@ def draw(numbers):
     return [
         ("Training accuracy by epoch (10 updates) at sixteen scales of the initial weights.", fig),
         (
-            "The three advantages: training accuracy by learning rate and by initial scale, and test accuracy by learning rate.",
+            "The three advantages: training accuracy by learning rate and by initial scale, and test "
+            "accuracy by learning rate.",
             three,
         ),
     ]

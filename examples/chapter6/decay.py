@@ -13,14 +13,14 @@ QUESTION = (
     "A network of seven layers and only 300 training images: what happens, and what does weight decay change?"
 )
 LOOK = (
-    "Without weight decay the network learns its 300 images by heart: training accuracy near 100 %, test accuracy far below. "
-    "With λ = 0.1 training is slower and does not reach 100 %, and the gap is smaller. Whether the test accuracy itself "
-    "gains is another matter: look."
+    "Without weight decay the network learns its 300 images by heart: training accuracy near 100 %, test "
+    "accuracy far below. With λ = 0.1 training is slower and does not reach 100 %, and the gap is smaller. "
+    "Whether the test accuracy itself gains is another matter: look."
 )
 
 NOTE = (
-    "On the digits, which are so easy that 300 of them suffice, a quarter of the training labels is drawn at random, and the "
-    "training takes 401 epochs."
+    "On the digits, which are so easy that 300 of them suffice, a quarter of the training labels is drawn at "
+    "random, and the training takes 401 epochs."
 )
 REFERENCE = {0.0: "1.000 / .758 (Fashion-MNIST)", 0.01: "–", 0.1: ".927 / .721 (MNIST)"}
 

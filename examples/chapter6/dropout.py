@@ -12,11 +12,15 @@ from .training import few_images, learning_curves, mlp
 
 TITLE = "Dropout"
 SECTION = "6.4.3"
-QUESTION = "The same 300 images and seven layers: what if every unit is left out with probability 0.2 in each training step?"
+QUESTION = (
+    "The same 300 images and seven layers: what if every unit is left out with probability 0.2 in each "
+    "training step?"
+)
 LOOK = (
-    "With dropout learning is much slower, training accuracy stays below 100 %, and the gap to the test accuracy is "
-    "smaller. The second figure shows that our (and PyTorch's) inverted dropout, which divides by 1 − p in training, and "
-    "the book's, which multiplies by 1 − p in testing, each keep the expectation of what the next layer sees."
+    "With dropout learning is much slower, training accuracy stays below 100 %, and the gap to the test "
+    "accuracy is smaller. The second figure shows that our (and PyTorch's) inverted dropout, which divides "
+    "by 1 − p in training, and the book's, which multiplies by 1 − p in testing, each keep the expectation "
+    "of what the next layer sees."
 )
 
 P = 0.2
@@ -85,8 +89,9 @@ def checks(numbers):
             gap(b) < gap(a) - 0.01,
         ),
         (
-            "Both forms keep the expectation: the mean over the masks is within 4.5 standard errors of what is passed on "
-            f"in testing ({errors['ours']:.1f} for ours, {errors['book']:.1f} for the book's, largest of 20 units).",
+            "Both forms keep the expectation: the mean over the masks is within 4.5 standard errors of what "
+            f"is passed on in testing ({errors['ours']:.1f} for ours, {errors['book']:.1f} for the book's, "
+            "largest of 20 units).",
             max(errors.values()) < 4.5,
         ),
     ]
@@ -103,7 +108,10 @@ def tables(numbers):
         for key in ("without", "with")
     ]
     head = ["network", "training / test accuracy", "reference", "gap, last 10 epochs"]
-    note = f"Reference: the book's code with dropout 0.2; without it there is a run on Fashion-MNIST only. {NOTE}"
+    note = (
+        "Reference: the book's code with dropout 0.2; without it there is a run on Fashion-MNIST only. "
+        f"{NOTE}"
+    )
     e = numbers["expectation"]
     scale = [
         [
@@ -150,7 +158,8 @@ def draw(numbers):
     return [
         ("Accuracy on 300 training images and on the test set.", fig),
         (
-            f"Expectation under dropout, p = {P}: means over {e['masks']:,} masks lie on the lines of testing.",
+            f"Expectation under dropout, p = {P}: means over {e['masks']:,} masks lie on the lines of "
+            "testing.",
             scales,
         ),
     ]

@@ -11,9 +11,10 @@ TITLE = "Zero and equal initial values"
 SECTION = "6.2.1"
 QUESTION = "Small weights are good. Why not start from zero, or give all weights the same value?"
 LOOK = (
-    "Units of one layer that start with equal weights receive equal gradients, so they stay equal for ever: a hundred "
-    "units do the work of one. The rank of the weight matrix stays at 1 (0 for zeros that nothing reaches) and the rows "
-    "never part. From random values the matrix keeps its full rank, and the network learns."
+    "Units of one layer that start with equal weights receive equal gradients, so they stay equal for ever: "
+    "a hundred units do the work of one. The rank of the weight matrix stays at 1 (0 for zeros that nothing "
+    "reaches) and the rows never part. From random values the matrix keeps its full rank, and the network "
+    "learns."
 )
 
 STARTS = ("zeros", "equal", "random")
@@ -80,13 +81,13 @@ def checks(numbers):
             max(apart["zeros"], apart["equal"]) < 1e-9 < apart["random"],
         ),
         (
-            f"The first layer's rank is at most 1 ({ranks['zeros']} and {ranks['equal']}), and {ranks['random']} from random "
-            "weights.",
+            f"The first layer's rank is at most 1 ({ranks['zeros']} and {ranks['equal']}), and "
+            f"{ranks['random']} from random weights.",
             max(ranks["zeros"], ranks["equal"]) <= 1 and ranks["random"] > 50,
         ),
         (
-            f"They are right for less than half as many images ({right['zeros']:.0%} and {right['equal']:.0%}) as from "
-            f"random weights ({right['random']:.0%}).",
+            f"They are right for less than half as many images ({right['zeros']:.0%} and "
+            f"{right['equal']:.0%}) as from random weights ({right['random']:.0%}).",
             max(right["zeros"], right["equal"]) < right["random"] / 2,
         ),
     ]
@@ -98,7 +99,10 @@ def tables(numbers):
         for how, c in numbers.items()
     ]
     head = ["start", "largest difference of two rows", "rank of layer 1, 2 at the end", "accuracy at the end"]
-    note = "The chapter argues this without numbers. In float64; what difference there is comes from rounding, since sums are taken in another order."
+    note = (
+        "The chapter argues this without numbers. In float64; what difference there is comes from "
+        "rounding, since sums are taken in another order."
+    )
     return [Table("Do the units of a layer ever differ?", head, rows, note)]
 
 
@@ -116,7 +120,8 @@ def draw(numbers):
     plots.legend_below(fig, axes[0])
     return [
         (
-            "Two hidden layers of 100 sigmoid units, trained with Momentum 0.1 from three starts. Left: 0 is drawn as 1e-17.",
+            "Two hidden layers of 100 sigmoid units, trained with Momentum 0.1 from three starts. Left: 0 is "
+            "drawn as 1e-17.",
             fig,
         )
     ]

@@ -10,12 +10,13 @@ from .training import batches, loss_of, mlp, update
 TITLE = "Optimizers on images"
 SECTION = "6.1.8"
 QUESTION = (
-    "The same network, the same initial values, the same batches of 128 images: how fast does the loss fall with each "
-    "optimizer?"
+    "The same network, the same initial values, the same batches of 128 images: how fast does the loss fall "
+    "with each optimizer?"
 )
 LOOK = (
-    "SGD is by far the slowest. AdaGrad and Adam fall fastest at first, Momentum and Nesterov follow closely. All use the "
-    "chapter's learning rates; another rate changes the order more than another optimizer does, so try some."
+    "SGD is by far the slowest. AdaGrad and Adam fall fastest at first, Momentum and Nesterov follow "
+    "closely. All use the chapter's learning rates; another rate changes the order more than another "
+    "optimizer does, so try some."
 )
 
 OPTIMIZERS = {
@@ -72,7 +73,8 @@ def checks(numbers):
     adaptive = max(area["AdaGrad"], area["Adam"])
     return [
         (
-            f"SGD ends with the highest loss: {last['SGD']:.4f}, more than 1.5 times the next, {max(others):.4f}.",
+            f"SGD ends with the highest loss: {last['SGD']:.4f}, more than 1.5 times the next, "
+            f"{max(others):.4f}.",
             last["SGD"] > 1.5 * max(others),
         ),
         (
@@ -93,8 +95,8 @@ def tables(numbers):
             if values:
                 rows.append([name, who, *("–" if v is None else f"{v:.3g}" for v in values)])
     note = (
-        "Loss on one batch of 128 after the update on it, so it is noisy. Reference: the book's notebook on MNIST, where "
-        "each optimizer starts from another random network; it has no Nesterov and RMSprop."
+        "Loss on one batch of 128 after the update on it, so it is noisy. Reference: the book's notebook on "
+        "MNIST, where each optimizer starts from another random network; it has no Nesterov and RMSprop."
     )
     return [Table("Loss after update number …", ["optimizer", "whose", *map(str, SHOWN)], rows, note)]
 

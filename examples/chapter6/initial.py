@@ -11,10 +11,13 @@ from .training import batches, loss_of, mlp, update
 
 TITLE = "Initial values compared in training"
 SECTION = "6.2.4"
-QUESTION = "The same ReLU network, trained by SGD, from weights of standard deviation 0.01, from Xavier's values and from He's: which learns?"
+QUESTION = (
+    "The same ReLU network, trained by SGD, from weights of standard deviation 0.01, from Xavier's "
+    "values and from He's: which learns?"
+)
 LOOK = (
-    "With 0.01 nothing is learned at all: outputs and gradients are too small, and the loss stays at ln 10 = 2.303, that of "
-    "guessing among ten classes. Xavier learns, He, made for ReLU, learns sooner."
+    "With 0.01 nothing is learned at all: outputs and gradients are too small, and the loss stays at ln 10 = "
+    "2.303, that of guessing among ten classes. Xavier learns, He, made for ReLU, learns sooner."
 )
 
 INITS = {"std 0.01": 0.01, "Xavier": "Xavier", "He": "He"}
@@ -54,7 +57,8 @@ def checks(numbers):
         (f"From 0.01 the loss stays within 0.05 of ln 10 (farthest {stuck:.3f}).", stuck < 0.05),
         (f"From He's values it falls below 1 (to {last['He']:.3f}).", last["He"] < 1),
         (
-            f"He is ahead of Xavier: mean loss over the training {mean['He']:.3f} against {mean['Xavier']:.3f}.",
+            f"He is ahead of Xavier: mean loss over the training {mean['He']:.3f} against "
+            f"{mean['Xavier']:.3f}.",
             mean["He"] < 0.9 * mean["Xavier"],
         ),
     ]

@@ -1,4 +1,5 @@
-"""What an experiment is given: the data, a seed, and how large to be; and the errors that end a run in one line."""
+"""What an experiment is given: the data, a seed, and how large to be;
+and the errors that end a run in one line."""
 
 import os
 import sys
@@ -48,7 +49,8 @@ class Lab:
 
     @property
     def train(self):
-        """Training images (N, pixels) float32 in [0, 1] and labels (N,) int64: 1297 digits or 60000 of MNIST."""
+        """Training images (N, pixels) float32 in [0, 1] and labels (N,) int64:
+        1297 digits or 60000 of MNIST."""
         return self.load()[0]
 
     @property

@@ -17,9 +17,9 @@ QUESTION = (
     "along, f(x, y) = x²/20 + y². What do their paths look like?"
 )
 LOOK = (
-    "SGD jumps from one wall of the valley to the other at every step, since the gradient rarely points at the minimum. "
-    "Momentum and Nesterov roll like a ball and overshoot. AdaGrad and RMSprop shorten their steps across the valley and "
-    "head for the minimum, AdaGrad most directly. Adam combines both ideas."
+    "SGD jumps from one wall of the valley to the other at every step, since the gradient rarely points at "
+    "the minimum. Momentum and Nesterov roll like a ball and overshoot. AdaGrad and RMSprop shorten their "
+    "steps across the valley and head for the minimum, AdaGrad most directly. Adam combines both ideas."
 )
 
 START, STEPS = (-7.0, 2.0), 30
@@ -107,8 +107,8 @@ def checks(numbers):
             _turns(paths["SGD"]) == STEPS,
         ),
         (
-            f"SGD's path is the longest of the six ({length['SGD']:.2f}) and AdaGrad's is shorter than those of SGD, "
-            f"Momentum and Adam ({length['AdaGrad']:.2f}).",
+            f"SGD's path is the longest of the six ({length['SGD']:.2f}) and AdaGrad's is shorter than those "
+            f"of SGD, Momentum and Adam ({length['AdaGrad']:.2f}).",
             max(length, key=length.get) == "SGD"
             and length["AdaGrad"] < min(length[n] for n in ("SGD", "Momentum", "Adam")),
         ),
@@ -134,8 +134,8 @@ def tables(numbers):
         "sign changes of y",
     ]
     note = (
-        "Reference: the book's code in float64. Adam adds ε = 1e-8 to √v̂, after the correction, as PyTorch does; the "
-        "book adds 1e-7 to √v, before it; both rows are given, each with its own reference."
+        "Reference: the book's code in float64. Adam adds ε = 1e-8 to √v̂, after the correction, as PyTorch "
+        "does; the book adds 1e-7 to √v, before it; both rows are given, each with its own reference."
     )
     return [Table("End points", head, rows, note)]
 
@@ -167,7 +167,8 @@ def draw(numbers):
     plots.legend_below(heights, ax)
     return [
         (
-            "The paths, over contour lines of f and arrows in the direction of −grad f. The cross is the minimum.",
+            "The paths, over contour lines of f and arrows in the direction of −grad f. The cross is the "
+            "minimum.",
             fig,
         ),
         ("The race: press play, or move the slider.", player(numbers["paths"])),
@@ -205,8 +206,9 @@ def player(paths):
             f'<path d="{shape}" fill="{style["color"]}" transform="{at}"/></g>'
         )
         legend += (
-            f'<label><input type="checkbox" checked data-toggle="{i}"> <svg viewBox="-30 -10 60 20" width="48" height="16" '
-            f'aria-hidden="true"><path d="M-30 0H30" {look} stroke-width="3"/><path d="{shape}" fill="{style["color"]}"/></svg> '
+            f'<label><input type="checkbox" checked data-toggle="{i}"> <svg viewBox="-30 -10 60 20" '
+            f'width="48" height="16" aria-hidden="true"><path d="M-30 0H30" {look} stroke-width="3"/><path '
+            f'd="{shape}" fill="{style["color"]}"/></svg> '
             f"{html.escape(name)}</label>"
         )
     data = json.dumps([[[round(c, 3) for c in point] for point in points] for points in shown.values()])

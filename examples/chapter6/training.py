@@ -64,7 +64,8 @@ def accuracy(model, x, y):
 
 
 def batches(x, y, size, seed):
-    """Random batches without end, drawn with replacement as the book does; the same ones for the same seed."""
+    """Random batches without end, drawn with replacement as the book does;
+    the same ones for the same seed."""
     generator = torch.Generator().manual_seed(seed)
     while True:
         chosen = torch.randint(len(x), (size,), generator=generator)
@@ -74,8 +75,8 @@ def batches(x, y, size, seed):
 def few_images(lab):
     """The 300 training images of the over-fitting experiments.
 
-    The digits are so easy that 300 teach them well, so a quarter of their labels is drawn at random: what there is to
-    learn from those is to be left alone, and a network that over-fits learns it by heart.
+    The digits are so easy that 300 teach them well, so a quarter of their labels is drawn at random: what
+    there is to learn from those is to be left alone, and a network that over-fits learns it by heart.
     """
     x, y = lab.first(300)
     if lab.data == "digits":
@@ -86,7 +87,8 @@ def few_images(lab):
 
 
 def learning_curves(model, optimizer, train, watched, epochs, seed, progress, batch_size=100):
-    """Accuracy on each of the `watched` sets by epoch, as the book's Trainer has it: after update 1, 1 + n, 1 + 2n, ...
+    """Accuracy on each of the `watched` sets by epoch, as the book's Trainer has it:
+    after update 1, 1 + n, 1 + 2n, ...
 
     n, the updates in an epoch, is len(x) // batch_size. train is (x, y), watched {name: (x, y)}.
     """

@@ -10,11 +10,15 @@ from .training import learning_curves, mlp
 
 TITLE = "Validation data"
 SECTION = "6.5.1"
-QUESTION = "A fifth of the training data is set apart to judge hyperparameters. What if the data are sorted by label, and nobody shuffles them?"
+QUESTION = (
+    "A fifth of the training data is set apart to judge hyperparameters. What if the data are sorted by "
+    "label, and nobody shuffles them?"
+)
 LOOK = (
-    "The last fifth of sorted data holds the last classes only, and the network never saw them: it is right for every "
-    "training image it learned from and for hardly any of the validation images. The shuffled split holds every class in both parts, "
-    "and its validation accuracy says what it should. The same seed gives the same split again."
+    "The last fifth of sorted data holds the last classes only, and the network never saw them: it is right "
+    "for every training image it learned from and for hardly any of the validation images. The shuffled "
+    "split holds every class in both parts, and its validation accuracy says what it should. The same seed "
+    "gives the same split again."
 )
 
 

@@ -2,9 +2,9 @@
 
     python tests/parity/page.py          (needs PyTorch; test_page.py fails when the page is out of date)
 
-Nothing on the page is by hand: the names are read off PyTorch, "here" off the library, "compared" off the parity tests
-that mention the name, the reasons for what is absent off tinygrad6/absent.py, and the differences off the list below,
-which the reports of the parity tests are the source of.
+Nothing on the page is by hand: the names are read off PyTorch, "here" off the library, "compared" off the
+parity tests that mention the name, the reasons for what is absent off tinygrad6/absent.py, and the
+differences off the list below, which the reports of the parity tests are the source of.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ DIFFERS: dict[str, dict[str, str]] = {
     "nn": {
         "CrossMapLRN2d": "raises NotImplementedError",
         "SyncBatchNorm": "is BatchNorm, as on one CPU",
-        "TransformerEncoder": "has no nested-tensor shortcut: padded positions are computed in evaluation too",
+        "TransformerEncoder": (
+            "has no nested-tensor shortcut: padded positions are computed in evaluation too"
+        ),
     },
     "nn.functional": {
         "ctc_loss": "has PyTorch's gradient, which is that of the logits",
@@ -72,7 +74,8 @@ def namespaces() -> list[tuple[str, Any, Any]]:
 
 
 def public_names(space: Any) -> list[str]:
-    """Functions, classes, methods and dtypes that belong to the namespace: no modules, no imported helpers of typing."""
+    """Functions, classes, methods and dtypes that belong to the namespace:
+    no modules, no imported helpers of typing."""
     names = []
     for name in dir(space):
         value = inspect.getattr_static(space, name)
@@ -137,9 +140,9 @@ def page() -> str:
             parts.append("")
     head = (
         "# What equals PyTorch 2.13, and what does not\n\n"
-        "Written by `tests/parity/page.py` from PyTorch, the library and the tests; `make parity` fails when it is out of "
-        "date. A name counts as compared when a parity test mentions it. Names of PyTorch's machinery (storages, script "
-        "types, backends, quantization internals) are left out.\n\n"
+        "Written by `tests/parity/page.py` from PyTorch, the library and the tests; `make parity` fails when "
+        "it is out of date. A name counts as compared when a parity test mentions it. Names of PyTorch's "
+        "machinery (storages, script types, backends, quantization internals) are left out.\n\n"
         "| namespace | names | same | here | differs | absent |\n|---|---|---|---|---|---|\n"
         + "\n".join(totals)
         + "\n\n"

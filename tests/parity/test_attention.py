@@ -53,7 +53,13 @@ def test_scaled_dot_product_attention(lead, length, source, kind, dropout, scale
 @pytest.mark.parametrize("heads, shared", [(4, 2), (4, 1), (3, 2), (4, 4), (2, 4)])
 def test_grouped_heads(heads, shared):
     q, k, v = (tensor(2, h, 3, 4, seed=h) for h in (heads, shared, shared))
-    same(lambda lib, *a: lib.nn.functional.scaled_dot_product_attention(*a, enable_gqa=True), q, k, v, second=False)
+    same(
+        lambda lib, *a: lib.nn.functional.scaled_dot_product_attention(*a, enable_gqa=True),
+        q,
+        k,
+        v,
+        second=False,
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
-"""Convolutions against PyTorch: shapes and options drawn, values, gradients of both orders, and the type of errors."""
+"""Convolutions against PyTorch: shapes and options drawn, values, gradients of both orders,
+and the type of errors."""
 
 from __future__ import annotations
 

@@ -24,7 +24,8 @@ pytestmark = [
 
 
 def both(function, seed=0):
-    """The same function of (torch, torch.utils.data) on either side, from the same seed: results or errors agree."""
+    """The same function of (torch, torch.utils.data) on either side, from the same seed:
+    results or errors agree."""
     T.manual_seed(seed)
     torch.manual_seed(seed)
     try:

@@ -1,4 +1,5 @@
-"""Activations, dropout, normalization and tables of nn.functional beside PyTorch's: values, kinks, draws, refusals."""
+"""Activations, dropout, normalization and tables of nn.functional beside PyTorch's:
+values, kinks, draws, refusals."""
 
 from __future__ import annotations
 

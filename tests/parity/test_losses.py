@@ -1,4 +1,5 @@
-"""Every loss function beside PyTorch's: reductions, weights, broadcasting, classes left out, refusals and warnings."""
+"""Every loss function beside PyTorch's: reductions, weights, broadcasting, classes left out,
+refusals and warnings."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ def classes(n, *shape, seed=3, dtype=np.int64):
 
 
 def check(name, *args, second=True, rtol=None, **kwargs):
-    """The function on both sides; once with warnings as errors, so that they are compared, and once without."""
+    """The function on both sides; once with warnings as errors, so that they are compared,
+    and once without."""
 
     def run(lib, *args, **kwargs):
         return getattr(lib.nn.functional, name)(*args, **kwargs)

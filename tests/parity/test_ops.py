@@ -1,6 +1,8 @@
-"""Every function and every method against PyTorch, with drawn arguments: values, gradients, second order, types, errors.
+"""Every function and every method against PyTorch, with drawn arguments:
+values, gradients, second order, types, errors.
 
-`tests/calls.py` says how to draw for each name; a name of the registry without an entry, or without a reason here, fails.
+`tests/calls.py` says how to draw for each name; a name of the registry without an entry, or without a reason
+here, fails.
 """
 
 from __future__ import annotations

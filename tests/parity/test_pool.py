@@ -1,4 +1,5 @@
-"""Pooling against PyTorch: settings and shapes drawn, ties and nan on purpose, values, indices, gradients, errors."""
+"""Pooling against PyTorch: settings and shapes drawn, ties and nan on purpose, values, indices, gradients,
+errors."""
 
 from __future__ import annotations
 

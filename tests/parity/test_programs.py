@@ -1,4 +1,7 @@
-"""Random programs run by both libraries: everything that can be seen is compared after every line. See tests/programs.py."""
+"""Random programs run by both libraries: everything that can be seen is compared after every line.
+
+See tests/programs.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Random numbers, bit for bit as PyTorch draws them: every function, every type, sizes around 16, states and generators."""
+"""Random numbers, bit for bit as PyTorch draws them:
+every function, every type, sizes around 16, states and generators."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ def same_bits(ours, wanted, ulp=0):
 
 
 def both(draw, seed, ulp=0):
-    """The same draws on both sides; then one more uniform number, which shows that as many words were used."""
+    """The same draws on both sides; then one more uniform number,
+    which shows that as many words were used."""
     theirs.manual_seed(seed), torch.manual_seed(seed)
     wanted = draw(theirs)
     same_bits(draw(torch), wanted, ulp)

@@ -1,4 +1,5 @@
-"""Checkpoints move both ways: what PyTorch saved we load, what we saved PyTorch loads with weights_only=True."""
+"""Checkpoints move both ways: what PyTorch saved we load,
+what we saved PyTorch loads with weights_only=True."""
 
 from __future__ import annotations
 
