@@ -56,7 +56,8 @@ def test_markdown_examples(page, tmp_path, monkeypatch):
     for block in re.findall(r"```python\n(.*?)```", page.read_text(), re.S):
         if ">>>" in block:
             test = doctest.DocTestParser().get_doctest(block, space, page.name, str(page), 0)
-            assert doctest.DocTestRunner(optionflags=FLAGS).run(test).failed == 0
+            assert doctest.DocTestRunner(optionflags=FLAGS).run(test, clear_globs=False).failed == 0
+            space.update(test.globs)  # later blocks go on from here
         else:
             exec(compile(block, str(page), "exec"), space)
 

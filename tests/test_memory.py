@@ -76,7 +76,7 @@ def test_memory_is_flat_without_the_cycle_collector():
             step()
         assert len(gc.get_objects()) - objects < 20, "objects pile up"
         tracemalloc.start()  # which sees arrays too; what was there before is replaced first
-        for _ in range(60):
+        for _ in range(200):
             step()
         used = tracemalloc.get_traced_memory()[0]
         for _ in range(STEPS // 5):

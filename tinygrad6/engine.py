@@ -25,6 +25,7 @@ ndarray = np.ndarray
 clock: Callable[[], int] = itertools.count(1).__next__  # ticks for every node made and every write recorded
 TENSOR: type = object  # set by tensor.py, so that graph mode can rejoin saved arrays to their history
 watch: Callable[..., Any] | None = None  # set by autograd/graph.py when somebody wants to see what nodes do
+NOTHING: dict = {}  # the settings of a node that was freed
 LAST = 1 << 62  # hooks with keys from here on run after the others
 FREED = (
     "Trying to backward through the graph a second time (or directly access saved tensors after they have "
@@ -77,7 +78,8 @@ class Node:
         elif op.kernel is not None:
             found = op.kernel(g, self)
             if len(found) > 1 and _twice(*found[:3]):
-                found = [None if a is None else np.array(a) for a in found]  # each will be added to on its own
+                # each will be added to on its own
+                found = [None if a is None else np.array(a) for a in found]
             return zip(self.parents, found, strict=True)
         else:
             source = self
@@ -86,7 +88,8 @@ class Node:
         ]
 
     def _in_blocks(self, g: ndarray) -> list | None:
-        """The gradients of a large elementwise op, computed block by block; None if its arrays differ in shape."""
+        """The gradients of a large elementwise op, computed block by block;
+        None if its arrays differ in shape."""
         op, params, parents = self.op, self.params, self.parents
         arrays = [g, *self.saved]  # type: ignore[misc]
         if not blocks.alike(arrays):
@@ -107,8 +110,8 @@ class Node:
         return (
             "one of the variables needed for gradient computation has been modified by an inplace operation: "
             f"the {'output' if which == len(names) - 1 else repr(names[which])} of {self.op.name}() "
-            f"[{value.dtype} {list(value.shape)}] is at version {cell[1]}; {self.name()} needs the value it had "
-            "when it was recorded. Hint: change a clone() instead; "
+            f"[{value.dtype} {list(value.shape)}] is at version {cell[1]}; {self.name()} needs the value it "
+            "had when it was recorded. Hint: change a clone() instead; "
             + (
                 f"it was changed here (most recent call last):\n{cell[2]}"
                 if len(cell) > 2
@@ -119,7 +122,7 @@ class Node:
     def release(self) -> None:
         """Let go of what was saved, so that memory falls as the backward pass goes on."""
         if self.saved:
-            self.saved, self.cells, self.params = None, (), {}
+            self.saved, self.cells, self.params = None, (), NOTHING
 
     def name(self) -> str:
         """PyTorch's name for this node, such as MulBackward0."""
@@ -136,7 +139,8 @@ class Node:
         return handle
 
     def register_prehook(self, hook: Callable[..., Any]) -> Any:
-        """Call `hook((grad,))` before this node passes gradients on; a tuple it returns replaces the gradient."""
+        """Call `hook((grad,))` before this node passes gradients on;
+        a tuple it returns replaces the gradient."""
 
         def single(g: Any) -> Any:
             answer = hook((g,))
@@ -145,7 +149,8 @@ class Node:
         return self.hook_gradient(single)
 
     def register_hook(self, hook: Callable[..., Any]) -> Any:
-        """Call `hook(grad_inputs, grad_outputs)` after this node ran; a tuple it returns replaces grad_inputs."""
+        """Call `hook(grad_inputs, grad_outputs)` after this node ran;
+        a tuple it returns replaces grad_inputs."""
         from tinygrad6.autograd.graph import hook_after
 
         return hook_after(self, hook)
@@ -273,7 +278,8 @@ def backprop(
                 if parent.op is not None:
                     push(heap, (-parent.rank, parent))
                 if not graph and type(new) is ndarray:
-                    # `g` itself may go to several parents; a view's memory, or a saved array, is somebody else's.
+                    # `g` itself may go to several parents; a view's memory, or a saved array, is somebody
+                    # else's.
                     if new is g:
                         if mine and len(node.parents) == 1:
                             owned.add(parent)

@@ -19,7 +19,8 @@ from tinygrad6.view import live_node
 
 
 class _Concatenation(Op):
-    """An op of any number of arrays: its node has a parent for each, and the gradient is cut where they meet."""
+    """An op of any number of arrays: its node has a parent for each,
+    and the gradient is cut where they meet."""
 
     def __init__(self, forward: Any) -> None:
         super().__init__(forward, (), examples=[], node_name="Cat")
@@ -55,7 +56,8 @@ class _CatNode(Node):
 def _cat(tensors, dim):
     """The tensors one after another along dim."""
     out = np.concatenate(tensors, dim)
-    return out if out.flags.c_contiguous else np.ascontiguousarray(out)  # of column-major ones NumPy makes such
+    # of column-major arrays NumPy makes a column-major one
+    return out if out.flags.c_contiguous else np.ascontiguousarray(out)
 
 
 _CAT = _Concatenation(_cat)
@@ -65,7 +67,8 @@ _CAT = _Concatenation(_cat)
 def cat(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None, out: Any = None) -> Tensor:
     """The tensors one after another along `dim`; all other lengths must be equal. Types are promoted.
 
-    1-d tensors without elements are left out, as in PyTorch. RuntimeError for none at all or for lengths that differ.
+    1-d tensors without elements are left out, as in PyTorch. RuntimeError for none at all or for lengths that
+    differ.
     """
     if isinstance(tensors, Tensor) or not isinstance(tensors, (tuple, list)):
         raise TypeError(
@@ -93,8 +96,8 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None, out
         for d, (a, b) in enumerate(zip(first, shape, strict=True)):
             if a != b and d != dim:
                 raise RuntimeError(
-                    f"Sizes of tensors must match except in dimension {dim}. Expected size {a} but got size {b} "
-                    f"for tensor number {i} in the list."
+                    f"Sizes of tensors must match except in dimension {dim}. Expected size {a} but got size "
+                    f"{b} for tensor number {i} in the list."
                 )
     common = None if len(items) == len(tensors) else dtypes.result_type(*[t.array for t in tensors])
     return _CAT.join(items, dim, common)
@@ -127,11 +130,17 @@ def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Any = None) -> Tensor
     for i, t in enumerate(tensors):
         if t.array.shape != shape:
             raise RuntimeError(
-                f"stack expects each tensor to be equal size, but got {list(shape)} at entry 0 and {list(t.shape)} at entry {i}"
+                f"stack expects each tensor to be equal size, but got {list(shape)} at entry 0 and "
+                f"{list(t.shape)} at entry {i}"
             )
     d = normal_dim(dim, len(shape) + 1)
-    if len({t.array.dtype for t in tensors}) == 1 and not (state.grad and any(t.requires_grad for t in tensors)):
-        return wrap(np.stack([t.array for t in tensors], d))  # a batch of samples, mostly
+    if len({t.array.dtype for t in tensors}) == 1 and not (
+        state.grad and any(t.requires_grad for t in tensors)
+    ):
+        out = np.empty(
+            (*shape[:d], len(tensors), *shape[d:]), tensors[0].array.dtype
+        )  # row by row in any case
+        return wrap(np.stack([t.array for t in tensors], d, out=out))  # a batch of samples, mostly
     unsqueeze = OPS["unsqueeze"].call
     return _CAT.join([unsqueeze(t, d) for t in tensors], d)
 
@@ -207,7 +216,8 @@ def _cut(input: Tensor, dim: int, lengths: Sequence[int], maker: str | None = No
 
 
 def _several(parts: tuple[Tensor, ...], maker: str | None) -> tuple[Tensor, ...]:
-    """Mark views of one tensor made by one call: PyTorch does not let them be changed in place while recording."""
+    """Mark views of one tensor made by one call:
+    PyTorch does not let them be changed in place while recording."""
     if maker and state.grad:
         for p in parts:
             if (v := p.view_of) is not None and v.recorded:
@@ -219,7 +229,8 @@ def _several(parts: tuple[Tensor, ...], maker: str | None) -> tuple[Tensor, ...]
 def split(
     input: Tensor, split_size_or_sections: Any = None, dim: int = 0, *, split_size: int | None = None
 ) -> tuple[Tensor, ...]:
-    """Views of x cut along `dim` into parts of one length, the last perhaps shorter, or of the lengths listed."""
+    """Views of x cut along `dim` into parts of one length, the last perhaps shorter,
+    or of the lengths listed."""
     size = split_size if split_size_or_sections is None else split_size_or_sections
     if not input.array.ndim:
         raise RuntimeError("split expects at least a 1-dimensional tensor")
@@ -228,8 +239,8 @@ def split(
     if isinstance(size, (tuple, list)):
         if sum(size) != n or any(s < 0 for s in size):
             raise RuntimeError(
-                f"split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size at dimension {d}), "
-                f"but got split_sizes={list(size)}"
+                f"split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size at "
+                f"dimension {d}), but got split_sizes={list(size)}"
             )
         return _cut(input, d, size, "SplitWithSizesBackward0")
     size = operator.index(size)
@@ -264,7 +275,9 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
 def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """Views of x along `dim`: a number of parts of nearly equal lengths, or cut before each index."""
     if not input.array.ndim:
-        raise RuntimeError("tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims")
+        raise RuntimeError(
+            "tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims"
+        )
     d = normal_dim(dim, input.array.ndim)
     n = input.array.shape[d]
     if isinstance(indices_or_sections, Tensor):
