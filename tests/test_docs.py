@@ -15,6 +15,7 @@ from tinygrad6.op import COMPOSITES, OPS
 
 ROOT = Path(__file__).parent.parent
 PAGES = [p for p in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))] if p.exists()]
+IEEE = "ignore:(divide by zero|invalid value|overflow) encountered:RuntimeWarning"  # as for users: see tinygrad6/__init__.py
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 
@@ -28,6 +29,7 @@ def packages():
             yield found.name
 
 
+@pytest.mark.filterwarnings(IEEE)
 @pytest.mark.parametrize("name", sorted(set(packages())))
 def test_docstring_examples(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -49,6 +51,7 @@ def test_docstring_examples_of_ops():
 
 
 @pytest.mark.skipif(not PAGES, reason="runs from a checkout")
+@pytest.mark.filterwarnings(IEEE)
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_markdown_examples(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
