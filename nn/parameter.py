@@ -90,7 +90,7 @@ class _Uninitialized:
         kind = self.dtype if dtype is None else dtype
         _memory.__set__(self, empty(tuple(shape), dtype=kind, device=device).array)
         wanted = self.requires_grad  # type: ignore[attr-defined]
-        self.__class__ = self._becomes  # type: ignore[assignment]
+        self.__class__ = self._becomes
         self.node = Leaf(self) if wanted else None  # type: ignore[misc]
 
     def __deepcopy__(self, memo: dict) -> Any:

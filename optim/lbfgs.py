@@ -98,7 +98,7 @@ class LBFGS(Optimizer):
             p.array[...] = old
             p.bump()
 
-    def step(self, closure: Callable[[], Any]) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any]) -> Any:
         """Minimise what `closure` computes; returns its value before the step."""
         group = self.param_groups[0]
         lr, tolerance = number(group["lr"]), group["tolerance_change"]

@@ -23,7 +23,7 @@ from tinygrad6 import blocks, modes
 
 ndarray = np.ndarray
 clock: Callable[[], int] = itertools.count(1).__next__  # ticks for every node made and every write recorded
-TENSOR: type = object  # set by tensor.py, so that graph mode can rejoin saved arrays to their history
+TENSOR: Any = object  # set by tensor.py, so that graph mode can rejoin saved arrays to their history
 watch: Callable[..., Any] | None = None  # set by autograd/graph.py when somebody wants to see what nodes do
 NOTHING: dict = {}  # the settings of a node that was freed
 LAST = 1 << 62  # hooks with keys from here on run after the others
@@ -37,6 +37,7 @@ FREED = (
 class Node:
     """One recorded op: where gradients go next, and what its rules asked to keep."""
 
+    tensor: Callable[[], Any]  # of leaves alone, whose op is None
     __slots__ = (
         "op",
         "parents",
@@ -204,7 +205,7 @@ class Rejoined(Part):
     def __init__(self, node: Node) -> None:
         origins = (*node.parents, node)
         saved = tuple(
-            TENSOR.rejoin(a, origin, cell) if isinstance(a, ndarray) else a  # type: ignore[attr-defined]
+            TENSOR.rejoin(a, origin, cell) if isinstance(a, ndarray) else a
             for a, origin, cell in zip(node.saved or (), origins, node.cells, strict=False)
         )
         super().__init__(saved, node.params, node.parents)
@@ -329,7 +330,7 @@ def run_hooks(hooks: dict, g: Any, graph: bool) -> Any:
         before = modes.state.grad
         modes.state.grad = graph
         try:
-            tensor = g if isinstance(g, TENSOR) else TENSOR.of(np.asarray(g))  # type: ignore[attr-defined]
+            tensor = g if isinstance(g, TENSOR) else TENSOR.of(np.asarray(g))
             answer = hook(tensor)
         finally:
             modes.state.grad = before

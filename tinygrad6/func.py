@@ -70,6 +70,9 @@ def _chosen(name: str, args: tuple, argnums: Any) -> tuple[int, ...]:
 class _Run:
     """One call of the function on leaves of its own in the places `numbers`."""
 
+    out: Any
+    aux: Any
+
     def __init__(
         self, name: str, func: Callable[..., Any], args: tuple, numbers: tuple, aux: bool, kwargs: dict
     ) -> None:
@@ -153,7 +156,7 @@ def _matching(name: str, given: Any, like: Any, what: str) -> list[Tensor]:
 
 
 def _tensors_only(name: str, out: Any) -> Any:
-    flat = []
+    flat: list[Tensor] = []
     _map(out, flat.append)
     if not flat and not isinstance(out, (tuple, list, Mapping)):
         raise RuntimeError(
@@ -298,11 +301,12 @@ def _jacobian(name: str, func: Callable[..., Any], argnums: Any, has_aux: bool) 
         def block(o: Tensor) -> Any:
             shape, n = o.array.shape, o.array.size
             rows = [run.grad([o], [wrap(row.reshape(shape))]) for row in np.eye(n, dtype=o.array.dtype)]
+            by_input: Any = zip(*rows) if n else run.leaves
             columns = [
                 _stacked(list(column), 0).reshape((*shape, *t.array.shape))
                 if n
                 else wrap(np.zeros((*shape, *t.array.shape), t.array.dtype))
-                for t, column in zip(run.leaves, zip(*rows) if n else run.leaves, strict=True)
+                for t, column in zip(run.leaves, by_input, strict=True)
             ]
             found = run.like_inputs(columns)
             return found[0] if isinstance(argnums, int) else tuple(found)

@@ -228,7 +228,7 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
 
 
 def _typed(name: str, x: Tensor, dtype: Any) -> Tensor:
-    x = x if dtype is None else x.to(dtype)  # type: ignore[attr-defined]
+    x = x if dtype is None else x.to(dtype)
     if x.array.dtype.kind != "f":
         raise RuntimeError(
             f"{name}: Expected a floating point or complex tensor as input. Got "
@@ -290,7 +290,7 @@ def matrix_norm(
         return out
     if abs(ord) == math.inf:
         row, column = column, row
-    lengths = _sum(A.abs(), row, True)  # type: ignore[attr-defined]
+    lengths = _sum(A.abs(), row, True)
     out = (amax if ord > 0 else amin)(lengths, column, True)
     return (
         out if keepdim else reshape(out, [k for d, k in enumerate(A.array.shape) if d not in (row, column)])

@@ -291,6 +291,7 @@ def op(
     """
 
     def define(forward: Callable[..., Any]) -> Callable[..., Any]:
+        call: Any
         made = Op(forward, rules, **facts)
         if made.statics or len(rules) not in (1, 2) or made.prepare or made.view:
             call = dispatch.with_signature(made, ALIASES)
@@ -300,7 +301,7 @@ def op(
             call, forward, assigned=("__module__", "__name__", "__qualname__", "__doc__")
         )
         del call.__wrapped__
-        call.op = made  # type: ignore[attr-defined]
+        call.op = made
         made.call = call
         OPS[made.name] = made
         if public:

@@ -56,6 +56,8 @@ class device:  # noqa: N801 -- PyTorch's name
     """`device('cpu')`: the only device there is; any other raises RuntimeError."""
 
     __slots__ = ("type", "index")
+    type: str
+    index: int | None
 
     def __init__(self, type: Any = "cpu", index: int | None = None) -> None:
         if isinstance(type, device):
@@ -535,7 +537,7 @@ _PLAIN: set[type] = {Tensor}
 
 def wrap(array: np.ndarray, cls: type = Tensor) -> Any:
     """A Tensor around `array` itself: no copy, no history."""
-    t = _new(cls)
+    t: Any = _new(cls)
     t.array = array
     t.node = None
     t.cell = [0, 0]

@@ -30,9 +30,8 @@ _pool: concurrent.futures.ThreadPoolExecutor | None = None
 def _blas() -> tuple[Callable[[int], None], Callable[[], int]] | None:
     """How to set and read the number of threads of NumPy's OpenBLAS; None where that cannot be found."""
     try:
-        library = ctypes.CDLL(
-            np._core._multiarray_umath.__file__
-        )  # its symbols, and those of what it is linked with
+        # The symbols of NumPy's own extension, and those of what it is linked with.
+        library = ctypes.CDLL(np._core._multiarray_umath.__file__)  # type: ignore[attr-defined]
         for prefix in ("scipy_openblas", "openblas"):
             for suffix in ("64_", ""):
                 if hasattr(library, f"{prefix}_set_num_threads{suffix}"):

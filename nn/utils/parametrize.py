@@ -137,7 +137,7 @@ def register_parametrization(
     """
     parametrization.train(module.training)
     if is_parametrized(module, tensor_name):
-        made = module.parametrizations[tensor_name]  # type: ignore[union-attr, index]
+        made = module.parametrizations[tensor_name]
         if not made.is_tensor:
             raise ValueError("a second parametrization of several tensors is not supported")
         with no_grad():
@@ -153,7 +153,7 @@ def register_parametrization(
             _own_class(module)
             module.parametrizations = ModuleDict()
         setattr(type(module), tensor_name, _property(tensor_name))
-        module.parametrizations[tensor_name] = made  # type: ignore[union-attr, operator]
+        module.parametrizations[tensor_name] = made
     else:
         raise ValueError(
             f"Module '{module}' does not have a parameter, a buffer, or a parametrized element with name "
@@ -175,7 +175,7 @@ def remove_parametrizations(module: Module, tensor_name: str, leave_parametrized
     or with the original ones if not leave_parametrized."""
     if not is_parametrized(module, tensor_name):
         raise ValueError(f"Module {module} does not have a parametrization on {tensor_name}")
-    made: Any = module.parametrizations[tensor_name]  # type: ignore[union-attr, index]
+    made: Any = module.parametrizations[tensor_name]
     originals = [made.__dict__[n] for n in made._originals()]
     if not leave_parametrized and not made.is_tensor:
         raise ValueError(
@@ -188,12 +188,12 @@ def remove_parametrizations(module: Module, tensor_name: str, leave_parametrized
         kind = Parameter if isinstance(original, Parameter) else None
         original = Parameter(value, original.requires_grad) if kind else value
     delattr(type(module), tensor_name)
-    del module.parametrizations[tensor_name]  # type: ignore[union-attr, attr-defined]
+    del module.parametrizations[tensor_name]
     if isinstance(original, Parameter):
         module.register_parameter(tensor_name, original)
     else:
         module.register_buffer(tensor_name, original)
-    if not len(module.parametrizations):  # type: ignore[arg-type]
+    if not len(module.parametrizations):
         delattr(module, "parametrizations")
         object.__setattr__(module, "__class__", type(module).__bases__[0])
     return module

@@ -142,8 +142,8 @@ def pad_sequence(
     padding_side: str = "right",
 ) -> Tensor:
     """Sequences (T_i, *) as one tensor (max T, B, *), or (B, max T, *), filled up with padding_value."""
-    from tinygrad6.nn.functional import pad
     from tinygrad6.ops.join import stack
+    from tinygrad6.ops.pad import pad
 
     if padding_side not in ("left", "right"):
         raise RuntimeError(f"padding_side should be 'left' or 'right', got {padding_side!r}")

@@ -101,7 +101,7 @@ class FunctionNode(Node):
     def saved_tensors(self) -> tuple:
         if self.kept is None:
             raise RuntimeError(FREED + f"the function freed is {self.name()}.")
-        out = []
+        out: list[Tensor | None] = []
         for entry in self.kept:
             if entry is None:
                 out.append(None)

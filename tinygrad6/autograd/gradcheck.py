@@ -281,14 +281,15 @@ def _full(
             )
         if wrong.any():
             excess = np.where(wrong, np.where(np.isnan(error), np.inf, error - allowed), -np.inf)
-            k, j = np.unravel_index(int(np.argmax(excess)), error.shape)
+            row, column = np.unravel_index(int(np.argmax(excess)), error.shape)
             raise GradcheckError(
                 f"Jacobian mismatch for output {o} with respect to input {i}: {int(wrong.sum())} of "
                 f"{wrong.size} entries disagree.\nworst: d "
-                f"output{[int(n) for n in np.unravel_index(k, shape)]} / d "
-                f"input{[int(n) for n in np.unravel_index(j, x.shape)]}\nnumerical: "
-                f"{numeric[k, j]:.10g}\nanalytical: {jacobian[k, j]:.10g}\n(atol={atol:g}, rtol={rtol:g}, "
-                f"eps={eps:g})" + ("; the point sits on a kink, see the warning" if kinks else "")
+                f"output{[int(n) for n in np.unravel_index(row, shape)]} / d "
+                f"input{[int(n) for n in np.unravel_index(column, x.shape)]}\nnumerical: "
+                f"{numeric[row, column]:.10g}\nanalytical: {jacobian[row, column]:.10g}\n(atol={atol:g}, "
+                f"rtol={rtol:g}, eps={eps:g})"
+                + ("; the point sits on a kink, see the warning" if kinks else "")
             )
 
 

@@ -52,7 +52,7 @@ def watch_recording(more: int) -> None:
     global _recorders
     with _lock:
         _recorders += more
-        Node.__init__ = _record if _recorders else _plain_init  # type: ignore[method-assign]
+        Node.__init__ = _record if _recorders else _plain_init
 
 
 def _record(self: Node, op: Any, parents: tuple, saved: tuple, cells: tuple, params: dict, out: Any) -> None:
@@ -72,7 +72,7 @@ def _stack() -> str:
             frames.append((f, line))
             if len(frames) == DEPTH:
                 break
-    return "".join(traceback.StackSummary.extract(reversed(frames)).format())  # type: ignore[arg-type]
+    return "".join(traceback.StackSummary.extract(reversed(frames)).format())
 
 
 # ---- hooks on what is saved
@@ -206,7 +206,7 @@ def disable_saved_tensors_hooks(error_message: str) -> Iterator[None]:
 def hook_after(node: Node, hook: Callable[..., Any]) -> RemovableHandle:
     """The body of Node.register_hook."""
     if node.op is None:  # where gradients arrive: after the arrival
-        t = node.tensor()  # type: ignore[attr-defined]
+        t = node.tensor()
         return t.register_post_accumulate_grad_hook(lambda t: hook((), (t.grad,)) and None)
     hooks = _after.setdefault(node, {})
     handle = RemovableHandle(hooks)
@@ -297,7 +297,7 @@ def register_multi_grad_hook(
     """
     if mode not in ("all", "any"):
         raise ValueError(f"Expects mode to be one of ('all', 'any') but got {mode}")
-    engine.backprop = _known_backprop  # type: ignore[assignment]
+    engine.backprop = _known_backprop
     nodes = [live_node(t) for t in tensors]
     came: weakref.WeakKeyDictionary[_Pass, tuple[list, int]] = weakref.WeakKeyDictionary()
 
@@ -320,7 +320,7 @@ def register_multi_grad_hook(
 
     handles = [t.register_hook(hook_for(i)) for i, t in enumerate(tensors) if nodes[i] is not None]
     together = RemovableHandle({})
-    together.remove = lambda: [h.remove() for h in handles]  # type: ignore[method-assign, assignment]
+    together.remove = lambda: [h.remove() for h in handles]  # type: ignore[assignment]
     return together
 
 
@@ -357,7 +357,7 @@ def set_anomaly(on: bool, nan: bool) -> None:
     if on != anomaly["on"]:
         watch_recording(1 if on else -1)
     anomaly["on"], anomaly["nan"] = on, nan
-    Tensor.bump = _noting_bump if on else _plain_bump  # type: ignore[method-assign]
+    Tensor.bump = _noting_bump if on else _plain_bump
     if on or not _after:
         engine.watch = _watch if on else None
 

@@ -125,10 +125,10 @@ class Normal(Distribution):
         super().__init__(self.loc.shape, (), validate_args)
         self._require("scale", self.scale, self.scale > 0, "scale > 0")
 
-    mean = property(lambda self: self.loc)  # type: ignore[assignment]
+    mean = property(lambda self: self.loc)
     mode = property(lambda self: self.loc)
-    stddev = property(lambda self: self.scale)  # type: ignore[assignment]
-    variance = property(lambda self: self.scale**2)  # type: ignore[assignment]
+    stddev = property(lambda self: self.scale)
+    variance = property(lambda self: self.scale**2)
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
         noise = create.empty(self._extended_shape(sample_shape), dtype=self.loc.dtype).normal_()
@@ -165,8 +165,8 @@ class Uniform(Distribution):
         if self._validate and not bool((self.low < self.high).all()):
             raise ValueError("Uniform is not defined when low >= high")
 
-    mean = property(lambda self: (self.high + self.low) / 2)  # type: ignore[assignment]
-    variance = property(lambda self: (self.high - self.low) ** 2 / 12)  # type: ignore[assignment]
+    mean = property(lambda self: (self.high + self.low) / 2)
+    variance = property(lambda self: (self.high - self.low) ** 2 / 12)
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
         drawn = create.rand(self._extended_shape(sample_shape), dtype=self.low.dtype)
@@ -210,8 +210,8 @@ class Bernoulli(_Discrete):
             return p.log() - (-p).log1p()
         raise AttributeError(f"'Bernoulli' object has no attribute '{name}'")
 
-    mean = property(lambda self: self.probs)  # type: ignore[assignment]
-    variance = property(lambda self: self.probs * (1 - self.probs))  # type: ignore[assignment]
+    mean = property(lambda self: self.probs)
+    variance = property(lambda self: self.probs * (1 - self.probs))
 
     def sample(self, sample_shape: Any = ()) -> Tensor:
         with no_grad():
@@ -293,9 +293,9 @@ class Independent(Distribution):
         cut = len(shape) - n
         super().__init__(shape[:cut], (*shape[cut:], *base_distribution.event_shape), validate_args)
 
-    has_rsample = property(lambda self: self.base_dist.has_rsample)  # type: ignore[assignment]
-    mean = property(lambda self: self.base_dist.mean)  # type: ignore[assignment]
-    variance = property(lambda self: self.base_dist.variance)  # type: ignore[assignment]
+    has_rsample = property(lambda self: self.base_dist.has_rsample)
+    mean = property(lambda self: self.base_dist.mean)
+    variance = property(lambda self: self.base_dist.variance)
 
     def sample(self, sample_shape: Any = ()) -> Tensor:
         return self.base_dist.sample(sample_shape)

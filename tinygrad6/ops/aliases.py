@@ -3,7 +3,7 @@ add's alpha, div's rounding mode."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -22,7 +22,7 @@ for _name in ("eq", "ne", "lt", "le", "gt", "ge", "bitwise_left_shift", "bitwise
 
 Tensor.__ilshift__ = Tensor.bitwise_left_shift_  # type: ignore[attr-defined]
 Tensor.__irshift__ = Tensor.bitwise_right_shift_  # type: ignore[attr-defined]
-Tensor.__abs__ = pointwise.abs  # type: ignore[attr-defined]
+Tensor.__abs__ = pointwise.abs
 
 # ---- options
 
@@ -49,7 +49,7 @@ def scaled(other: Any, alpha: Any, input: Any, minus: bool = False) -> Any:
     if isinstance(alpha, float) and not any(floats) and not any(isinstance(t, float) for t in (input, other)):
         raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
     if not isinstance(other, Tensor):
-        return other * alpha
+        return cast(Any, other) * alpha
     if all(k is dtypes.bool_ or k is bool for k in both):
         return mul(other, bool(alpha))
     if isinstance(input, Tensor) and other.array.dtype != input.array.dtype:
@@ -186,7 +186,7 @@ for _name in """
 
 def fill(input: Tensor, value: Any) -> Tensor:
     """A tensor like x with a number, or the element of a 0-d tensor, everywhere."""
-    return input.clone().fill_(value)  # type: ignore[attr-defined]
+    return input.clone().fill_(value)
 
 
 NAMES["fill"] = fill

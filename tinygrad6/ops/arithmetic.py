@@ -111,7 +111,7 @@ def float_power_(self: Tensor, exponent: Any) -> Tensor:
             f"the base given to float_power_ has dtype {self.dtype} but the operation's result requires "
             "dtype Double"
         )
-    return self.pow_(exponent)  # type: ignore[attr-defined]
+    return self.pow_(exponent)
 
 
 Tensor.float_power_ = float_power_  # type: ignore[attr-defined]
@@ -353,4 +353,4 @@ def positive(input: Tensor) -> Tensor:
     return input
 
 
-Tensor.__pos__ = positive  # type: ignore[attr-defined]
+Tensor.__pos__ = positive

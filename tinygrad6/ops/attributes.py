@@ -72,7 +72,7 @@ def get_device(input: Tensor) -> int:
 def typename(obj: Any) -> str:
     """The name of an object's type: 'torch.FloatTensor' for a tensor, 'module.Class' for others."""
     if isinstance(obj, Tensor):
-        return obj.type()  # type: ignore[attr-defined]
+        return obj.type()
     module = getattr(obj, "__module__", "") or ""
     if module in ("builtins", "__builtin__"):
         module = ""
@@ -478,7 +478,7 @@ for _name in ("cfloat", "cdouble", "chalf"):
 
 def to_dense(self: Tensor, dtype: Any = None, *, masked_grad: bool | None = None) -> Tensor:
     """x itself, which is dense."""
-    return self if dtype is None else self.to(dtype)  # type: ignore[attr-defined]
+    return self if dtype is None else self.to(dtype)
 
 
 Tensor.to_dense = to_dense  # type: ignore[attr-defined]

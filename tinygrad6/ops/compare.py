@@ -48,7 +48,8 @@ def ge(x, y):
 
 for _name, _call in (("eq", eq), ("ne", ne), ("lt", lt), ("le", le), ("gt", gt), ("ge", ge)):
     setattr(Tensor, f"__{_name}__", _operator(_call))
-Tensor.__hash__ = object.__hash__  # type: ignore[method-assign]  # by identity, in spite of __eq__
+# by identity, in spite of __eq__
+Tensor.__hash__ = object.__hash__  # type: ignore[assignment]
 
 
 @op(None, domain=REAL, inplace=True)
@@ -120,7 +121,7 @@ def _invert(self: Tensor) -> Tensor:
     return bitwise_not(self)
 
 
-Tensor.__invert__ = _invert  # type: ignore[method-assign]
+Tensor.__invert__ = _invert
 
 
 @op(None, None, infix="lshift", promote=True, prepare=_bits, examples=_BITS)

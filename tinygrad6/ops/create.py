@@ -78,7 +78,7 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     kind = None if dtype is None else dtypes.to_numpy(dtype)
     if isinstance(data, Tensor):
         same = kind is None or kind == data.array.dtype
-        return data if same else data.to(kind)  # type: ignore[attr-defined]
+        return data if same else data.to(kind)
     return wrap(as_array(data, kind))
 
 
@@ -245,12 +245,13 @@ def arange(
     """
     named = {k: rest.pop(k) for k in ("start", "end", "step") if k in rest}
     order = ["end"] if len(bounds) == 1 else ["start", "end", "step"]
-    values = {"start": 0, "step": 1, **dict(zip(order, bounds, strict=False)), **named}
+    values: dict[str, Any] = {"start": 0, "step": 1}
+    values |= dict(zip(order, bounds, strict=False)) | named
     if "end" not in values:
         raise TypeError("arange() missing 1 required argument: 'end'")
     start, end, step = (
         v.item() if isinstance(v, (Tensor, np.generic)) else v
-        for v in map(values.get, ("start", "end", "step"))
+        for v in (values["start"], values["end"], values["step"])
     )
     if step == 0:
         raise RuntimeError("step must be nonzero")
@@ -653,7 +654,7 @@ def _filler(name: str, draw: Any, doc: str) -> None:
         refuse(self, name[:-1], recording)
         drawn = np.asarray(draw(_generator(generator), self.array, *args, **kwargs))
         if recording:
-            return self.copy_(wrap(drawn.astype(self.array.dtype)))  # type: ignore[attr-defined]
+            return self.copy_(wrap(drawn.astype(self.array.dtype)))
         self.array[...] = drawn
         self.bump()
         return self
@@ -693,9 +694,10 @@ def _integers(g: Any, a: np.ndarray, *bounds: int, **named: int) -> Any:
     return g.integers(a.shape, low, high, a.dtype)
 
 
-def _not_bool(a: np.ndarray) -> None:
+def _geometrics(g: Any, a: np.ndarray, p: float) -> np.ndarray:
     if a.dtype.kind == "b":
         raise NotImplementedError("\"geometric_cpu\" not implemented for 'Bool'")
+    return g.geometric(a.shape, p)
 
 
 _filler("uniform_", _bounds, "Fill with uniform numbers in [from, to), by default [0, 1).")
@@ -718,7 +720,7 @@ _filler(
 
 _filler(
     "geometric_",
-    lambda g, a, p: _not_bool(a) or g.geometric(a.shape, p),
+    _geometrics,
     "Fill with the number of the first success in trials with probability p, counted from 1.",
 )
 _filler(

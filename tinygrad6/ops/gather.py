@@ -95,8 +95,8 @@ def _lasting_along(g: Any, index: Any, dim: int) -> Any:
     """g where index says along dim, but 0 for a value that another one, for the same place, has replaced."""
     at = index if isinstance(index, np.ndarray) else index.array
     order = np.arange(at.size).reshape(at.shape)
-    last = set_along.op.forward(np.zeros(g.shape, np.int64), at, order, dim)
-    lasts = gather_along.op.forward(last, at, dim) == order
+    setter, getter = set_along.op.forward, gather_along.op.forward  # type: ignore[attr-defined]
+    lasts = getter(setter(np.zeros(g.shape, np.int64), at, order, dim), at, dim) == order
     got = gather_along(g, index, dim)
     return got if lasts.all() else where(lasts, got, 0.0)
 
@@ -309,19 +309,17 @@ def scatter_reduce(
         return input.clone()
     a = input.array
     if not include_self:
-        start = {"prod": 1, "sum": 0, "mean": 0}.get(reduce)
-        if start is None:
-            info = np.finfo(a.dtype) if a.dtype.kind == "f" else np.iinfo(a.dtype)
-            start = (
-                (-math.inf if a.dtype.kind == "f" else info.min)
-                if reduce == "amax"
-                else (math.inf if a.dtype.kind == "f" else info.max)
-            )
+        start: float | None = {"prod": 1, "sum": 0, "mean": 0}.get(reduce)
+        if start is None and a.dtype.kind == "f":
+            start = -math.inf if reduce == "amax" else math.inf
+        elif start is None:
+            start = np.iinfo(a.dtype).min if reduce == "amax" else np.iinfo(a.dtype).max
         input = set_along(input, index, number(start, input), d)
     if reduce != "mean":
         return _reduced(input, d, index, src, reduce)
     total = _reduced(input, d, index, src, "sum")
-    count = add_along.op.forward(np.ones(index.array.shape, np.int64), index.array, a.shape, d)
+    adder = add_along.op.forward  # type: ignore[attr-defined]
+    count = adder(np.ones(index.array.shape, np.int64), index.array, a.shape, d)
     count = np.maximum(count + int(include_self), 1)
     if a.dtype.kind != "f":
         return wrap(np.floor_divide(total.array, count).astype(a.dtype))
@@ -608,11 +606,10 @@ def repeat_interleave(
     With one argument only, the indices 0, 1, ... each repeated input[i] times.
     """
     if repeats is None:
-        counts, input, dim = input.array, None, 0
+        counts, source, dim = input.array, None, 0
     else:
-        if dim is None:
-            input, dim = reshape(input, (-1,)), 0
-        dim = normal_dim(dim, input.array.ndim)
+        source = reshape(input, (-1,)) if dim is None else input
+        dim = normal_dim(0 if dim is None else dim, source.array.ndim)
         counts = repeats.array if isinstance(repeats, Tensor) else np.asarray(repeats)
     if counts.dtype.kind != "i":
         raise NotImplementedError(f'"repeat_interleave_cpu" not implemented for {counts.dtype}')
@@ -620,19 +617,19 @@ def repeat_interleave(
         raise RuntimeError("repeat_interleave only accept 1D vector as repeat")
     if (counts < 0).any():
         raise RuntimeError("Repeats must be non-negative")
-    n = counts.size if input is None else input.array.shape[dim] if input.array.ndim else 1
+    n = counts.size if source is None else source.array.shape[dim] if source.array.ndim else 1
     if counts.size not in (1, n):
         raise RuntimeError(
             "repeats must have the same size as input along dim, but got repeats.size(0) = "
             f"{counts.size} and input.size({dim}) = {n}"
         )
-    if input is not None and not counts.ndim and input.array.ndim:  # one number: no index is needed
-        shape, k = input.array.shape, int(counts)
+    if source is not None and not counts.ndim and source.array.ndim:  # one number: no index is needed
+        shape, k = source.array.shape, int(counts)
         if output_size not in (None, n * k):
             raise RuntimeError("allocated size does not match required size")
-        wide = repeat(unsqueeze(input, dim + 1), *(k if i == dim + 1 else 1 for i in range(len(shape) + 1)))
+        wide = repeat(unsqueeze(source, dim + 1), *(k if i == dim + 1 else 1 for i in range(len(shape) + 1)))
         return reshape(wide, shape[:dim] + (n * k,) + shape[dim + 1 :])
     at = np.repeat(np.arange(n), counts.reshape(-1))
     if output_size not in (None, at.size):
         raise RuntimeError("allocated size does not match required size")
-    return wrap(at) if input is None else items(_rows(input), (ALL,) * dim + (at,))
+    return wrap(at) if source is None else items(_rows(source), (ALL,) * dim + (at,))

@@ -132,7 +132,7 @@ def _added(out: np.ndarray, x: np.ndarray, index: tuple) -> np.ndarray:
     shape = out.shape
     arrays, dims, inner, first = layout(index, shape)
     common = np.broadcast_shapes(*[a.shape for a in arrays])
-    rows = 0
+    rows: Any = 0
     for a, i in zip(arrays, dims, strict=True):
         rows = rows * shape[i] + np.where(a < 0, a + shape[i], a)
     rows = np.broadcast_to(rows, common).reshape(-1)
@@ -509,8 +509,8 @@ def _replaced(x: Tensor, value: Tensor, index: tuple) -> Tensor:
         ) from None
 
 
-Tensor.__getitem__ = getitem  # type: ignore[attr-defined]
-Tensor.__setitem__ = setitem  # type: ignore[attr-defined]
+Tensor.__getitem__ = getitem
+Tensor.__setitem__ = setitem
 
 
 def _indices(indices: Sequence[Any], shape: tuple, name: str) -> tuple:

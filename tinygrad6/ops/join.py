@@ -231,7 +231,7 @@ def split(
 ) -> tuple[Tensor, ...]:
     """Views of x cut along `dim` into parts of one length, the last perhaps shorter,
     or of the lengths listed."""
-    size = split_size if split_size_or_sections is None else split_size_or_sections
+    size: Any = split_size if split_size_or_sections is None else split_size_or_sections
     if not input.array.ndim:
         raise RuntimeError("split expects at least a 1-dimensional tensor")
     d = normal_dim(dim, input.array.ndim)

@@ -115,9 +115,12 @@ def _factor(name: str, A: Tensor, pivot: bool = True) -> tuple[Tensor, np.ndarra
     return square, rows, pivots, info
 
 
-_LU_FACTOR, _LU_FACTOR_EX = namedtuple("lu_factor", "LU pivots"), namedtuple("lu_factor_ex", "LU pivots info")
-_LU, _INV_EX = namedtuple("lu", "P L U"), namedtuple("inv_ex", "inverse info")
-_CHOLESKY_EX, _SOLVE_EX = namedtuple("cholesky_ex", "L info"), namedtuple("solve_ex", "result info")
+_LU_FACTOR = namedtuple("lu_factor", "LU pivots")
+_LU_FACTOR_EX = namedtuple("lu_factor_ex", "LU pivots info")
+_LU = namedtuple("lu", "P L U")
+_INV_EX = namedtuple("inv_ex", "inverse info")
+_CHOLESKY_EX = namedtuple("cholesky_ex", "L info")
+_SOLVE_EX = namedtuple("solve_ex", "result info")
 
 
 def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False) -> Any:

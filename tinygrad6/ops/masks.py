@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -210,7 +210,7 @@ def searchsorted(
                 f"{list(table.shape)} and got sorter tensor {list(sorter.array.shape)}"
             )
         table = np.take_along_axis(table, sorter.array, -1)
-    which = "right" if right or side == "right" else "left"
+    which: Literal["left", "right"] = "right" if right or side == "right" else "left"
     kind = np.int32 if out_int32 else np.int64
     if table.ndim == 1:
         return wrap(np.asarray(table.searchsorted(values, which)).astype(kind))
@@ -228,5 +228,6 @@ def bucketize(input: Any, boundaries: Tensor, *, out_int32: bool = False, right:
     """
     if boundaries.array.ndim != 1:
         raise RuntimeError(f"boundaries tensor must be 1 dimension, but got dim({boundaries.array.ndim})")
-    which, kind = "right" if right else "left", np.int32 if out_int32 else np.int64
+    which: Literal["left", "right"] = "right" if right else "left"
+    kind = np.int32 if out_int32 else np.int64
     return wrap(np.asarray(boundaries.array.searchsorted(as_array(input), which)).astype(kind))

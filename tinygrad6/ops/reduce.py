@@ -505,7 +505,7 @@ def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, 
 
     The gradient at 0 is 0. RuntimeError for integers.
     """
-    x = input if dtype is None else input.to(dtype)  # type: ignore[attr-defined]
+    x = input if dtype is None else input.to(dtype)
     if x.array.dtype.char == "e":  # squares of float16 overflow early
         return cast(norm(cast(x, dtypes.float32), p, dim, keepdim), dtypes.float16)
     if x.array.dtype.kind != "f":

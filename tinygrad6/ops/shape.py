@@ -380,9 +380,8 @@ def t(input: Tensor) -> Tensor:
     return transpose(input, 0, 1) if input.array.ndim == 2 else input
 
 
-Tensor.T = property(
-    lambda self: permute(self, *range(self.array.ndim)[::-1]) if self.array.ndim != 2 else t(self)
-)  # type: ignore[attr-defined]
+_T = property(lambda self: permute(self, *range(self.array.ndim)[::-1]) if self.array.ndim != 2 else t(self))
+Tensor.T = _T  # type: ignore[attr-defined]
 Tensor.mT = property(lambda self: _matrix_transpose(self))  # type: ignore[attr-defined]
 
 
@@ -512,8 +511,8 @@ def broadcast_shapes(*shapes: Any) -> Size:
 @composite(fresh=True, examples=[case((2, 3), dims=(2, 2)), case((3,), dims=(2, 1))])
 def tile(input: Tensor, *reps: Any, dims: Any = None) -> Tensor:
     """x repeated dims[i] times along dimension i, as np.tile does."""
-    reps = flatten_sequence(reps if dims is None else (dims,))
-    return repeat(input, *((1,) * (input.array.ndim - len(reps)) + tuple(reps)))
+    times = flatten_sequence(reps if dims is None else (dims,))
+    return repeat(input, *((1,) * (input.array.ndim - len(times)) + tuple(times)))
 
 
 @composite(fresh=True, examples=[])

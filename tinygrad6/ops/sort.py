@@ -31,14 +31,13 @@ from tinygrad6.view import live_node
 
 def returns(name: str, *fields: str) -> Any:
     """A named tuple that prints as PyTorch's return types do."""
-    made = namedtuple(name, fields)  # type: ignore[misc]
-    made.__repr__ = lambda self: (
-        f"torch.return_types.{name}(\n"
-        + ",\n".join(  # type: ignore[method-assign]
-            f"{k}={v!r}" for k, v in zip(fields, self, strict=True)
-        )
-        + ")"
-    )
+
+    def shown(self: Any) -> str:
+        values = ",\n".join(f"{k}={v!r}" for k, v in zip(fields, self, strict=True))
+        return f"torch.return_types.{name}(\n{values})"
+
+    made: Any = namedtuple(name, fields)  # type: ignore[misc]
+    made.__repr__ = shown
     return made
 
 
@@ -111,7 +110,7 @@ def _chosen(made: Any, x: Tensor, index: np.ndarray, d: int, keepdim: bool) -> A
     """(values, indices) for an index with `d` kept, of length 1."""
     index = index.astype(np.int64, copy=False)
     if not (state.grad and live_node(x) is not None):
-        values = gather_along.op.forward(x.array, index, d)
+        values = gather_along.op.forward(x.array, index, d)  # type: ignore[attr-defined]
         if not keepdim and x.array.ndim:
             shape = index.shape[:d] + index.shape[d + 1 :]
             values, index = values.reshape(shape), index.reshape(shape)
@@ -357,7 +356,8 @@ def _extreme(name: str, x: Tensor, dim: Any, keepdim: Any, other: Any) -> Any:
     d = normal_dim(dim, x.array.ndim)
     if x.array.ndim and not x.array.shape[d]:
         raise IndexError(f"{name}(): Expected reduction dim {d} to have non-zero size.")
-    return _chosen(made, x, find.op.forward(x.array, d, True), d, bool(keepdim))
+    index = find.op.forward(x.array, d, True)  # type: ignore[attr-defined]
+    return _chosen(made, x, index, d, bool(keepdim))
 
 
 @composite(examples=[case((2, 3)), case((2, 3), dim=1), case((2, 3), (3,))])

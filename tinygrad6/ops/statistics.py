@@ -42,7 +42,7 @@ def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any
             "nanmean(): could not infer output dtype. Optional dtype must be either a floating point or "
             f"complex dtype. Got: {dtype}"
         )
-    x = input if dtype is None else input.to(dtype)  # type: ignore[attr-defined]
+    x = input if dtype is None else input.to(dtype)
     numbers = total(~isnan(x), dim, keepdim)
     return nansum(x, dim, keepdim) / numbers.to(x.dtype)
 

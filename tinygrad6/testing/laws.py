@@ -7,7 +7,7 @@ draws its inputs in the op's domain, away from its kinks, from a seed.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -68,7 +68,7 @@ def inputs(
     return tensors
 
 
-def call(op: Op, tensors: list, example: Case) -> Tensor:
+def call(op: Op, tensors: Sequence, example: Case) -> Tensor:
     return op.call(*tensors, **example.params)
 
 
@@ -184,7 +184,8 @@ def _column_major(a: np.ndarray) -> np.ndarray:
 
 def _strided(a: np.ndarray) -> np.ndarray:
     room = np.empty([2 * n for n in a.shape], a.dtype)
-    view = room[(*(slice(None, None, 2),) * a.ndim, Ellipsis)]
+    index: Any = (*(slice(None, None, 2),) * a.ndim, Ellipsis)
+    view = room[index]
     view[...] = a
     return view
 

@@ -87,13 +87,18 @@ LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "row-major": lambda a: np.array(a, order="C"),
     "column-major": lambda a: np.array(a, order="F"),  # asfortranarray would make 0-d arrays 1-d
     "strided": lambda a: _spread(a, 2),
-    "reversed": lambda a: np.array(np.flip(a), order="C")[(*(slice(None, None, -1),) * a.ndim, Ellipsis)],
+    "reversed": lambda a: _every(np.array(np.flip(a), order="C"), -1),
 }
 
 
+def _every(a: np.ndarray, step: int) -> np.ndarray:
+    """Every step-th element along each dimension: a view, of 0-d arrays too."""
+    index: Any = (*(slice(None, None, step),) * a.ndim, Ellipsis)
+    return a[index]
+
+
 def _spread(a: np.ndarray, step: int) -> np.ndarray:
-    room = np.zeros([n * step for n in a.shape], a.dtype)
-    view = room[(*(slice(None, None, step),) * a.ndim, Ellipsis)]
+    view = _every(np.zeros([n * step for n in a.shape], a.dtype), step)
     view[...] = a
     return view
 

@@ -222,5 +222,5 @@ def random_split(
         )
     order = (generator or random.default_generator).permutation(n).tolist()
     ends = list(itertools.accumulate(lengths))
-    starts = [end - size for end, size in zip(ends, lengths)]  # type: ignore[misc]
+    starts = [end - size for end, size in zip(ends, lengths)]
     return [Subset(dataset, order[start:end]) for start, end in zip(starts, ends)]
