@@ -1,13 +1,23 @@
-"""torch.backends: switches of libraries that are not there. They remember what they are set to, and change nothing."""
+"""torch.backends: switches of libraries that are not there.
+
+They remember what they are set to, and change nothing.
+"""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+import contextlib
+import sys
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 
-class _Backend(SimpleNamespace):
-    """A library that is not available."""
+class _Backend(ModuleType):
+    """A library that is not available: a module, since code says `import torch.backends.cudnn as cudnn`."""
+
+    def __init__(self, name: str, **switches: Any) -> None:
+        super().__init__(f"{__name__}.{name}")
+        self.__dict__.update(switches)
+        sys.modules[self.__name__] = self
 
     def is_available(self) -> bool:
         """False."""
@@ -19,12 +29,11 @@ class _Backend(SimpleNamespace):
 
     def flags(self, *args: Any, **kwargs: Any) -> Any:
         """A block in which nothing changes."""
-        import contextlib
-
         return contextlib.nullcontext()
 
 
 cudnn = _Backend(
+    "cudnn",
     enabled=True,
     benchmark=False,
     deterministic=False,
@@ -32,12 +41,7 @@ cudnn = _Backend(
     benchmark_limit=10,
     version=lambda: None,
 )
-cuda = _Backend(matmul=_Backend(allow_tf32=False, allow_fp16_reduced_precision_reduction=True))
-mps, mkl, mkldnn, openmp, opt_einsum = (
-    _Backend(),
-    _Backend(),
-    _Backend(enabled=True),
-    _Backend(),
-    _Backend(enabled=False),
-)
+cuda = _Backend("cuda", matmul=SimpleNamespace(allow_tf32=False, allow_fp16_reduced_precision_reduction=True))
+mps, mkl, openmp = _Backend("mps"), _Backend("mkl"), _Backend("openmp")
+mkldnn, opt_einsum = _Backend("mkldnn", enabled=True), _Backend("opt_einsum", enabled=False)
 cpu = SimpleNamespace(get_cpu_capability=lambda: "NUMPY")
