@@ -348,5 +348,6 @@ add("LazyBatchNorm1d", momentum=None, affine=False, inputs=[(4, 3)], modal=True)
 APART = {
     "Module", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict", "Parameter", "Buffer",
     "UninitializedParameter", "UninitializedBuffer", "Container", "RNNBase", "RNNCellBase", "NLLLoss2d",
-    "SyncBatchNorm", "DataParallel", "CrossMapLRN2d", "FractionalMaxPool2d", "FractionalMaxPool3d", "AdaptiveLogSoftmaxWithLoss",
+    "SyncBatchNorm", "DataParallel", "CrossMapLRN2d", "FractionalMaxPool2d", "FractionalMaxPool3d",
+    "AdaptiveLogSoftmaxWithLoss",
 }  # fmt: skip

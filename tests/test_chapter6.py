@@ -167,7 +167,7 @@ def test_a_killed_search_goes_on_where_it_was(tmp_path, monkeypatch):
 
 
 def test_several_processes_find_what_one_finds(tmp_path, monkeypatch):
-    monkeypatch.setattr(search, "sizes", lambda lab: ((4, 3, 2), 3))
+    monkeypatch.setattr(search, "sizes", lambda lab: ((3, 2, 2), 2))
     found = []
     for workers in (1, 2):
         out = tmp_path / str(workers)

@@ -203,7 +203,8 @@ class Net(nn.Module):
 def test_names_in_order():
     net = Net()
     assert [n for n, _ in net.named_parameters()] == [
-        "scale", "fc1.weight", "fc1.bias", "layers.0.weight", "layers.0.bias", "layers.1.weight", "layers.1.bias",
+        "scale", "fc1.weight", "fc1.bias", "layers.0.weight", "layers.0.bias", "layers.1.weight",
+        "layers.1.bias",
     ]  # fmt: skip
     assert [n for n, _ in net.named_modules()] == ["", "fc1", "layers", "layers.0", "layers.1"]
     assert "hidden" not in net.state_dict() and "seen" in net.state_dict()

@@ -30,7 +30,8 @@ import tinygrad6 as torch
 from .lab import Lab, LabError, code_of
 
 NAMES = (
-    "paths", "images", "equal", "activations", "initial", "batchnorm", "decay", "dropout", "validation", "search",
+    "paths", "images", "equal", "activations", "initial", "batchnorm", "decay", "dropout", "validation",
+    "search",
 )  # fmt: skip
 EXTRAS = {"matplotlib": "examples", "tqdm": "examples", "optuna": "search"}
 
@@ -103,8 +104,10 @@ def run(lab, name):
     with np.errstate(all="ignore"):  # that some networks overflow is the point
         numbers = plain(module(name).run(lab))
     seconds = time.perf_counter() - start
-    result = {"experiment": name, "data": lab.data, "seed": lab.seed, "quick": lab.quick, "code": code_of(name),
-              "command": command(lab, name), "seconds": round(seconds, 2), "numbers": numbers}  # fmt: skip
+    result = {
+        "experiment": name, "data": lab.data, "seed": lab.seed, "quick": lab.quick, "code": code_of(name),
+        "command": command(lab, name), "seconds": round(seconds, 2), "numbers": numbers,
+    }  # fmt: skip
     write(result_file(lab, name), json.dumps(result))
     good = [ok for _, ok in module(name).checks(numbers)]
     print(f"{name:12} {seconds:6.1f} s, {sum(good)} of {len(good)} of the chapter's outcomes seen")

@@ -215,7 +215,8 @@ def player(paths):
     return f"""<div class="player" id="race">
 <svg viewBox="-460 -150 690 345" role="img" aria-label="Paths of six optimizers on contour lines of f">
 <clipPath id="race-window"><rect x="-420" y="-145" width="640" height="290"/></clipPath>
-<g clip-path="url(#race-window)"><g class="level">{ellipses}</g><path class="goal" d="M-7-7L7 7M-7 7L7-7"/>{runners}</g>
+<g clip-path="url(#race-window)"><g class="level">{ellipses}</g>
+<path class="goal" d="M-7-7L7 7M-7 7L7-7"/>{runners}</g>
 <rect class="frame" x="-420" y="-145" width="640" height="290"/>{ticks}
 <text x="-100" y="190" text-anchor="middle">x</text><text x="-450" y="5">y</text></svg>
 <div class="controls"><button type="button">play</button>

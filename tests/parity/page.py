@@ -47,7 +47,8 @@ DIFFERS: dict[str, dict[str, str]] = {
     },
 }
 INTERNAL = re.compile(
-    r"(Type|Storage|Function|Module|Guard|Set|Graph|Interface|Context|Iterator|Exception|Key|Method|Error|Config|Dict|List)$"
+    r"(Type|Storage|Function|Module|Guard|Set|Graph|Interface|Context|Iterator|Exception|Key|Method|Error|Config"
+    r"|Dict|List)$"
     r"|^(Sym|sym_|Script|mkldnn|miopen|cudnn|fbgemm|quantized|q_|_)|_backward_|(_copy|_jvp)$|^native_|^unsafe_"
 )
 

@@ -14,17 +14,21 @@ from hypothesis import strategies as st
 import tinygrad6 as torch
 
 ACTIVATIONS = [
-    ("relu", {}), ("relu6", {}), ("leaky_relu", {}), ("leaky_relu", {"negative_slope": 0.3}), ("leaky_relu", {"negative_slope": -0.3}),
-    ("elu", {}), ("elu", {"alpha": 0.5}), ("elu", {"alpha": -1.0}), ("selu", {}), ("celu", {}), ("celu", {"alpha": 2.0}), ("celu", {"alpha": 0.0}),
-    ("silu", {}), ("mish", {}), ("gelu", {}), ("gelu", {"approximate": "tanh"}), ("gelu", {"approximate": "sigmoid"}),
-    ("softplus", {}), ("softplus", {"beta": 2.0, "threshold": 1.1}), ("softsign", {}), ("tanhshrink", {}), ("logsigmoid", {}),
-    ("hardtanh", {}), ("hardtanh", {"min_val": -0.5, "max_val": 1.0}), ("hardtanh", {"min_val": 1.0, "max_val": 0.0}),
-    ("hardsigmoid", {}), ("hardswish", {}), ("softshrink", {}), ("softshrink", {"lambd": 1.0}), ("softshrink", {"lambd": -1.0}),
-    ("hardshrink", {}), ("hardshrink", {"lambd": 1.0}), ("threshold", {"threshold": 0.5, "value": 2.0}), ("threshold", {"threshold": 0, "value": 7}),
-    ("glu", {}), ("glu", {"dim": 0}), ("softmax", {"dim": 0}), ("softmin", {"dim": -1}), ("log_softmax", {"dim": 1}),
-    ("softmax", {"dim": 5}), ("softmax", {"dim": 0, "dtype": torch.float32}), ("log_softmax", {"dim": 0, "dtype": torch.float32}),
-    ("softmin", {"dim": 0, "dtype": torch.float32}), ("sigmoid", {}), ("tanh", {}), ("softmax", {}), ("softmin", {}), ("log_softmax", {}),
-    ("rrelu", {}), ("rrelu", {"lower": 0.2, "upper": 0.2}), ("rrelu", {"training": True}),
+    ("relu", {}), ("relu6", {}), ("leaky_relu", {}), ("leaky_relu", {"negative_slope": 0.3}),
+    ("leaky_relu", {"negative_slope": -0.3}), ("elu", {}), ("elu", {"alpha": 0.5}), ("elu", {"alpha": -1.0}),
+    ("selu", {}), ("celu", {}), ("celu", {"alpha": 2.0}), ("celu", {"alpha": 0.0}), ("silu", {}),
+    ("mish", {}), ("gelu", {}), ("gelu", {"approximate": "tanh"}), ("gelu", {"approximate": "sigmoid"}),
+    ("softplus", {}), ("softplus", {"beta": 2.0, "threshold": 1.1}), ("softsign", {}), ("tanhshrink", {}),
+    ("logsigmoid", {}), ("hardtanh", {}), ("hardtanh", {"min_val": -0.5, "max_val": 1.0}),
+    ("hardtanh", {"min_val": 1.0, "max_val": 0.0}), ("hardsigmoid", {}), ("hardswish", {}),
+    ("softshrink", {}), ("softshrink", {"lambd": 1.0}), ("softshrink", {"lambd": -1.0}), ("hardshrink", {}),
+    ("hardshrink", {"lambd": 1.0}), ("threshold", {"threshold": 0.5, "value": 2.0}),
+    ("threshold", {"threshold": 0, "value": 7}), ("glu", {}), ("glu", {"dim": 0}), ("softmax", {"dim": 0}),
+    ("softmin", {"dim": -1}), ("log_softmax", {"dim": 1}), ("softmax", {"dim": 5}),
+    ("softmax", {"dim": 0, "dtype": torch.float32}), ("log_softmax", {"dim": 0, "dtype": torch.float32}),
+    ("softmin", {"dim": 0, "dtype": torch.float32}), ("sigmoid", {}), ("tanh", {}), ("softmax", {}),
+    ("softmin", {}), ("log_softmax", {}), ("rrelu", {}), ("rrelu", {"lower": 0.2, "upper": 0.2}),
+    ("rrelu", {"training": True}),
 ]  # fmt: skip
 NAMES = [f"{n}({', '.join(f'{k}={v}' for k, v in o.items())})" for n, o in ACTIVATIONS]
 # every kink of the above, both sides of it, and numbers far out
@@ -90,7 +94,8 @@ def test_in_place_forms(name):
 
 @pytest.mark.parametrize(
     "x, w",
-    [((2, 3), (1,)), ((2, 3), (3,)), ((3,), (1,)), ((3,), (3,)), ((2, 3, 4), (3,)), ((2, 3), (2,)), ((), (1,)), ((2, 3), ()), ((2, 3), (1, 3)), ((0, 3), (3,))],
+    [((2, 3), (1,)), ((2, 3), (3,)), ((3,), (1,)), ((3,), (3,)), ((2, 3, 4), (3,)), ((2, 3), (2,)),
+    ((), (1,)), ((2, 3), ()), ((2, 3), (1, 3)), ((0, 3), (3,))],
 )  # fmt: skip
 def test_prelu(x, w):
     rng = np.random.default_rng(0)
@@ -292,8 +297,8 @@ def test_embedding_bag(cut, mode, padding, last, weights, offsets, max_norm):
     def run(lib, i, w, per, offsets):
         table = w * 1.0 if max_norm is None else w.detach().clone()
         return lib.nn.functional.embedding_bag(
-            i, table, offsets if cut else None, mode=mode, padding_idx=padding, include_last_offset=last and cut,
-            per_sample_weights=per, max_norm=max_norm,
+            i, table, offsets if cut else None, mode=mode, padding_idx=padding,
+            include_last_offset=last and cut, per_sample_weights=per, max_norm=max_norm,
         )  # fmt: skip
 
     same(run, torch.from_numpy(i), w, per, torch.tensor(offsets, dtype=torch.int64), second=False)

@@ -392,8 +392,9 @@ def test_modules_keep_old_arguments():
             same(run)
             same(lambda lib, name=name, old=old: getattr(lib.nn, name)(**old).reduction)
     for name, arguments in (
-        ("TripletMarginLoss", {"margin": 0}), ("MultiMarginLoss", {"p": 3}), ("TripletMarginWithDistanceLoss", {"margin": -1}),
-        ("HuberLoss", {"delta": -1}), ("MSELoss", {"beta": 1}), ("MultiMarginLoss", {"weight": 1}), ("SmoothL1Loss", {"beta": -1}),
+        ("TripletMarginLoss", {"margin": 0}), ("MultiMarginLoss", {"p": 3}),
+        ("TripletMarginWithDistanceLoss", {"margin": -1}), ("HuberLoss", {"delta": -1}),
+        ("MSELoss", {"beta": 1}), ("MultiMarginLoss", {"weight": 1}), ("SmoothL1Loss", {"beta": -1}),
     ):  # fmt: skip
         same(lambda lib, name=name, arguments=arguments: repr(getattr(lib.nn, name)(**arguments)))
 
@@ -438,9 +439,10 @@ def test_ctc_of_one_sequence_and_its_own_gradient():
 @pytest.mark.parametrize(
     "t, steps, lengths, options",
     [
-        ([[1, 2]], [7], [2], {}), ([[1, 2]], [5], [3], {}), ([[1, 2]], [5, 5], [2], {}), ([[1, 2]], [5], [2, 1], {}),
-        ([[1, 2]], [5], [2], {"blank": 4}), ([1, 2, 3], [5], [2], {}),  ([[1, 2]], [5.0], [2], {}),
-        ([[1, 2]], [5], [2], {"reduction": "batchmean"}), ([[1, 2]], [5], [-1], {}),
+        ([[1, 2]], [7], [2], {}), ([[1, 2]], [5], [3], {}), ([[1, 2]], [5, 5], [2], {}),
+        ([[1, 2]], [5], [2, 1], {}), ([[1, 2]], [5], [2], {"blank": 4}), ([1, 2, 3], [5], [2], {}),
+        ([[1, 2]], [5.0], [2], {}), ([[1, 2]], [5], [2], {"reduction": "batchmean"}),
+        ([[1, 2]], [5], [-1], {}),
     ],
 )  # fmt: skip
 def test_ctc_refuses(t, steps, lengths, options):

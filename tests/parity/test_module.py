@@ -221,7 +221,11 @@ def test_backward_hooks_of_any_module(inputs):
                 return (a * 2, 3, b * a)
 
         m = Odd()
-        m.register_full_backward_hook(lambda k, gi, go: log.append([[g if g is None else g.detach() for g in gi], [g if g is None else g.detach() for g in go]]))  # fmt: skip
+
+        def keep(grads):
+            return [g if g is None else g.detach() for g in grads]
+
+        m.register_full_backward_hook(lambda k, gi, go: log.append([keep(gi), keep(go)]))
         a = x if inputs != "nothing" else x.detach()
         b = x * 2 if inputs == "both" else x.detach()
         with warnings.catch_warnings():

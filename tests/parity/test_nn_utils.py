@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import math
 import warnings
 
@@ -15,13 +16,17 @@ import tinygrad6 as torch
 from tinygrad6 import nn
 
 INIT = [
-    ("uniform_", {}), ("uniform_", {"a": -2.0, "b": 3.0}), ("normal_", {}), ("normal_", {"mean": 1.0, "std": 0.2}), ("trunc_normal_", {}),
-    ("trunc_normal_", {"mean": 1.0, "std": 0.5, "a": 0.5, "b": 1.5}), ("trunc_normal_", {"mean": 9.0}), ("constant_", {"val": 0.3}), ("ones_", {}),
-    ("zeros_", {}), ("eye_", {}), ("dirac_", {}), ("dirac_", {"groups": 2}), ("dirac_", {"groups": 3}), ("xavier_uniform_", {}),
-    ("xavier_uniform_", {"gain": 2.0}), ("xavier_normal_", {}), ("kaiming_uniform_", {}), ("kaiming_uniform_", {"a": 0.5, "mode": "fan_out"}),
-    ("kaiming_uniform_", {"nonlinearity": "relu"}), ("kaiming_normal_", {}), ("kaiming_normal_", {"mode": "fan_out", "nonlinearity": "tanh"}),
-    ("kaiming_normal_", {"mode": "fan"}), ("kaiming_normal_", {"nonlinearity": "swish"}), ("orthogonal_", {}), ("orthogonal_", {"gain": 2.0}),
-    ("sparse_", {"sparsity": 0.3}), ("sparse_", {"sparsity": 0.6, "std": 1.0}),
+    ("uniform_", {}), ("uniform_", {"a": -2.0, "b": 3.0}), ("normal_", {}),
+    ("normal_", {"mean": 1.0, "std": 0.2}), ("trunc_normal_", {}),
+    ("trunc_normal_", {"mean": 1.0, "std": 0.5, "a": 0.5, "b": 1.5}), ("trunc_normal_", {"mean": 9.0}),
+    ("constant_", {"val": 0.3}), ("ones_", {}), ("zeros_", {}), ("eye_", {}), ("dirac_", {}),
+    ("dirac_", {"groups": 2}), ("dirac_", {"groups": 3}), ("xavier_uniform_", {}),
+    ("xavier_uniform_", {"gain": 2.0}), ("xavier_normal_", {}), ("kaiming_uniform_", {}),
+    ("kaiming_uniform_", {"a": 0.5, "mode": "fan_out"}), ("kaiming_uniform_", {"nonlinearity": "relu"}),
+    ("kaiming_normal_", {}), ("kaiming_normal_", {"mode": "fan_out", "nonlinearity": "tanh"}),
+    ("kaiming_normal_", {"mode": "fan"}), ("kaiming_normal_", {"nonlinearity": "swish"}), ("orthogonal_", {}),
+    ("orthogonal_", {"gain": 2.0}), ("sparse_", {"sparsity": 0.3}),
+    ("sparse_", {"sparsity": 0.6, "std": 1.0}),
 ]  # fmt: skip
 EXACT = {"uniform_", "constant_", "ones_", "zeros_", "eye_", "dirac_", "xavier_uniform_", "kaiming_uniform_"}
 
@@ -76,7 +81,10 @@ def parameters(lib, grads, dtype="float64"):
 
 
 GRADS = st.lists(
-    st.one_of(st.none(), st.lists(st.floats(-5, 5), min_size=1, max_size=3), st.just([0.0]), st.just([math.nan]), st.just([math.inf, 1.0])),
+    st.one_of(
+        st.none(), st.lists(st.floats(-5, 5), min_size=1, max_size=3), st.just([0.0]),
+        st.just([math.nan]), st.just([math.inf, 1.0]),
+    ),
     max_size=4,
 )  # fmt: skip
 
@@ -142,7 +150,16 @@ LAYERS = [
 
 @pytest.mark.parametrize("layer", LAYERS, ids=[n for n, _, _ in LAYERS])
 @pytest.mark.parametrize("where", ["utils", "utils.parametrizations"])
-@pytest.mark.parametrize("name, options", [("weight_norm", {}), ("weight_norm", {"dim": None}), ("weight_norm", {"dim": 1}), ("spectral_norm", {}), ("spectral_norm", {"n_power_iterations": 3, "dim": 1})])  # fmt: skip
+@pytest.mark.parametrize(
+    "name, options",
+    [
+        ("weight_norm", {}),
+        ("weight_norm", {"dim": None}),
+        ("weight_norm", {"dim": 1}),
+        ("spectral_norm", {}),
+        ("spectral_norm", {"n_power_iterations": 3, "dim": 1}),
+    ],
+)
 def test_norms_of_weights(name, options, where, layer):
     kind, arguments, shape = layer
 
@@ -335,7 +352,8 @@ def test_containers():
         s *= 2
         s[0] = n.Identity()
         log += [repr(s), [type(m).__name__ for m in s]]
-        named = n.Sequential({"a": n.Linear(1, 2), "b": n.ReLU()}) if lib is torch else n.Sequential(__import__("collections").OrderedDict(a=n.Linear(1, 2), b=n.ReLU()))  # fmt: skip
+        layers = {"a": n.Linear(1, 2), "b": n.ReLU()}
+        named = n.Sequential(layers if lib is torch else collections.OrderedDict(layers))
         log += [repr(named), list(named.state_dict()), repr(named[0]), repr(named.a)]
         ml = n.ModuleList([n.Linear(1, 1) for _ in range(3)])
         ml.append(n.ReLU())
@@ -402,11 +420,16 @@ def test_containers():
 @pytest.mark.parametrize(
     "wrong",
     [
-        lambda n: n.Sequential(3), lambda n: n.Sequential(n.ReLU())[1], lambda n: n.Sequential(n.ReLU()).pop(3), lambda n: n.ModuleList([3]),
-        lambda n: n.ModuleList(3), lambda n: n.ModuleDict(3), lambda n: n.ModuleDict({"a": 3}), lambda n: n.ModuleDict({"a.b": n.ReLU()}),
-        lambda n: n.ModuleDict({"keys": n.ReLU()}), lambda n: n.ModuleList([n.ReLU()])(1), lambda n: n.ModuleDict({})["x"], lambda n: n.ParameterDict({})["x"],
-        lambda n: n.ParameterList([1])[4], lambda n: n.Sequential(n.ReLU()).insert(5, n.ReLU()), lambda n: n.Sequential().append(3), lambda n: n.ParameterList(3),
-        lambda n: n.ModuleList().extend(3), lambda n: n.Sequential(n.ReLU()) * 0, lambda n: n.Sequential(n.ReLU()) + 3, lambda n: n.ModuleDict({1: n.ReLU()}),
+        lambda n: n.Sequential(3), lambda n: n.Sequential(n.ReLU())[1],
+        lambda n: n.Sequential(n.ReLU()).pop(3), lambda n: n.ModuleList([3]), lambda n: n.ModuleList(3),
+        lambda n: n.ModuleDict(3), lambda n: n.ModuleDict({"a": 3}),
+        lambda n: n.ModuleDict({"a.b": n.ReLU()}), lambda n: n.ModuleDict({"keys": n.ReLU()}),
+        lambda n: n.ModuleList([n.ReLU()])(1), lambda n: n.ModuleDict({})["x"],
+        lambda n: n.ParameterDict({})["x"], lambda n: n.ParameterList([1])[4],
+        lambda n: n.Sequential(n.ReLU()).insert(5, n.ReLU()), lambda n: n.Sequential().append(3),
+        lambda n: n.ParameterList(3), lambda n: n.ModuleList().extend(3),
+        lambda n: n.Sequential(n.ReLU()) * 0, lambda n: n.Sequential(n.ReLU()) + 3,
+        lambda n: n.ModuleDict({1: n.ReLU()}),
     ],
 )  # fmt: skip
 def test_containers_refuse(wrong):

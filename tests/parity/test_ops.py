@@ -24,19 +24,20 @@ from tinygrad6.op import NAMES
 ELSEWHERE = {
     "compared in test_random.py": "bernoulli multinomial poisson",
     "compared in test_tensor.py": """
-        item tolist type double float half int long short char byte bool cpu numpy new_tensor new_zeros new_ones new_empty
-        new_full new from_dlpack to_dlpack new_empty_strided empty_strided empty_permuted fill_diagonal is_shared share_memory dim_order
-        as_subclass apply map map2 is_set_to set resize resize_as is_storage is_tensor typename get_device frexp
-        is_distributed is_inference is_conj is_neg
+        item tolist type double float half int long short char byte bool cpu numpy new_tensor new_zeros
+        new_ones new_empty new_full new from_dlpack to_dlpack new_empty_strided empty_strided empty_permuted
+        fill_diagonal is_shared share_memory dim_order as_subclass apply map map2 is_set_to set resize
+        resize_as is_storage is_tensor typename get_device frexp is_distributed is_inference is_conj is_neg
     """,
     "compared in test_linalg.py": """
         lu lu_solve lu_unpack qr svd cholesky_solve triangular_solve logdet slogdet orgqr eigh multi_dot lstsq
     """,
     "compared with the layers and losses": """
-        batch_norm layer_norm group_norm instance_norm rms_norm conv1d conv2d conv3d conv_transpose1d conv_transpose2d
-        conv_transpose3d conv_tbc max_pool1d max_pool2d max_pool3d avg_pool1d one_hot prelu hardshrink cosine_similarity
-        adaptive_avg_pool1d adaptive_max_pool1d constant_pad_nd max_pool1d_with_indices native_channel_shuffle conj_physical
-        pixel_shuffle pixel_unshuffle channel_shuffle dropout affine_grid grid_sampler
+        batch_norm layer_norm group_norm instance_norm rms_norm conv1d conv2d conv3d conv_transpose1d
+        conv_transpose2d conv_transpose3d conv_tbc max_pool1d max_pool2d max_pool3d avg_pool1d one_hot prelu
+        hardshrink cosine_similarity adaptive_avg_pool1d adaptive_max_pool1d constant_pad_nd
+        max_pool1d_with_indices native_channel_shuffle conj_physical pixel_shuffle pixel_unshuffle
+        channel_shuffle dropout affine_grid grid_sampler
     """,
 }
 ELSEWHERE_NAMES = {name for names in ELSEWHERE.values() for name in names.split()}
@@ -84,11 +85,11 @@ def test_every_method_has_an_entry():
 
 
 PLAIN = """
-    backward detach register_hook register_post_accumulate_grad_hook retain_grad requires_grad data_ptr storage_offset
-    uniform normal random bernoulli exponential geometric cauchy log_normal cuda xpu ipu mtia pin_memory record_stream
-    storage untyped_storage storage_type to_sparse to_sparse_coo to_sparse_csr to_sparse_csc to_sparse_bsr to_sparse_bsc
-    bfloat16 cfloat cdouble chalf to_dense const_data_ptr is_pinned is_coalesced is_contiguous data unfold where
-    masked_fill layout index_put numpy
+    backward detach register_hook register_post_accumulate_grad_hook retain_grad requires_grad data_ptr
+    storage_offset uniform normal random bernoulli exponential geometric cauchy log_normal cuda xpu ipu mtia
+    pin_memory record_stream storage untyped_storage storage_type to_sparse to_sparse_coo to_sparse_csr
+    to_sparse_csc to_sparse_bsr to_sparse_bsc bfloat16 cfloat cdouble chalf to_dense const_data_ptr is_pinned
+    is_coalesced is_contiguous data unfold where masked_fill layout index_put numpy
 """
 
 

@@ -79,8 +79,9 @@ def test_layers(kind, layers, bidirectional, batch_first, bias, dropout, state, 
 @pytest.mark.parametrize(
     "shape, state",
     [
-        ((4, 2, 5), None), ((4, 2, 3), (1, 3, 4)), ((4, 2, 3), (2, 4)), ((2, 2, 2, 3), None), ((3,), None), ((4, 3), (1, 4)),
-        ((4, 3), (1, 1, 4)), ((2, 3), (2, 4)), ((2, 5), None), ((2, 3), (3, 4)), ((2, 3), (2, 5)), ((0, 2, 3), None), ((0, 3), None),
+        ((4, 2, 5), None), ((4, 2, 3), (1, 3, 4)), ((4, 2, 3), (2, 4)), ((2, 2, 2, 3), None), ((3,), None),
+        ((4, 3), (1, 4)), ((4, 3), (1, 1, 4)), ((2, 3), (2, 4)), ((2, 5), None), ((2, 3), (3, 4)),
+        ((2, 3), (2, 5)), ((0, 2, 3), None), ((0, 3), None),
     ],
 )  # fmt: skip
 def test_refusals(kind, shape, state):
@@ -97,9 +98,10 @@ def test_refusals(kind, shape, state):
 @pytest.mark.parametrize(
     "arguments",
     [
-        dict(input_size=0), dict(hidden_size=0), dict(num_layers=0), dict(hidden_size=2.0), dict(bias=1), dict(batch_first=None),
-        dict(dropout=1.5), dict(dropout=True), dict(dropout="a"), dict(proj_size=1), dict(proj_size=9), dict(proj_size=-1),
-        dict(nonlinearity="sigmoid"), dict(nonlinearity="relu"), dict(unknown=1), dict(input_size=2.5),
+        dict(input_size=0), dict(hidden_size=0), dict(num_layers=0), dict(hidden_size=2.0), dict(bias=1),
+        dict(batch_first=None), dict(dropout=1.5), dict(dropout=True), dict(dropout="a"), dict(proj_size=1),
+        dict(proj_size=9), dict(proj_size=-1), dict(nonlinearity="sigmoid"), dict(nonlinearity="relu"),
+        dict(unknown=1), dict(input_size=2.5),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("kind", KINDS)

@@ -104,9 +104,10 @@ def test_writing_by_an_index(random):
 @pytest.mark.parametrize(
     "index",
     [
-        (slice(None, None, -1),), (slice(None, None, 0),), ("a",), (1.5,), ({},), (5,), (-4,), (0, 0, 0), (..., ...),
-        ([0, 5],), ([[0, 1], [1, 0]],), ([True, False, True],), (True,), (False,), (None, True), ([],), ((0, 1),), (0, [1, 0]),
-        ([0, 1], None, [1, 0]), (slice(1.5),), (np.array([0, 1]),), (np.int64(1),), (np.array([True, False, True]),),
+        (slice(None, None, -1),), (slice(None, None, 0),), ("a",), (1.5,), ({},), (5,), (-4,), (0, 0, 0),
+        (..., ...), ([0, 5],), ([[0, 1], [1, 0]],), ([True, False, True],), (True,), (False,), (None, True),
+        ([],), ((0, 1),), (0, [1, 0]), ([0, 1], None, [1, 0]), (slice(1.5),), (np.array([0, 1]),),
+        (np.int64(1),), (np.array([True, False, True]),),
     ],
     ids=str,
 )  # fmt: skip
@@ -129,10 +130,11 @@ def test_particular_indices(index):
 
 
 VALUES = [
-    1, 1.5, True, [1, 2], [1, 2.5], [True, False], [True, 2], [True, 1.5], [], [[]], [[1, 2], [3, 4]], (1, 2), ((1,), (2,)),
-    range(3), np.float32(1.5), np.int8(3), np.array([1, 2], np.int16), np.array(1.5), [np.float32(1), np.float32(2)],
-    [np.array([1, 2]), np.array([3, 4])], float("nan"), [float("inf"), 1], 2**40, "text", None, [None], [[1], [2, 3]], {}, {1},
-    ["a"], [1, "a"], 2**70, np.array(["a"]),  [[1, 2], 3], object(), np.array([], np.float64), np.bool_(True),
+    1, 1.5, True, [1, 2], [1, 2.5], [True, False], [True, 2], [True, 1.5], [], [[]], [[1, 2], [3, 4]], (1, 2),
+    ((1,), (2,)), range(3), np.float32(1.5), np.int8(3), np.array([1, 2], np.int16), np.array(1.5),
+    [np.float32(1), np.float32(2)], [np.array([1, 2]), np.array([3, 4])], float("nan"), [float("inf"), 1],
+    2**40, "text", None, [None], [[1], [2, 3]], {}, {1}, ["a"], [1, "a"], 2**70, np.array(["a"]),
+    [[1, 2], 3], object(), np.array([], np.float64), np.bool_(True),
 ]  # fmt: skip
 
 
@@ -324,9 +326,10 @@ def test_relaid_tensors_keep_gradients_of_their_views():
     "change",
     [
         lambda x: x.t_(), lambda x: x.squeeze_(), lambda x: x.unsqueeze_(1), lambda x: x.transpose_(0, 1),
-        lambda x: x.swapaxes_(0, -1), lambda x: x.swapdims_(0, 1), lambda x: x.resize_(3), lambda x: x.resize_(3, 2),
-        lambda x: x.resize_(2, -1), lambda x: x.set_(), lambda x: x.fill_diagonal_(2), lambda x: x.as_strided_((2,), (1,)),
-        lambda x: x.transpose_(0, 5), lambda x: x.squeeze_(0), lambda x: x.squeeze_(7),
+        lambda x: x.swapaxes_(0, -1), lambda x: x.swapdims_(0, 1), lambda x: x.resize_(3),
+        lambda x: x.resize_(3, 2), lambda x: x.resize_(2, -1), lambda x: x.set_(),
+        lambda x: x.fill_diagonal_(2), lambda x: x.as_strided_((2,), (1,)), lambda x: x.transpose_(0, 5),
+        lambda x: x.squeeze_(0), lambda x: x.squeeze_(7),
     ],
 )  # fmt: skip
 def test_changes_of_shape(change):
