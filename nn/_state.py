@@ -172,10 +172,14 @@ class Stateful:
             if assign:
                 local["assign_to_params_buffers"] = True
             module._load_from_state_dict(state, prefix, local, True, *result, errors)
+            shares: dict[str, dict[str, Any]] = {}  # by child; sorted once, or deep models take quadratic time
+            for key, value in state.items():
+                head, dot, _ = key[len(prefix) :].partition(".")
+                if dot:
+                    shares.setdefault(head, {})[key] = value
             for name in module._names["modules"]:
                 if (child := module.__dict__[name]) is not None:
-                    inner = f"{prefix}{name}."
-                    visit(child, {k: v for k, v in state.items() if k.startswith(inner)}, inner)
+                    visit(child, shares.get(name, {}), f"{prefix}{name}.")
             after.extend((hook, module) for hook in (module._hooks or {}).get("load_post", {}).values())
 
         def finish() -> None:
