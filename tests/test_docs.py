@@ -15,7 +15,8 @@ from tinygrad6.op import COMPOSITES, OPS
 
 ROOT = Path(__file__).parent.parent
 PAGES = [p for p in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))] if p.exists()]
-IEEE = "ignore:(divide by zero|invalid value|overflow) encountered:RuntimeWarning"  # as for users: see tinygrad6/__init__.py
+# as for users: see tinygrad6/__init__.py
+IEEE = "ignore:(divide by zero|invalid value|overflow) encountered:RuntimeWarning"
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 
