@@ -172,7 +172,8 @@ class Stateful:
             if assign:
                 local["assign_to_params_buffers"] = True
             module._load_from_state_dict(state, prefix, local, True, *result, errors)
-            shares: dict[str, dict[str, Any]] = {}  # by child; sorted once, or deep models take quadratic time
+            # by child; sorted once, or deep models take quadratic time
+            shares: dict[str, dict[str, Any]] = {}
             for key, value in state.items():
                 head, dot, _ = key[len(prefix) :].partition(".")
                 if dot:
