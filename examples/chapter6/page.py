@@ -42,11 +42,14 @@ def markdown(results, command):
     """The tables and outcomes of all results. results: (name, module, result) triples."""
     parts = [
         "# The chapter's experiments: our numbers beside the reference numbers",
-        f"Written by `{command}`. Each experiment's question, figures and code are on the page that `make figures` writes.",
+        (
+            f"Written by `{command}`. Each experiment's question, figures and code are on the page that "
+            "`make figures` writes."
+        ),
     ]
     for _, module, result in results:
         parts.append(f"## {module.TITLE}")
-        parts.append(f"Section {module.SECTION}. `{result['command']}`, {result['seconds']:.0f} s.")
+        parts.append(f"Section {module.SECTION}: `{result['command']}`")
         parts += [table.markdown() for table in module.tables(result["numbers"])]
         parts.append(
             "\n".join(f"- {'Yes' if ok else 'No'}: {text}" for text, ok in module.checks(result["numbers"]))
@@ -58,7 +61,8 @@ def section(name, module, result, svg):
     """One experiment. svg(figure, name, alt) makes an inline element."""
     numbers = result["numbers"]
     figures = "".join(
-        f"<figure><div class=scroll>{f if isinstance(f, str) else svg(f, f'{name}-{i}', html.escape(caption))}</div>"
+        "<figure><div class=scroll>"
+        f"{f if isinstance(f, str) else svg(f, f'{name}-{i}', html.escape(caption))}</div>"
         f"<figcaption>{html.escape(caption)}</figcaption></figure>"
         for i, (caption, f) in enumerate(module.draw(numbers))
     )
@@ -86,10 +90,12 @@ def page(sections, what):
         for name, m, _ in sections
     )
     return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Training techniques: the experiments</title><style>{_STYLE}</style></head>
 <body><header><h1>Training techniques</h1>
-<p>The experiments of “Deep Learning from Scratch”, chapter 6, computed with tinygrad6. {html.escape(what)}</p>
+<p>The experiments of “Deep Learning from Scratch”, chapter 6, computed with tinygrad6.
+{html.escape(what)}</p>
 <nav><ol>{links}</ol></nav></header>
 <main>{"".join(body for *_, body in sections)}</main>
 <script>
@@ -105,7 +111,8 @@ addEventListener("afterprint", () => opened.forEach(d => d.open = false));
 _STYLE = """
 :root { color-scheme: light; }
 * { box-sizing: border-box; }
-body { font: 17px/1.55 system-ui, -apple-system, "Segoe UI", "Noto Sans", sans-serif; color: #1b1b1b; background: #fff;
+body { font: 17px/1.55 system-ui, -apple-system, "Segoe UI", "Noto Sans", sans-serif;
+  color: #1b1b1b; background: #fff;
   margin: 0 auto; max-width: 60rem; padding: 1rem 1.1rem 4rem; overflow-wrap: anywhere; }
 h1 { font-size: 2rem; line-height: 1.2; margin: 1.5rem 0 .5rem; }
 h2 { font-size: 1.45rem; line-height: 1.25; margin: 0 0 .75rem; }
@@ -118,18 +125,22 @@ section { border-top: 2px solid #ddd; margin-top: 2.75rem; padding-top: 1.5rem; 
 figure { margin: 1.5rem 0; }
 figcaption { font-size: .92rem; color: #444; }
 .scroll { overflow-x: auto; }
-.scroll > svg { display: block; width: 100%; max-width: calc(var(--width) * 1.45); min-width: min(var(--width), 31rem); height: auto; margin: 0 auto; }
+.scroll > svg { display: block; width: 100%; max-width: calc(var(--width) * 1.45); min-width: var(--least);
+  height: auto; margin: 0 auto; }
 .outcome { list-style: none; padding: .7rem 1rem; background: #f3f6f8; border-radius: .4rem; }
 .outcome .no b { color: #a33b00; } .outcome .yes b { color: #00694c; }
-table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
+table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums;
+  overflow-wrap: normal; }
 caption { text-align: left; font-weight: 600; padding: .6rem 0 .3rem; }
-th, td { text-align: left; padding: .22rem .9rem .22rem 0; border-bottom: 1px solid #ddd; vertical-align: top; }
+th, td { text-align: left; padding: .22rem .9rem .22rem 0; border-bottom: 1px solid #ddd;
+  vertical-align: top; }
 th { border-bottom: 2px solid #999; font-weight: 600; }
 .note { font-size: .9rem; color: #444; margin: .4rem 0 1rem; }
 .command span { color: #666; font-size: .9rem; margin-left: .6rem; white-space: nowrap; }
 code { font: .88em/1.5 ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }
 .command code { background: #f0f0f0; padding: .2rem .45rem; border-radius: .25rem; }
-pre { background: #f6f6f6; padding: .9rem 1rem; overflow-x: auto; border-radius: .4rem; overflow-wrap: normal; }
+pre { background: #f6f6f6; padding: .9rem 1rem; overflow-x: auto; border-radius: .4rem;
+  overflow-wrap: normal; }
 summary { cursor: pointer; font-weight: 600; }
 .player { max-width: 46rem; margin: 0 auto; }
 .player > svg { width: 100%; height: auto; font-size: 15px; }
@@ -143,7 +154,7 @@ summary { cursor: pointer; font-weight: 600; }
 .legend label { display: inline-flex; align-items: center; gap: .35rem; padding: .25rem 0; }
 @media print {
   body { font-size: 10.5pt; max-width: none; padding: 0; }
-  section { break-before: page; border: 0; margin: 0; padding: 0; }
+  section { border: 0; margin: 0; padding: 0; } section + section { break-before: page; }
   figure, table, .outcome { break-inside: avoid; }
   .scroll { overflow: visible; } .scroll > svg { min-width: 0; max-height: 22cm; }
   pre { white-space: pre-wrap; overflow-wrap: anywhere; }

@@ -1,7 +1,7 @@
 """Colours, line styles and markers, the same for the same thing in every figure, and figures as inline SVG.
 
-The colours are Okabe and Ito's, which remain apart for colour-blind readers; the dashes and markers remain apart in
-black and white.
+The colours are Okabe and Ito's, which remain apart for colour-blind readers; the dashes and markers remain
+apart in black and white.
 """
 
 import io
@@ -89,7 +89,8 @@ def smooth(values, length=11, beta=2.0):
 
 
 def svg(fig, name, alt):
-    """The figure as an <svg> element: no date, ids of its own, as wide as there is room, `alt` for screen readers."""
+    """The figure as an <svg> element: no date, ids of its own, as wide as there is room,
+    `alt` for screen readers."""
     with io.StringIO() as out, matplotlib.rc_context({"svg.hashsalt": name}):
         fig.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
         text = out.getvalue()
@@ -100,4 +101,6 @@ def svg(fig, name, alt):
     text = re.sub(r'href="#', f'href="#{name}-', text)
     width = re.search(r'width="([\d.]+)pt"', text).group(1)
     text = re.sub(r'(<svg[^>]*?) height="[\d.]+pt"', r"\1", text, count=1)
-    return text.replace(f'width="{width}pt"', f'role="img" aria-label="{alt}" style="--width:{width}px"', 1)
+    least = "31rem" if float(width) > 520 else "0px"  # on a phone: grids scroll, single plots shrink
+    style = f"--width:{width}px;--least:{least}"
+    return text.replace(f'width="{width}pt"', f'role="img" aria-label="{alt}" style="{style}"', 1)

@@ -1,4 +1,5 @@
-"""6.5.2, 6.5.3: random search for learning rate and weight decay, in rounds that narrow the range, beside a grid."""
+"""6.5.2, 6.5.3: random search for learning rate and weight decay, in rounds that narrow the range,
+beside a grid."""
 
 import itertools
 import math
@@ -14,17 +15,19 @@ from .training import learning_curves, mlp
 TITLE = "Hyperparameter search"
 SECTION = "6.5.2, 6.5.3"
 QUESTION = (
-    "Learning rate over four powers of ten (1e-6 to 1e-2 on MNIST), weight decay from 1e-8 to 1e-4: where are good values? "
-    "Draw at random, train shortly, narrow the range around the best, repeat."
+    "Learning rate over four powers of ten (1e-6 to 1e-2 on MNIST), weight decay from 1e-8 to 1e-4: where "
+    "are good values? Draw at random, train shortly, narrow the range around the best, repeat."
 )
 LOOK = (
-    "Accuracy depends on the learning rate and hardly on the weight decay: good points form an upright band at the "
-    "larger rates. Each round's box closes in on it. A grid of as many trials tries only a few different learning rates, many "
-    "times each; random points try as many as there are trials, and narrowing spends the rest where it pays. Where the best "
-    "value lies at the very edge of the range, as here, a grid has a point just there: do not take one winner for a rule."
+    "Accuracy depends on the learning rate and hardly on the weight decay: good points form an upright band "
+    "at the larger rates. Each round's box closes in on it. A grid of as many trials tries only a few "
+    "different learning rates, many times each; random points try as many as there are trials, and narrowing "
+    "spends the rest where it pays. Where the best value lies at the very edge of the range, as here, a grid "
+    "has a point just there: do not take one winner for a rule."
 )
 
-# powers of ten: the book's, and for the small digits, whose networks have 64 inputs, ten times the learning rates
+# powers of ten: the book's, and for the small digits, whose networks have 64 inputs, ten times the learning
+# rates
 WIDE = {
     "mnist": {"lr": (-6.0, -2.0), "weight_decay": (-8.0, -4.0)},
     "digits": {"lr": (-5.0, -1.0), "weight_decay": (-8.0, -4.0)},
@@ -74,7 +77,8 @@ def grid(box, n):
 
 
 def narrow(trials, wide):
-    """The box around the best tenth so far (four at least), a quarter of a power of ten wider on each side."""
+    """The box around the best tenth so far (four at least),
+    a quarter of a power of ten wider on each side."""
     best = sorted(trials, key=lambda t: -t["accuracy"])[: max(len(trials) // 10, 4)]
     box = {}
     for name, (low, high) in wide.items():
@@ -134,9 +138,7 @@ def join(lab):
     """Take part in a search that was started elsewhere: how many trials were run here."""
     from . import study as optuna_study
 
-    done = []
-    optuna_study.join(lab, study_name(lab), objective, lambda: done.append(1))
-    return len(done)
+    return optuna_study.join(lab, study_name(lab), objective)
 
 
 def _all(numbers):
@@ -162,15 +164,15 @@ def checks(numbers):
     return [
         (f"The best five of all trials have learning rates of {low:.2g} or more.", low >= 1e-3),
         (
-            f"Narrowing pays: the mean accuracy of a trial rises from {_mean(first['trials']):.2f} in the first round to "
-            f"{_mean(last['trials']):.2f} in the last, while the range of the learning rate shrinks from {width[0]:.1f} to "
-            f"{width[1]:.1f} powers of ten.",
+            f"Narrowing pays: the mean accuracy of a trial rises from {_mean(first['trials']):.2f} in the "
+            f"first round to {_mean(last['trials']):.2f} in the last, while the range of the learning rate "
+            f"shrinks from {width[0]:.1f} to {width[1]:.1f} powers of ten.",
             _mean(last["trials"]) > _mean(first["trials"]) + 0.15 and width[1] < 0.6 * width[0],
         ),
         (
-            f"At equal cost ({len(_all(numbers))} and {len(numbers['grid'])} trials) the rounds find {good[0]} settings that are "
-            f"right for more than 60 %, the grid, which tries {rates} learning rates, {good[1]}. (Best accuracy found: "
-            f"{best[0]['accuracy']:.0%} and {grid_best:.0%}.)",
+            f"At equal cost ({len(_all(numbers))} and {len(numbers['grid'])} trials) the rounds find "
+            f"{good[0]} settings that are right for more than 60 %, the grid, which tries {rates} learning "
+            f"rates, {good[1]}. (Best accuracy found: {best[0]['accuracy']:.0%} and {grid_best:.0%}.)",
             good[0] > good[1],
         ),
     ]
@@ -182,13 +184,14 @@ def tables(numbers):
         b, top = _best(r["trials"])[0], _best(r["trials"], 10)
         box = ", ".join(f"{name} 1e{low:.1f} to 1e{high:.1f}" for name, (low, high) in r["box"].items())
         rows.append(
-            [f"round {i + 1}", len(r["trials"]), box.replace("-", "−"), f"{b['accuracy']:.2f}", f"{b['lr']:.4f}",
-             f"{b['weight_decay']:.1e}", f"{min(t['lr'] for t in top):.4f}", f"{_mean(r['trials']):.3f}"]
+            [f"round {i + 1}", len(r["trials"]), box.replace("-", "−"), f"{b['accuracy']:.2f}",
+             f"{b['lr']:.4f}", f"{b['weight_decay']:.1e}", f"{min(t['lr'] for t in top):.4f}",
+             f"{_mean(r['trials']):.3f}"]
         )  # fmt: skip
     b, top = _best(numbers["grid"])[0], _best(numbers["grid"], 10)
     rows.append(
-        ["grid", len(numbers["grid"]), "as round 1", f"{b['accuracy']:.2f}", f"{b['lr']:.4f}", f"{b['weight_decay']:.1e}",
-         f"{min(t['lr'] for t in top):.4f}", f"{_mean(numbers['grid']):.3f}"]
+        ["grid", len(numbers["grid"]), "as round 1", f"{b['accuracy']:.2f}", f"{b['lr']:.4f}",
+         f"{b['weight_decay']:.1e}", f"{min(t['lr'] for t in top):.4f}", f"{_mean(numbers['grid']):.3f}"]
     )  # fmt: skip
     head = [
         "",
@@ -231,7 +234,8 @@ def draw(numbers):
         seen = _scatter(axes[0], r["trials"], marks[i])
         (a, b), (c, d) = r["box"]["lr"], r["box"]["weight_decay"]
         axes[0].add_patch(
-            Rectangle((10**a, 10**c), 10**b - 10**a, 10**d - 10**c, fill=False, edgecolor="0.2", linestyle=("-", "--", ":")[i % 3], linewidth=1.3)
+            Rectangle((10**a, 10**c), 10**b - 10**a, 10**d - 10**c, fill=False, edgecolor="0.2",
+                      linestyle=("-", "--", ":")[i % 3], linewidth=1.3)
         )  # fmt: skip
     _scatter(axes[1], numbers["grid"], marks[len(rounds)])
     axes[0].set(

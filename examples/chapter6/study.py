@@ -1,8 +1,9 @@
 """Running trials through Optuna: any storage, several processes, and going on after a kill.
 
-The points of a round are drawn first and put into the study as waiting trials, each with its round and its place. Workers
-take waiting trials until none is left; the storage hands each out once, to processes and machines alike. What a killed
-worker left half done is noticed by its missing heartbeat, and its place is put into the study again.
+The points of a round are drawn first and put into the study as waiting trials, a few at a time, each with its
+round and its place. Workers take waiting trials until none is left; the storage hands each out once, to
+processes and machines alike. What a killed worker left half done is noticed by its missing heartbeat, and its
+place is put into the study again.
 """
 
 import contextlib
@@ -22,13 +23,15 @@ import tinygrad6 as torch
 from .lab import LabError
 
 HEARTBEAT = 4  # seconds; a trial without one for twice as long is taken for dead
+AHEAD = 12  # trials waiting or running at a time: Optuna reads all of them again at every step
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # heartbeats are that
 
 
 def open_study(lab, name, must_exist=False):
-    """The study of this name in the lab's storage: an SQLite file beside the results unless an URL was given."""
+    """The study of this name in the lab's storage:
+    an SQLite file beside the results unless an URL was given."""
     url = lab.storage or f"sqlite:///{(lab.out / 'results' / f'search-{lab.key}.db').resolve()}"
     try:
         storage = optuna.storages.RDBStorage(
@@ -52,14 +55,18 @@ def open_study(lab, name, must_exist=False):
 
 
 def _whole_transactions(engine):
-    """Let SQLite lock where a transaction begins, or two workers may both read that a trial waits, and both take it.
+    """Let SQLite lock where a transaction begins, or two workers may both read that a trial waits,
+    and both take it.
 
-    Python's sqlite3 begins a transaction at the first write only, and SQLite does not know SELECT ... FOR UPDATE.
+    Python's sqlite3 begins a transaction at the first write only, and SQLite does not know SELECT ... FOR
+    UPDATE.
     """
 
     @event.listens_for(engine, "connect")
     def connect(connection, record):
         connection.isolation_level = None
+        connection.execute("PRAGMA journal_mode = WAL")  # a commit need not wait for the disk,
+        connection.execute("PRAGMA synchronous = NORMAL")  # and is safe from all but a power cut
 
     @event.listens_for(engine, "begin")
     def begin(connection):
@@ -73,49 +80,34 @@ def forget(lab, name):
     optuna.delete_study(study_name=name, storage=study._storage)
 
 
-def finished(study, label):
-    """place -> completed trial, of one round."""
-    done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    return {t.user_attrs["place"]: t for t in done if t.user_attrs.get("round") == label}
-
-
-def enqueue_missing(study, label, points):
-    """Put every point into the study that is neither done nor waiting nor running."""
-    optuna.storages.fail_stale_trials(study)
-    states = (TrialState.WAITING, TrialState.RUNNING, TrialState.COMPLETE)
-    trials = study.get_trials(deepcopy=False, states=states)
-    there = {t.user_attrs.get("place") for t in trials if t.user_attrs.get("round") == label}
-    for place, point in enumerate(points):
-        if place not in there:
-            study.enqueue_trial(point, user_attrs={"round": label, "place": place})
-
-
 def run_points(lab, study, label, points, objective, crew, bar):
     """Let the crew evaluate every point once; the trials in the order of the points."""
     while True:
-        enqueue_missing(study, label, points)
-        until = time.monotonic() + HEARTBEAT
-        while time.monotonic() < until:
-            if not crew:
-                work(lab, study, objective, lambda: _show(bar, len(finished(study, label))))
-            done = finished(study, label)
-            _show(bar, len(done))
-            if len(done) == len(points):
-                return [done[place] for place in range(len(points))]
-            if any(w.exitcode is not None for w in crew):
-                raise LabError(
-                    "search: a worker ended, its error is above; what is done is kept for the next run"
-                )
-            time.sleep(0.2)
+        trials = [t for t in study.get_trials(deepcopy=False) if t.user_attrs.get("round") == label]
+        done = {t.user_attrs["place"]: t for t in trials if t.state == TrialState.COMPLETE}
+        bar.n = len(done)
+        bar.refresh()
+        if len(done) == len(points):
+            return [done[place] for place in range(len(points))]
+        pending = {
+            t.user_attrs["place"] for t in trials if t.state in (TrialState.WAITING, TrialState.RUNNING)
+        }
+        missing = [place for place in range(len(points)) if place not in done and place not in pending]
+        for place in missing[: max(AHEAD - len(pending), 0)]:
+            study.enqueue_trial(points[place], user_attrs={"round": label, "place": place})
+        if not missing:  # the last ones: is anybody still at them?
+            optuna.storages.fail_stale_trials(study)
+        if not crew and work(lab, study, objective):
+            continue
+        if any(w.exitcode is not None for w in crew):
+            raise LabError(
+                "search: a worker ended, its error is above; what is done is kept for the next run"
+            )
+        time.sleep(0.1)
 
 
-def _show(bar, n):
-    bar.n = n
-    bar.refresh()
-
-
-def work(lab, study, objective, after=lambda: None):
-    """Take waiting trials until there are none."""
+def work(lab, study, objective):
+    """Take waiting trials until there are none: how many were run."""
 
     def one(trial):
         if (
@@ -124,17 +116,21 @@ def work(lab, study, objective, after=lambda: None):
             raise optuna.TrialPruned
         return objective(lab, trial)
 
+    count = 0
     while study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
         study.optimize(one, n_trials=1)
-        after()
+        count += 1
+    return count
 
 
-def join(lab, name, objective, after=lambda: None, needed=lambda: True):
-    """Help with a search that runs elsewhere, until it says that it is over."""
-    study = open_study(lab, name, must_exist=True)
+def join(lab, name, objective, needed=lambda: True):
+    """Help with a search that runs elsewhere, until it says that it is over:
+    how many trials were run here."""
+    study, count = open_study(lab, name, must_exist=True), 0
     while needed() and not study.user_attrs.get("over"):
-        work(lab, study, objective, after)
-        time.sleep(0.2)
+        count += work(lab, study, objective)
+        time.sleep(0.1)
+    return count
 
 
 def _worker(lab, name, objective):
