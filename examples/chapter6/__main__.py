@@ -224,7 +224,7 @@ def main(argv=None):
 
             write(
                 args.markdown,
-                markdown(page.results(), f"{command(lab, ' '.join(args.names))} --markdown FILE"),
+                markdown(page.results(), f"{command(lab, ' '.join(args.names))} --markdown {args.markdown}"),
             )
         print(f"wrote {path}")
         return 0
