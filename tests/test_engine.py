@@ -340,3 +340,22 @@ def test_rules_and_kernels_may_hand_out_one_array_twice_or_what_was_saved():
     for _ in range(2):
         op.run((a, b), {}).sum().backward()
     assert a.tolist() == [1.0, 2.0] and a.grad.tolist() == [2.0, 4.0]
+
+
+def test_node_names_tell_the_form():
+    x = torch.ones(2, 3, requires_grad=True)
+    named = {
+        "SelectBackward0": [x[0], x[:, 0], x[..., 0], x[0, :], x[0, 1]],
+        "SliceBackward0": [x[:1], x[:, 1:], x[0, 1:]],
+        "UnsqueezeBackward0": [x[None], x[0, None]],
+        "SumBackward0": [x.sum()],
+        "SumBackward1": [x.sum(0), x.sum((0, 1), keepdim=True)],
+        "MeanBackward0": [x.mean()],
+        "MeanBackward1": [x.mean(1)],
+        "ProdBackward1": [x.prod(0)],
+        "ClampBackward1": [x.clamp(0, 1)],
+        "ToCopyBackward0": [x.double()],
+    }
+    for name, tensors in named.items():
+        assert [t.grad_fn.name() for t in tensors] == [name] * len(tensors)
+    assert repr(x[0]) == "tensor([1., 1., 1.], grad_fn=<SelectBackward0>)"

@@ -127,7 +127,8 @@ class Node:
 
     def name(self) -> str:
         """PyTorch's name for this node, such as MulBackward0."""
-        return self.op.node_name
+        given = self.op.node_name
+        return given if isinstance(given, str) else given(self)
 
     def hook_gradient(self, hook: Callable[..., Any]) -> Any:
         """Call `hook(grad)` when the gradient of this node's output is complete; a result replaces it."""

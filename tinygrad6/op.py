@@ -92,7 +92,7 @@ class Op:
         avoid: tuple[float, ...] = (),
         examples: list[Case] | None = None,
         torch: str | None = None,
-        node_name: str | None = None,
+        node_name: str | Callable[[Node], str] | None = None,
         ufunc: Any = None,
         elementwise: bool | None = None,
         refuse: str = "",
@@ -115,7 +115,11 @@ class Op:
         self.avoid = avoid  # kinks: tests draw away from them
         self.examples = examples if examples is not None else [case(*[(2, 3)] * n)]
         self.torch = torch
-        self.node_name = (node_name or self.name.replace("_", " ").title().replace(" ", "")) + "Backward0"
+        self.node_name = (
+            node_name
+            if callable(node_name)  # PyTorch numbers the forms of one function
+            else (node_name or self.name.replace("_", " ").title().replace(" ", "")) + "Backward0"
+        )
         self.ufunc, self.refuse = ufunc, refuse
         self.elementwise = ufunc is not None if elementwise is None else elementwise
         self.limit = blocks.LARGE if self.elementwise else math.inf  # elements from which it works in blocks

@@ -33,12 +33,24 @@ HEAVY = 16  # a row named more often than this is added up on its own
 # ---- the basic part: a view
 
 
+def _part_name(node: Any) -> str:
+    """PyTorch takes an index apart; the last of its views gives the name."""
+    for item in reversed(node.params.get("index", ())):
+        if item is None:
+            return "UnsqueezeBackward0"
+        if type(item) is int:
+            return "SelectBackward0"
+        if item is not ... and item != ALL:
+            break
+    return "SliceBackward0"
+
+
 @op(
     lambda g, x_shape, index: embed_part(g, x_shape, index),
     method=False,
     public=False,
     view=True,
-    node_name="Slice",
+    node_name=_part_name,
     examples=[
         case((3, 4), index=(1, ...)),
         case((3, 4), index=(slice(0, 2), None, slice(1, 4, 2), ...)),

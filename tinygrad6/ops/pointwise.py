@@ -240,7 +240,7 @@ def frac(x):
 # ---- powers, exponentials, logarithms
 
 
-@op(lambda g, x: g * (2 * x), domain=REAL, ufunc=np.square, inplace=True)
+@op(lambda g, x: g * (2 * x), domain=REAL, ufunc=np.square, inplace=True, node_name="Pow")
 def square(x):
     """x * x, elementwise."""
 
@@ -583,7 +583,15 @@ def sigmoid(x):
     return np.divide(1, z, out=z).reshape(x.shape)
 
 
-@op(lambda g, x: g * sigmoid(-x), method=False, public=False, domain=REAL, floating=True, elementwise=True)
+@op(
+    lambda g, x: g * sigmoid(-x),
+    method=False,
+    public=False,
+    domain=REAL,
+    floating=True,
+    elementwise=True,
+    node_name="LogSigmoid",
+)
 def logsigmoid(x):
     """log(sigmoid(x)) = min(x, 0) - log(1 + exp(-|x|)), elementwise, without overflow."""
     return np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x)))
@@ -720,6 +728,7 @@ def gelu_slope(x: Any, approximate: str) -> Any:
     avoid=(-0.5, 0.7),
     examples=[case((2, 3), min=-0.5, max=0.7), case((2, 3), min=-0.5), case((2, 3), max=0.7)],
     elementwise=True,
+    node_name=lambda node: "ClampBackward1",
 )
 def clip_numbers(x, min=None, max=None):
     """x limited to [min, max], two numbers either of which may be None. The gradient at the limits is 1."""

@@ -64,7 +64,17 @@ def keep_dims(g: Any, x_shape: tuple, dim: tuple, keepdim: bool) -> Any:
     return g if keepdim else g.reshape(tuple(1 if i in dim else n for i, n in enumerate(x_shape)))
 
 
-@op(lambda g, x_shape, dim, keepdim: widen(g, x_shape, dim, keepdim), prepare=_reduced, examples=_DIMS)
+def _numbered(name: str) -> Any:
+    """The node's name: PyTorch has one form for all dimensions and one for some."""
+    return lambda node: f"{name}Backward{1 if node.shape else 0}"
+
+
+@op(
+    lambda g, x_shape, dim, keepdim: widen(g, x_shape, dim, keepdim),
+    prepare=_reduced,
+    node_name=_numbered("Sum"),
+    examples=_DIMS,
+)
 def sum(x, dim=None, keepdim=False, *, dtype=None):
     """The sum over `dim` (an int, a tuple, or None for all).
 
@@ -93,6 +103,7 @@ def divided(total: Any, n: int) -> Any:
 @op(
     lambda g, x_shape, dim, keepdim: widen(divided(g, count(x_shape, dim)), x_shape, dim, keepdim),
     prepare=_reduced_floats("mean"),
+    node_name=_numbered("Mean"),
     examples=_DIMS,
 )
 def mean(x, dim=None, keepdim=False, *, dtype=None):
@@ -106,6 +117,7 @@ def mean(x, dim=None, keepdim=False, *, dtype=None):
     method=False,
     public=False,
     prepare=_reduced,
+    node_name=_numbered("Prod"),
     examples=[*_DIMS, case(lambda rng: np.array([[0.0, 2.0, 3.0], [0.0, 0.0, 4.0]]), dim=1)],
 )
 def prod_over(x, dim=None, keepdim=False, *, dtype=None):

@@ -51,7 +51,14 @@ def _cast(arrays: list, params: dict) -> None:
     params["dtype"] = dtypes.to_numpy(params["dtype"])
 
 
-@op(lambda g: g, method=False, public=False, prepare=_cast, examples=[case((2, 3), dtype=np.dtype("f8"))])
+@op(
+    lambda g: g,
+    method=False,
+    public=False,
+    prepare=_cast,
+    node_name="ToCopy",
+    examples=[case((2, 3), dtype=np.dtype("f8"))],
+)
 def cast(x, dtype):
     """x as the given type, truncating floats to integers; the gradient comes back in x's own type."""
     if x.dtype.kind == "f" and np.dtype(dtype).kind in "iu":
@@ -621,6 +628,7 @@ def _negative(shifts: Any) -> Any:
     lambda g, width: crop(g, width),
     method=False,
     public=False,
+    node_name="ConstantPadNd",
     examples=[case((2, 3), width=((1, 0), (2, 1)), value=0.5)],
 )
 def pad_constant(x, width, value=0.0):
