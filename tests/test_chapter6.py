@@ -283,10 +283,19 @@ MISTAKES = {
 }
 
 
-@pytest.mark.parametrize("mistake", MISTAKES.values(), ids=list(MISTAKES))
-def test_a_mistake_is_one_line_and_status_2_and_leaves_results_alone(mistake, tmp_path, monkeypatch, capsys):
-    out = tmp_path / "out"
+@pytest.fixture(scope="module")
+def earlier(tmp_path_factory):
+    """A folder with results."""
+    out = tmp_path_factory.mktemp("earlier")
     assert run(out, "paths") == 0
+    return out
+
+
+@pytest.mark.parametrize("mistake", MISTAKES.values(), ids=list(MISTAKES))
+def test_a_mistake_is_one_line_and_status_2_and_leaves_results_alone(
+    mistake, earlier, tmp_path, monkeypatch, capsys
+):
+    out = earlier
     before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
     capsys.readouterr()
     words, message = mistake(monkeypatch, tmp_path)
