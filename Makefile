@@ -4,7 +4,8 @@
 # make lint    ruff, and mypy on the package as it is installed
 # make parity  the comparison with PyTorch, which it installs
 # make wheel   build the wheel and test it in an environment of its own
-# make bench   benchmarks against PyTorch and hand-written NumPy
+# make bench   benchmarks beside hand-written NumPy and, with ARGS="--against torch,jax,mygrad,autograd", the others
+# make bench-check  fails where we have become slower against hand-written NumPy
 # make versions  the tests on every Python in VERSIONS
 #
 # Each target makes the virtual environment it needs; a second run is quick. PYTHON=python3.12 chooses another Python.
@@ -52,7 +53,7 @@ bench-check: $(VENV)/test.done
 	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BIN)/python -m benchmarks --check $(ARGS)
 
 tiny-bench: $(VENV)/test.done
-	$(BIN)/python -m benchmarks --tiny --against numpy
+	$(BIN)/python -m benchmarks --tiny
 
 versions:
 	for v in $(VERSIONS); do $(MAKE) test PYTHON=python$$v VENV=.venv-$$v || exit 1; done
@@ -81,4 +82,4 @@ $(VENV)/parity.done: $(VENV)/test.done
 	$(PIP) -e ".[parity]" && touch $@
 
 $(VENV)/bench.done: $(VENV)/base.done
-	$(PIP) -e ".[examples,parity]" && touch $@
+	$(PIP) -e ".[examples,bench]" && touch $@

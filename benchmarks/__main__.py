@@ -1,185 +1,149 @@
-"""Run benchmarks: `python -m benchmarks steps --against torch --threads 2`.
+"""Run benchmarks: `python -m benchmarks steps --against torch,jax --threads 2`.
 
-Each side of a row runs in a process of its own; the sides take turns, round by round, in rotating order. The figure is
-the ratio of medians: how many times faster tinygrad6 is than the side (2.0 means half the time).
+Each side of a row runs in a process of its own; the sides take turns, round by round, in rotating order. The
+figure is the ratio of medians: how many times as long as tinygrad6 the side takes (2.00x: tinygrad6 is twice
+as fast).
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
-import os
-import statistics
-import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
-from benchmarks.rows import GROUPS
+import benchmarks.rows  # noqa: F401
+from benchmarks import check, plot, report
+from benchmarks.race import OURS, Sides, Timing, race, select
+from benchmarks.registry import BY_HAND, GROUPS, PEERS
+
+ROUNDS, TINY = Timing(), Timing(rounds=1, seconds=0.0, pause=0.0)
+CHECK = Timing(rounds=9, seconds=0.05, pause=0.05)  # short stretches: some of them are undisturbed
 
 
-class Side:
-    """A worker process."""
+def arguments(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line; what is wrong with it ends the program with status 2 and one line."""
+    p = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = p.add_argument
+    add("groups", nargs="*", help=f"any of {', '.join(GROUPS)}; all by default")
+    add(
+        "--against",
+        default="",
+        help=f"any of {','.join(PEERS)}, where installed; {', '.join(BY_HAND)} always run",
+    )
+    add("--threads", help="1, 2 or 1,2: the same for every side; default 2, and 1 for --tiny and --baseline")
+    add("--rounds", type=int, help=f"default {ROUNDS.rounds}, and {CHECK.rounds} for --check and --baseline")
+    add("--seconds", type=float, help=f"of each timed stretch, default {ROUNDS.seconds} and {CHECK.seconds}")
+    add("--pause", type=float, help=f"seconds before a stretch, default {ROUNDS.pause} and {CHECK.pause}")
+    add("--only", default="", help="rows whose name contains this")
+    add(
+        "--mnist",
+        type=Path,
+        help="a folder with the files of MNIST, for the group `learning`; else the digits",
+    )
+    add("--tiny", action="store_true", help="each row once, at small sizes: to see that every row runs")
+    add("--save", type=Path, metavar="FILE", help="write the results as JSON")
+    add("--load", type=Path, metavar="FILE", help="measure nothing: take the results of --save")
+    add("--table", type=Path, metavar="FILE", help="write the results as Markdown")
+    add("--plot", type=Path, metavar="DIR", help="draw them with matplotlib")
+    add(
+        "--check",
+        action="store_true",
+        help="compare with baseline.json; status 1 where a ratio is 25 %% worse",
+    )
+    add("--baseline", action="store_true", help="write baseline.json")
+    args = p.parse_args(argv)
 
-    def __init__(self, name: str, threads: int) -> None:
-        env = {k: v for k, v in os.environ.items() if k not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")}
-        env.update({k: str(threads) for k in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")})
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.worker", name, str(threads)],
-            env=env,
-            text=True,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            cwd=Path(__file__).parent.parent,
+    def wrong(text: str) -> None:
+        p.exit(2, f"benchmarks: {text}\n")
+
+    args.groups = args.groups or list(GROUPS)
+    if unknown := [g for g in args.groups if g not in GROUPS]:
+        wrong(f"unknown group {unknown[0]!r}: choose from {', '.join(GROUPS)}")
+    if args.only and not select(args.groups, args.only):
+        wrong(f"--only: no row of {', '.join(args.groups)} has a name with {args.only!r}")
+    args.against = [s for s in args.against.split(",") if s and s not in (OURS, *BY_HAND)]
+    if unknown := [s for s in args.against if s not in PEERS]:
+        wrong(f"--against: unknown side {unknown[0]!r}: choose from {', '.join(PEERS)}")
+    missing = [s for s in args.against if not importlib.util.find_spec(PEERS[s])]
+    if missing and args.tiny:
+        print(f"not installed, left out: {', '.join(missing)}")
+        args.against = [s for s in args.against if s not in missing]
+    elif missing:
+        wrong(
+            f"--against: not installed: {', '.join(missing)}; pip install 'tinygrad6[bench]' has every side"
         )
-        if self._read() != "ready":
-            raise RuntimeError(f"the worker for {name} did not start")
-
-    def _read(self):
-        line = self.process.stdout.readline()
-        if not line:
-            raise RuntimeError("a benchmark worker ended early; see its error above")
-        return json.loads(line)
-
-    def measure(self, group: str, row: str, duration: float, pause: float):
-        self.process.stdin.write(json.dumps([group, row, duration, pause]) + "\n")
-        self.process.stdin.flush()
-        return self._read()
-
-    def close(self) -> None:
-        self.process.stdin.close()
-        self.process.wait()
-
-
-def run(
-    groups: list[str], against: list[str], threads: int, rounds: int, duration: float, pause: float, only: str
-) -> list[dict]:
-    """Measure and print row by row; returns the rows."""
-    sides: dict[str, Side] = {}
-    out = []
+    given = {k: v for k in Timing._fields if (v := getattr(args, k)) is not None}
+    args.timing = TINY if args.tiny else (CHECK if args.check or args.baseline else ROUNDS)._replace(**given)
+    args.threads = args.threads or ("1" if args.tiny or args.baseline else "2")
     try:
-        for group in groups:
-            print(f"\n{group}, {threads} thread{'s' if threads > 1 else ''}")
-            names = [n for n in GROUPS[group] if only in n]
-            wanted = [
-                "tinygrad6",
-                *against,
-                *(("numpy",) if any("numpy" in GROUPS[group][n] for n in names) else ()),
-                *(("floor",) if any("floor" in GROUPS[group][n] for n in names) else ()),
-            ]
-            print(f"{'':52s}{'tinygrad6':>12s}" + "".join(f"{'vs ' + s:>14s}" for s in wanted[1:]))
-            for name in names:
-                here = [s for s in wanted if s in ("tinygrad6", *against) or s in GROUPS[group][name]]
-                times: dict[str, list[float]] = {s: [] for s in here}
-                error = None
-                for r in range(rounds):
-                    for s in here[r % len(here) :] + here[: r % len(here)]:
-                        if s not in sides:
-                            sides[s] = Side(s, threads)
-                        answer = sides[s].measure(group, name, duration, pause)
-                        if isinstance(answer, dict):
-                            error = f"{s}: {answer['error']}"
-                            break
-                        times[s].append(answer)
-                    if error:
-                        break
-                if error:
-                    print(f"{name:52s}  {error[:100]}")
-                    out.append({"group": group, "row": name, "threads": threads, "error": error})
-                    continue
-                median = {s: statistics.median(t) for s, t in times.items()}
-                ours = median["tinygrad6"]
-                spread = (max(times["tinygrad6"]) - min(times["tinygrad6"])) / ours
-                print(
-                    f"{name:52s}{_show(ours):>12s}"
-                    + "".join(f"{median[s] / ours:13.2f}x" if s in median else " " * 14 for s in wanted[1:])
-                    + (f"   spread {spread:.0%}" if spread > 0.25 else ""),
-                    flush=True,
-                )
-                out.append(
-                    {
-                        "group": group,
-                        "row": name,
-                        "threads": threads,
-                        "seconds": median,
-                        "ratios": {s: median[s] / ours for s in median if s != "tinygrad6"},
-                        "spread": spread,
-                    }
-                )
-    finally:
-        for side in sides.values():
-            side.close()
-    return out
+        args.threads = [int(t) for t in args.threads.split(",")]
+    except ValueError:
+        wrong(f"--threads: whole numbers with commas between them, not {args.threads!r}")
+    if min(args.threads) < 1 or args.timing.rounds < 1 or args.timing.seconds < 0 or args.timing.pause < 0:
+        wrong("--threads and --rounds must be at least 1, --seconds and --pause not negative")
+    if args.mnist and not args.mnist.exists():
+        wrong(f"--mnist: there is no {args.mnist}")
+    if args.load and not args.load.is_file():
+        wrong(f"--load: there is no file {args.load}")
+    if args.plot and not importlib.util.find_spec("matplotlib"):
+        wrong("--plot needs matplotlib: pip install 'tinygrad6[examples]'")
+    if args.check and not check.FILE.exists():
+        wrong(f"--check: there is no {check.FILE}; --baseline writes it")
+    return args
 
 
-def _show(seconds: float) -> str:
-    return f"{seconds * 1e6:.1f} us" if seconds < 1e-3 else f"{seconds * 1e3:.2f} ms"
+def measure(args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Run and print the rows that were asked for.
+
+    Ctrl-C ends the measuring; what there is by then is returned.
+    """
+    results: list[dict[str, Any]] = []
+    try:
+        for threads in args.threads:
+            with Sides(threads, args.tiny, str(args.mnist.resolve()) if args.mnist else "") as sides:
+                for group in args.groups:
+                    rows = select([group], args.only)
+                    others = [s for s in (*args.against, *BY_HAND) if any(r.builder(s) for r in rows)]
+                    if rows:
+                        print(report.heading(group, threads, others))
+                    for row in rows:
+                        results.append(race(row, sides, args.against, args.timing))
+                        print(report.line(results[-1], others), flush=True)
+    except KeyboardInterrupt:
+        print("\nstopped: the results so far follow")
+    return results
 
 
-def import_time(rounds: int) -> dict:
-    """Seconds for `import tinygrad6` above `import numpy` and in all, in fresh processes taking turns."""
-    code = "import time; t = time.perf_counter(); import {}; print(time.perf_counter() - t)"
-    times: dict[str, list[float]] = {"numpy": [], "tinygrad6": []}
-    for _ in range(rounds):
-        for name, seconds in times.items():
-            seconds.append(
-                float(
-                    subprocess.run(
-                        [sys.executable, "-c", code.format(name)], capture_output=True, text=True, check=True
-                    ).stdout
-                )
-            )
-    median = {k: statistics.median(v) for k, v in times.items()}
-    print(
-        f"\nimport\n{'tinygrad6, NumPy included':52s}{_show(median['tinygrad6']):>12s}\n{'numpy alone':52s}{_show(median['numpy']):>12s}"
-    )
-    return {"group": "import", "row": "import", "seconds": median}
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "groups", nargs="*", default=[], help=f"any of {', '.join(GROUPS)}, import; all by default"
-    )
-    parser.add_argument(
-        "--against", default="", help="torch, if it is installed; NumPy by hand and the floor always run"
-    )
-    parser.add_argument("--threads", default="2", help="1, 2 or 1,2: the same for every side")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=0.3, help="for each timed stretch")
-    parser.add_argument(
-        "--pause",
-        type=float,
-        default=0.15,
-        help="seconds before each stretch, for idle threads to fall asleep",
-    )
-    parser.add_argument("--only", default="", help="rows whose name contains this")
-    parser.add_argument("--tiny", action="store_true", help="one short round: to see that every row runs")
-    parser.add_argument("--save", type=Path, help="write the rows to this JSON file")
-    args = parser.parse_args()
-    groups = args.groups or [*GROUPS, "import"]
-    if unknown := set(groups) - {*GROUPS, "import"}:
-        parser.error(f"unknown group {sorted(unknown)[0]!r}: choose from {', '.join([*GROUPS, 'import'])}")
-    rounds, seconds, pause = (1, 0.001, 0.0) if args.tiny else (args.rounds, args.seconds, args.pause)
-    rows = []
-    for threads in map(int, args.threads.split(",")):
-        rows += run(
-            [g for g in groups if g != "import"],
-            [s for s in args.against.split(",") if s],
-            threads,
-            rounds,
-            seconds,
-            pause,
-            args.only,
-        )
-    if "import" in groups:
-        rows.append(import_time(1 if args.tiny else 7))
+def main(argv: list[str] | None = None) -> int:
+    args = arguments(argv)
+    if args.baseline:
+        with Sides(args.threads[0]) as sides:
+            check.write(sides, args.timing)
+        return 0
+    if args.check:
+        baseline = check.read()
+        with Sides(baseline["threads"]) as sides:
+            return 1 if check.check(baseline, sides, args.timing) else 0
+    if args.load:
+        run = json.loads(args.load.read_text())
+    else:
+        run = {"machine": report.machine(), "rows": measure(args)}
     if args.save:
-        args.save.write_text(json.dumps(rows, indent=1) + "\n")
-    if args.tiny and any("error" in r for r in rows):
-        sys.exit(1)
+        args.save.write_text(json.dumps(run, indent=1) + "\n")
+    if args.table:
+        args.table.write_text(report.markdown(run["machine"], run["rows"]))
+    if args.plot:
+        print(*plot.draw(run["rows"], args.plot), sep="\n")
+    broken = [r for r in run["rows"] if set(r["errors"]) - {"torch.compile"}]  # which needs a C++ compiler
+    return 1 if broken else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

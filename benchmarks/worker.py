@@ -1,41 +1,53 @@
-"""One side of the comparison, in a process of its own: reads a row and a duration per line, answers seconds per call.
+"""One side of the comparison, in a process of its own:
+a row and its timing per line in, its figures per line out.
 
-Two BLAS or OpenMP pools in one process disturb each other by factors, and so do idle threads that still spin: hence a
-process per library, taking turns, each timed stretch after a pause and a warm-up burst.
+Two BLAS or OpenMP pools in one process disturb each other by factors, and so do idle threads that still spin:
+hence a process per side, taking turns, each timed stretch after a pause and a warm-up burst.
 """
 
 from __future__ import annotations
 
 import gc
 import json
+import os
+import statistics
 import sys
 import time
+from collections.abc import Callable
+from typing import Any, TextIO
 
 
-def main(side: str, threads: int) -> None:
-    from benchmarks.rows import GROUPS, library
+def main(answers: TextIO, side: str, threads: int, tiny: bool, mnist: str) -> None:
+    if side == "jax" and hasattr(os, "sched_setaffinity"):  # XLA makes as many threads as it sees processors
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+    from benchmarks.registry import GROUPS, library
+    import benchmarks.rows  # noqa: F401
 
-    lib = library(side) if side in ("torch", "tinygrad6") else None
-    if side == "torch":
+    lib = library(side, tiny, mnist)
+    if side.startswith("torch"):
         lib.torch.set_num_threads(threads)
-    kind = side if side in ("numpy", "floor") else "library"
     built: dict = {}
-    print(json.dumps("ready"), flush=True)
+    gc.collect()
+    gc.freeze()  # a large library's own objects are not searched again between rows
     for line in sys.stdin:
         group, name, duration, pause = json.loads(line)
+        row = GROUPS[group][name]
         try:
             if (group, name) not in built:
-                built.clear()  # one row's arrays at a time
+                built.clear()  # one row's arrays and compiled functions at a time
+                lib.reset()
                 gc.collect()
-                built[group, name] = GROUPS[group][name][kind](lib)
-            answer = measure(built[group, name], duration, pause)
+                built[group, name] = row.builder(side)(lib)
+            call = built[group, name]
+            answer = measure(call, duration, pause) if row.unit == "s" else [call()] * 2
         except Exception as e:
-            answer = {"error": f"{type(e).__name__}: {e}"}
-        print(json.dumps(answer), flush=True)
+            built.clear()
+            answer = {"error": f"{type(e).__name__}: {e}".splitlines()[0]}
+        print(json.dumps(answer), file=answers, flush=True)
 
 
-def measure(call, duration: float, pause: float) -> float:
-    """Seconds per call: the median over chunks that together last `duration`."""
+def measure(call: Callable[[], Any], duration: float, pause: float) -> list[float]:
+    """Seconds per call, median and least of chunks that together last `duration`; of one call if it is 0."""
     time.sleep(pause)
     clock = time.perf_counter
     start = clock()
@@ -44,17 +56,20 @@ def measure(call, duration: float, pause: float) -> float:
         call()
         calls += 1
     each = (clock() - start) / calls
-    chunk = max(1, int(duration / 10 / each))
-    times = []
+    if not duration:
+        return [each, each]
+    chunk = max(1, int(duration / 50 / each))  # short, so that some run undisturbed
+    least = 3 if each < duration else 1  # a call that lasts longer than the stretch is its own median
+    times: list[float] = []
     end = clock() + duration
-    while clock() < end or len(times) < 3:
+    while clock() < end or len(times) < least:
         t = clock()
         for _ in range(chunk):
             call()
         times.append((clock() - t) / chunk)
-    times.sort()
-    return times[len(times) // 2]
+    return [statistics.median(times), min(times)]
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    answers, sys.stdout = sys.stdout, sys.stderr  # what a library prints is no answer
+    main(answers, *json.loads(sys.argv[1]))
