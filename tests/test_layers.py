@@ -17,7 +17,7 @@ LAYERS = [
     ["dtypes", "modes", "hooks", "threads", "blocks", "memory", "version", "ops.special"],
     ["engine", "view", "random", "printing"],
     ["tensor"],
-    ["dispatch"],
+    ["dispatch", "out"],
     ["op"],
     ["inplace"],
     ["ops", "autograd.anomaly"],

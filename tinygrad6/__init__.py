@@ -49,6 +49,7 @@ from tinygrad6.modes import (
     set_grad_enabled,
 )
 from tinygrad6 import memory as _memory
+from tinygrad6 import out as _out
 from tinygrad6.op import NAMES as _NAMES
 from tinygrad6.op import composite, op
 from tinygrad6.ops.create import (
@@ -148,6 +149,7 @@ _warnings.filterwarnings(
     "ignore", r"(divide by zero|overflow|underflow|invalid value) encountered", module="tinygrad6"
 )
 globals().update(_NAMES)  # the ops, by name: each is defined in one block of tinygrad6/ops
+globals().update({name: _out.taking_out(_NAMES[name]) for name in sorted(_out.NAMES)})
 
 if _find_spec("tinygrad6.nn") is None:
     raise ImportError(

@@ -20,8 +20,6 @@ PAGE = ROOT / "docs" / "parity.md"
 # What behaves otherwise than PyTorch on purpose, or by what NumPy can do; by namespace and name.
 DIFFERS: dict[str, dict[str, str]] = {
     "torch": {
-        "cat": "out= raises NotImplementedError",
-        "stack": "out= raises NotImplementedError",
         "as_strided": "of non-contiguous tensors raises",
         "vmap": "runs the function once per row where an op does not batch",
         "compile": "returns the function itself",

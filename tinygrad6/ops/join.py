@@ -14,6 +14,7 @@ from tinygrad6.modes import state
 from tinygrad6.op import OPS, Op, case, composite
 from tinygrad6.ops.index import getitem, part
 from tinygrad6.ops.shape import normal_dim
+from tinygrad6.out import into
 from tinygrad6.tensor import TENSORS, Tensor, wrap
 from tinygrad6.view import live_node
 
@@ -75,7 +76,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None, out
             f"cat(): argument 'tensors' (position 1) must be tuple of Tensors, not {type(tensors).__name__}"
         )
     if out is not None:
-        raise NotImplementedError("cat(): out= is not supported")
+        return into(out, cat(tensors, dim if axis is None else axis), "cat")
     for i, t in enumerate(tensors):
         if type(t) not in TENSORS:
             raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type(t).__name__}")
@@ -125,7 +126,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Any = None) -> Tensor
     if not tensors:
         raise RuntimeError("stack expects a non-empty TensorList")
     if out is not None:
-        raise NotImplementedError("stack(): out= is not supported")
+        return into(out, stack(tensors, dim), "stack")
     shape = tensors[0].array.shape
     for i, t in enumerate(tensors):
         if t.array.shape != shape:
