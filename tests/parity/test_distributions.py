@@ -85,3 +85,30 @@ def test_a_policy_gradient_flows_to_the_logits():
         (-d.log_prob(d.sample()) * 2.0).sum().backward()
         grads.append(x.grad)
     assert_same(*grads)
+
+
+@pytest.mark.parametrize("name", ["probs", "logits"])
+def test_multinomial(name):
+    torch = pytest.importorskip("torch")
+
+    def run(t):
+        t.manual_seed(0)
+        d = t.distributions.multinomial.Multinomial(5, **{name: t.tensor([[0.5, 2.0, 0.1], [1.0, 1.0, 3.0]])})
+        one, many = d.sample(), d.sample((2, 3))
+        out = [one, many, d.log_prob(one), d.log_prob(many), d.mean, d.variance]
+        with pytest.raises(ValueError):
+            d.log_prob(one + 1)
+        return [x.tolist() for x in out], str(d), tuple(many.shape), str(many.dtype)
+
+    (values, *rest), (expected, *others) = run(tinygrad6), run(torch)
+    assert rest == others
+    for a, b in zip(values, expected, strict=True):
+        torch.testing.assert_close(torch.tensor(a), torch.tensor(b), rtol=1e-5, atol=1e-6)
+
+
+def test_modules_of_single_distributions():
+    import tinygrad6.distributions.normal as normal
+    from tinygrad6.distributions.categorical import Categorical
+
+    assert normal.Normal is tinygrad6.distributions.Normal
+    assert Categorical is tinygrad6.distributions.Categorical

@@ -1,5 +1,5 @@
 """Probability distributions whose samples follow PyTorch's stream:
-Normal, Uniform, Bernoulli, Categorical, and Independent.
+Normal, Uniform, Bernoulli, Categorical, Multinomial, and Independent.
 
 `sample` records nothing; `rsample`, where there is one, is differentiable in the parameters (Kingma and
 Welling 2014). Shapes are sample_shape + batch_shape + event_shape, as in torch.distributions.
@@ -8,6 +8,8 @@ Welling 2014). Shapes are sample_shape + batch_shape + event_shape, as in torch.
 from __future__ import annotations
 
 import math
+import sys
+from types import ModuleType
 from typing import Any
 
 from tinygrad6 import dtypes
@@ -17,7 +19,16 @@ from tinygrad6.op import NAMES
 from tinygrad6.ops import create
 from tinygrad6.tensor import Size, Tensor
 
-__all__ = ["Bernoulli", "Categorical", "Distribution", "Independent", "Normal", "Uniform", "kl_divergence"]
+__all__ = [
+    "Bernoulli",
+    "Categorical",
+    "Distribution",
+    "Independent",
+    "Multinomial",
+    "Normal",
+    "Uniform",
+    "kl_divergence",
+]
 
 
 def _together(*values: Any) -> tuple[Tensor, ...]:
@@ -315,3 +326,45 @@ class Independent(Distribution):
 
     def __repr__(self) -> str:
         return f"Independent({self.base_dist}, {self.reinterpreted_batch_ndims})"
+
+
+class Multinomial(Distribution):
+    """How often each of K classes came in `total_count` draws of Categorical(probs, logits): (..., K).
+
+    >>> d = torch.distributions.Multinomial(3, torch.tensor([1.0, 1.0]))
+    >>> d.mean
+    tensor([1.5000, 1.5000])
+    """
+
+    def __init__(
+        self, total_count: int = 1, probs: Any = None, logits: Any = None, validate_args: bool | None = None
+    ) -> None:
+        if not isinstance(total_count, int):
+            raise NotImplementedError("inhomogeneous total_count is not supported")
+        self.total_count = total_count
+        self._categorical = Categorical(probs, logits, validate_args)
+        super().__init__(self._categorical.batch_shape, self.probs.shape[-1:], validate_args)
+
+    probs = property(lambda self: self._categorical.probs)
+    logits = property(lambda self: self._categorical.logits)
+    mean = property(lambda self: self.probs * self.total_count)
+    variance = property(lambda self: self.total_count * self.probs * (1 - self.probs))
+
+    def sample(self, sample_shape: Any = ()) -> Tensor:
+        drawn = self._categorical.sample((self.total_count, *sample_shape)).movedim(0, -1)
+        counts = create.zeros(self._extended_shape(sample_shape), dtype=self.probs.dtype)
+        return counts.scatter_add_(-1, drawn, create.ones_like(drawn, dtype=counts.dtype))
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        good = (value >= 0).all(-1) & (value == value.round()).all(-1) & (value.sum(-1) == self.total_count)
+        self._require_value(good, f"counts of {self.total_count} draws")
+        logits, value = NAMES["broadcast_tensors"](self.logits, value)
+        powers = (logits.masked_fill((value == 0) & (logits == -math.inf), 0.0) * value).sum(-1)
+        return (value.sum(-1) + 1).lgamma() - (value + 1).lgamma().sum(-1) + powers
+
+
+for _class in (Bernoulli, Categorical, Distribution, Independent, Multinomial, Normal, Uniform):
+    # `from torch.distributions.normal import Normal` is as usual as the short way
+    _module = ModuleType(f"{__name__}.{_class.__name__.lower()}")
+    setattr(_module, _class.__name__, _class)
+    globals()[_class.__name__.lower()] = sys.modules[_module.__name__] = _module
