@@ -13,7 +13,6 @@ All have gradients of any order, but for ranks, for the full Q of `qr(mode="comp
 from __future__ import annotations
 
 import math
-from collections import namedtuple
 from collections.abc import Sequence
 from typing import Any
 
@@ -43,6 +42,7 @@ from tinygrad6.ops.reduce import amax, amin
 from tinygrad6.ops.reduce import norm as _norm
 from tinygrad6.ops.reduce import sum as _sum
 from tinygrad6.ops.shape import movedim, normal_dims, reshape, unsqueeze
+from tinygrad6.ops.sort import returns
 from tinygrad6.tensor import Tensor, wrap
 
 __all__ = [
@@ -186,7 +186,7 @@ def matrix_rank(A: Tensor, *, atol: Any = None, rtol: Any = None, hermitian: boo
     return wrap(np.asarray(np.sum(s > limit, -1, dtype=np.int64)))
 
 
-Lstsq = namedtuple("lstsq", "solution residuals rank singular_values")
+Lstsq = returns("linalg_lstsq", "solution", "residuals", "rank", "singular_values")
 
 
 def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | None = None) -> Any:

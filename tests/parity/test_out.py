@@ -78,3 +78,13 @@ def test_pytorch_has_out_too():
     kept = np.zeros(2, np.float32)
     tinygrad6.add(tinygrad6.ones(2), 1, out=tinygrad6.from_numpy(kept))
     assert kept.tolist() == [2, 2]
+
+
+def test_named_results_print_alike():
+    for call in (
+        lambda t: t.linalg.slogdet(t.eye(2)),
+        lambda t: t.linalg.inv_ex(t.eye(2)),
+        lambda t: t.linalg.eigh(t.diag(t.tensor([1.0, 2.0])))[:1],
+        lambda t: t.svd(t.eye(1)),
+    ):
+        assert repr(call(tinygrad6)) == repr(call(torch))

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import functools
 import math
-from collections import namedtuple
 from typing import Any
 
 import numpy as np
@@ -28,6 +27,7 @@ from tinygrad6.ops.pointwise import nothing, where
 from tinygrad6.ops.reduce import others_product
 from tinygrad6.ops.reduce import sum as total
 from tinygrad6.ops.shape import crop, reshape
+from tinygrad6.ops.sort import returns
 from tinygrad6.tensor import Tensor, wrap
 
 
@@ -232,7 +232,7 @@ def logabsdet(x):
     return np.linalg.slogdet(x)[1]
 
 
-Slogdet = namedtuple("slogdet", "sign logabsdet")
+Slogdet = returns("linalg_slogdet", "sign", "logabsdet")
 
 
 @composite(examples=[])
@@ -377,7 +377,7 @@ def qr_pack(x):
     return np.concatenate(np.linalg.qr(x), -2)
 
 
-QR = namedtuple("qr", "Q R")
+QR = returns("linalg_qr", "Q", "R")
 
 
 def qr_factors(A: Tensor, mode: str) -> Any:
@@ -438,7 +438,7 @@ def eigh_pack(x):
     return np.concatenate([values[..., None, :], vectors], -2)
 
 
-Eigh = namedtuple("eigh", "eigenvalues eigenvectors")
+Eigh = returns("linalg_eigh", "eigenvalues", "eigenvectors")
 
 
 def eigh(A: Tensor, UPLO: str = "L") -> Any:
@@ -487,7 +487,7 @@ def svd_pack(x, split):
     return np.concatenate([u, s[..., None, :], mT(vh)], -2)
 
 
-SVD = namedtuple("svd", "U S Vh")
+SVD = returns("linalg_svd", "U", "S", "Vh")
 
 
 def svd_factors(A: Tensor, full_matrices: bool) -> Any:
@@ -509,7 +509,7 @@ def svd_factors(A: Tensor, full_matrices: bool) -> Any:
     return SVD(U, reshape(S, A.array.shape[:-2] + (k,)), Vh)
 
 
-OldSVD = namedtuple("svd", "U S V")
+OldSVD = returns("svd", "U", "S", "V")
 
 
 @composite(examples=[])

@@ -8,7 +8,6 @@ section 3.4.
 from __future__ import annotations
 
 import functools
-from collections import namedtuple
 from typing import Any
 
 import numpy as np
@@ -29,6 +28,7 @@ from tinygrad6.ops.linalg import mT
 from tinygrad6.ops.masks import where
 from tinygrad6.ops.parts import tril, triu
 from tinygrad6.ops.shape import expand_to
+from tinygrad6.ops.sort import returns
 from tinygrad6.tensor import Tensor, wrap
 
 
@@ -115,12 +115,12 @@ def _factor(name: str, A: Tensor, pivot: bool = True) -> tuple[Tensor, np.ndarra
     return square, rows, pivots, info
 
 
-_LU_FACTOR = namedtuple("lu_factor", "LU pivots")
-_LU_FACTOR_EX = namedtuple("lu_factor_ex", "LU pivots info")
-_LU = namedtuple("lu", "P L U")
-_INV_EX = namedtuple("inv_ex", "inverse info")
-_CHOLESKY_EX = namedtuple("cholesky_ex", "L info")
-_SOLVE_EX = namedtuple("solve_ex", "result info")
+_LU_FACTOR = returns("linalg_lu_factor", "LU", "pivots")
+_LU_FACTOR_EX = returns("linalg_lu_factor_ex", "LU", "pivots", "info")
+_LU = returns("linalg_lu", "P", "L", "U")
+_INV_EX = returns("linalg_inv_ex", "inverse", "info")
+_CHOLESKY_EX = returns("linalg_cholesky_ex", "L", "info")
+_SOLVE_EX = returns("linalg_solve_ex", "result", "info")
 
 
 def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False) -> Any:
