@@ -5,7 +5,8 @@ import random
 import torch.nn as nn
 import torch.nn.functional as F
 import torch.optim as optim
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data.dataloader import DataLoader
+from torch.utils.data.dataset import Dataset
 from torch.optim.lr_scheduler import StepLR
 
 losses = []

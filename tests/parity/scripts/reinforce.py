@@ -7,7 +7,8 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 import torch.optim as optim
-from torch.distributions import Categorical, Normal
+from torch.distributions.categorical import Categorical
+from torch.distributions.normal import Normal
 
 losses = []
 

@@ -16,7 +16,7 @@ from tinygrad6.utils.data.dataset import (
     TensorDataset,
     random_split,
 )
-from tinygrad6.utils.data.loader import DataLoader
+from tinygrad6.utils.data.dataloader import DataLoader
 from tinygrad6.utils.data.sampler import (
     BatchSampler,
     RandomSampler,
