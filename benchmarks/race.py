@@ -80,7 +80,7 @@ def race(row: Row, sides: Sides, against: list[str], timing: Timing) -> dict[str
     here = [s for s in (OURS, *against, *BY_HAND) if row.builder(s)]
     figures: dict[str, list[list[float]]] = {s: [] for s in here}
     errors: dict[str, str] = {}
-    for r in range(timing.rounds):
+    for r in range(min(timing.rounds, row.rounds)):
         turn = r % len(here)
         for side in here[turn:] + here[:turn]:
             if side not in errors:

@@ -31,6 +31,7 @@ class Row:
     sides: dict[str, Build]
     libraries: tuple[str, ...] = LIBRARIES
     unit: str = "s"  # or "returned s", "returned B": the closure measures itself
+    rounds: int = 99  # at most: 1 where a call takes a minute and its figure does not vary
     per: int = 0  # ops, parameters, ... in one call: the report adds the cost of one above the NumPy side
 
     def builder(self, side: str) -> Build | None:
@@ -41,11 +42,11 @@ GROUPS: dict[str, dict[str, Row]] = {}
 
 
 def row(group: str, name: str, library: Build | None = None, *, libraries: Any = LIBRARIES, unit: str = "s",
-        per: int = 0, **sides: Build | None) -> None:  # fmt: skip
+        rounds: int = 99, per: int = 0, **sides: Build | None) -> None:  # fmt: skip
     """Define a row; `library` is the builder for tinygrad6, torch and torch.compile,
     or for those in `libraries`."""
     built = {k: b for k, b in {"library": library, **sides}.items() if b is not None}
-    GROUPS.setdefault(group, {})[name] = Row(group, name, built, libraries, unit, per)
+    GROUPS.setdefault(group, {})[name] = Row(group, name, built, libraries, unit, rounds, per)
 
 
 def library(side: str, tiny: bool = False, mnist: str = "") -> Any:

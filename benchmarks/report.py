@@ -33,10 +33,12 @@ def columns(results: list[dict[str, Any]]) -> list[str]:
 
 
 def cells(result: dict[str, Any], others: list[str]) -> list[str]:
-    """Ours, then for each other side how many times ours it takes; "-" where there is nothing."""
-    median, ratios = result["median"], result["ratios"]
-    ours = show(median[OURS], result["unit"]) if OURS in median else "-"
-    return [ours, *(f"{ratios[s]:.2f}x" if s in ratios else "-" for s in others)]
+    """Ours, then how many times ours each other side takes, or its own figure where ours is 0; else "-"."""
+    ratios, figures = result["ratios"], {s: show(m, result["unit"]) for s, m in result["median"].items()}
+    return [
+        figures.get(OURS, "-"),
+        *(f"{ratios[s]:.2f}x" if s in ratios else figures.get(s, "-") for s in others),
+    ]
 
 
 def line(result: dict[str, Any], others: list[str]) -> str:

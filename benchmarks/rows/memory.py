@@ -96,6 +96,7 @@ for _name, (_make, _shape) in LAYERS.items():
             ours(_make, _shape, _peak),
             libraries=("tinygrad6",),
             unit="returned B",
+            rounds=1,
             mygrad=by_mygrad(_mygrad, _shape, _peak) if _mygrad else None,
             autograd=by_autograd(_autograd, _shape, _peak) if _autograd else None,
         )
@@ -157,8 +158,15 @@ def peak_bytes(call: Callable[[], None]) -> int:
     return resident("VmHWM") - before
 
 
-row("memory", "growth over 100000 steps of moons, resident", growth, libraries=LIBRARIES, unit="returned B")
+row(
+    "memory",
+    "growth over 100000 steps of moons, resident",
+    growth,
+    libraries=LIBRARIES,
+    unit="returned B",
+    rounds=1,
+)
 row("memory", "chain of 10^6 ops, forward and backward", lambda lib: chain(lib, seconds), libraries=LIBRARIES,
-    unit="returned s")  # fmt: skip
+    unit="returned s", rounds=1)  # fmt: skip
 row("memory", "chain of 10^6 ops, peak resident", lambda lib: chain(lib, peak_bytes), libraries=LIBRARIES,
-    unit="returned B")  # fmt: skip
+    unit="returned B", rounds=1)  # fmt: skip

@@ -13,16 +13,15 @@ from benchmarks.rows import peers
 LINKS = 50  # of two ops each
 
 
+def linked(x: Any) -> Any:
+    for _ in range(LINKS):
+        x = x.sin() * 1.01
+    return x
+
+
 def chain(lib: Any) -> Callable[[], Any]:
-    x = lib.torch.ones(10, requires_grad=True)
-
-    def run() -> Any:
-        y = x
-        for _ in range(LINKS):
-            y = y.sin() * 1.01
-        return y
-
-    return lib.compile(run)
+    x, forward = lib.torch.ones(10, requires_grad=True), lib.compile(linked)
+    return lambda: forward(x)
 
 
 def chain_numpy(lib: Any) -> Callable[[], Any]:
@@ -38,20 +37,11 @@ def chain_numpy(lib: Any) -> Callable[[], Any]:
 
 
 def chain_both(lib: Any) -> Callable[[], Any]:
-    x = lib.torch.ones(10, requires_grad=True)
-    g = lib.torch.ones(10)
-
-    def forward() -> Any:
-        y = x
-        for _ in range(LINKS):
-            y = y.sin() * 1.01
-        return y
-
-    forward = lib.compile(forward)
+    x, g, forward = lib.torch.ones(10, requires_grad=True), lib.torch.ones(10), lib.compile(linked)
 
     def run() -> Any:
         x.grad = None
-        forward().backward(g)
+        forward(x).backward(g)
         return x.grad
 
     return run
