@@ -26,7 +26,11 @@ from examples.chapter6 import paths, plots, search, study, validation  # noqa: E
 from examples.chapter6.lab import Lab  # noqa: E402
 from examples.chapter6.training import initialize, mlp  # noqa: E402
 
-pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning"),
+    # Python 3.13 tells of SQLite connections that Optuna leaves to the collector when a search is interrupted.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 @pytest.fixture(autouse=True)

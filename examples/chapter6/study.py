@@ -11,6 +11,7 @@ import multiprocessing
 import signal
 import time
 import warnings
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -42,10 +43,13 @@ def open_study(lab, name, must_exist=False):
         if url.startswith("sqlite"):
             _whole_transactions(storage.engine)
         if must_exist:
-            return optuna.load_study(study_name=name, storage=storage)
-        return optuna.create_study(
-            study_name=name, storage=storage, direction="maximize", load_if_exists=True
-        )
+            study = optuna.load_study(study_name=name, storage=storage)
+        else:
+            study = optuna.create_study(
+                study_name=name, storage=storage, direction="maximize", load_if_exists=True
+            )
+        weakref.finalize(study, storage.engine.dispose)  # closes the connections, which nobody else does
+        return study
     except KeyError:
         raise LabError(
             f"search: there is no study {name} in {url} to join; start the search without --join first"
