@@ -28,7 +28,7 @@ from examples.chapter6.training import initialize, mlp  # noqa: E402
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning"),
-    # Python 3.13 tells of SQLite connections that Optuna leaves to the collector when a search is interrupted.
+    # Python 3.13 tells of SQLite connections that Optuna leaves to the collector when interrupted.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
