@@ -184,6 +184,7 @@ def interrupted(run, at):
         return trace
 
     before = sys.gettrace()
+    sys._getframe().f_trace_opcodes = True  # Python 3.12 looks for such a frame when tracing starts
     sys.settrace(trace)
     try:
         run()
