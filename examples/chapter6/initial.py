@@ -79,7 +79,7 @@ def draw(numbers):
     for name, losses in numbers["losses"].items():
         plots.line(ax, name, range(len(losses)), plots.smooth(losses), markers=10)
     ax.axhline(math.log(10), color="0.5", linewidth=0.8)
-    ax.annotate("ln 10", (0, math.log(10)), (2, 4), textcoords="offset points", color="0.35", fontsize=9)
+    ax.annotate("ln 10", (1, math.log(10)), (-2, 4), ax.get_yaxis_transform(), "offset points", ha="right")
     ax.set(xlabel="update", ylabel="training loss (smoothed)", ylim=(0, 2.55))
     plots.legend_below(fig, ax)
     return [("Loss from three initial values. The line marks guessing.", fig)]

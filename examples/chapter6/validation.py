@@ -75,8 +75,9 @@ def checks(numbers):
     unseen = sum(n == 0 for n in numbers["not shuffled"]["counts"]["training"])
     return [
         (
-            f"Not shuffled, {unseen} classes are missing from the training part, and validation accuracy is "
-            f"{bad['validation']:.1%} while training accuracy is {bad['training']:.1%}.",
+            f"Not shuffled, {unseen} of the classes {'is' if unseen == 1 else 'are'} missing from the "
+            f"training part, and validation accuracy is {bad['validation']:.1%} while training accuracy is "
+            f"{bad['training']:.1%}.",
             unseen >= 1 and bad["validation"] < 0.25 and bad["training"] > 0.9,
         ),
         (
