@@ -139,11 +139,12 @@ from tinygrad6.settings import (
     use_deterministic_algorithms,
 )
 from tinygrad6.tensor import Size, Tensor, device
-from tinygrad6.threads import get_num_threads, set_num_threads
+from tinygrad6.threads import get_num_threads, rest_soon as _rest_soon, set_num_threads
 from tinygrad6.version import __version__
 
 newaxis = None
 _memory.keep_freed()
+_rest_soon()
 # inf and nan are results, as in PyTorch, and no reason for NumPy to warn of what our arrays hold.
 _warnings.filterwarnings(
     "ignore", r"(divide by zero|overflow|underflow|invalid value) encountered", module="tinygrad6"

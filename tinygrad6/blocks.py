@@ -15,8 +15,8 @@ import numpy as np
 from tinygrad6.threads import share
 
 ndarray = np.ndarray
-BLOCK = 1 << 15  # elements of a block
-LARGE = 1 << 16  # from here on blocks pay
+BLOCK = 1 << 18  # elements of a block
+LARGE = 1 << 19  # from here on blocks pay
 SHARED = 1 << 19  # from here on threads pay
 
 
@@ -48,10 +48,12 @@ def in_blocks(
     first = part(0, BLOCK)
     if any(r is not None and (type(r) is not ndarray or r.shape != (BLOCK,)) for r in first):
         return None
-    outs = [None if r is None else np.empty(model.size, r.dtype) for r in first]
+    outs = [None if r is None else np.empty(model.shape, r.dtype) for r in first]
+    # Views, so that the results own their memory: only then may the engine keep and change them.
+    lines = [None if o is None else o.reshape(-1) for o in outs]
 
     def put(start: int, stop: int, results: Sequence[ndarray | None]) -> None:
-        for out, r in zip(outs, results, strict=True):
+        for out, r in zip(lines, results, strict=True):
             if out is not None:
                 out[start:stop] = r
 
@@ -62,17 +64,18 @@ def in_blocks(
 
     put(0, BLOCK, first)
     share(work, -(-model.size // BLOCK) - 1, model.size >= SHARED)
-    return [None if o is None else o.reshape(model.shape) for o in outs]
+    return outs
 
 
 def ufunc_in_parts(ufunc: Any, arrays: Sequence[Any], dtype: np.dtype) -> ndarray:
     """ufunc(*arrays) with one part per thread. `arrays` must be `alike`, and the result be of `dtype`."""
     flat = [a.reshape(-1) if type(a) is ndarray and a.ndim else a for a in arrays]
     model = next(a for a in arrays if type(a) is ndarray and a.ndim)
-    out = np.empty(model.size, dtype)
+    out = np.empty(model.shape, dtype)
+    line = out.reshape(-1)
 
     def work(start: int, stop: int) -> None:
-        ufunc(*[a[start:stop] if type(a) is ndarray and a.ndim else a for a in flat], out=out[start:stop])
+        ufunc(*[a[start:stop] if type(a) is ndarray and a.ndim else a for a in flat], out=line[start:stop])
 
     share(work, model.size)
-    return out.reshape(model.shape)
+    return out
