@@ -14,6 +14,7 @@ observed from outside.
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import os
 import struct
@@ -23,6 +24,15 @@ from typing import Any
 import numpy as np
 
 _MASK24, _MASK53 = np.uint32((1 << 24) - 1), np.uint64((1 << 53) - 1)
+
+
+@functools.cache
+def _numpy_pairs_alike() -> bool:
+    """Whether NumPy, too, makes a 64-bit word of two words with the first as its upper half: C leaves the
+    order to the compiler."""
+    first, second = (np.random.RandomState(0) for _ in range(2))
+    upper, lower = np.frombuffer(first.bytes(8), "<u4").tolist()
+    return int(second.randint(0, 1 << 64, 1, np.uint64)[0]) == upper << 32 | lower
 
 
 class Generator:
@@ -108,6 +118,8 @@ class Generator:
 
     def words64(self, n: int) -> np.ndarray:
         """The next n 64-bit words, each from two 32-bit ones, the first the upper half."""
+        if n and _numpy_pairs_alike():
+            return self._stream.randint(0, 1 << 64, n, np.uint64)
         pairs = self.words(2 * n).astype(np.uint64)
         return pairs[::2] << np.uint64(32) | pairs[1::2]
 
@@ -230,16 +242,10 @@ class Generator:
         return self._unit(p.size, kind).reshape(shape) < p
 
     def _below(self, p: float, n: int) -> np.ndarray:
-        """n times u < p for 53-bit uniforms u, decided by the upper word but where it ties."""
-        limit = math.ceil(p * 2**53)
-        words = self.words(2 * n).reshape(n, 2)
-        upper = words[:, 0] & np.uint32((1 << 21) - 1)
-        high, low = np.uint32(limit >> 32), limit & 0xFFFFFFFF
-        below = upper < high
-        if low:
-            for i in np.flatnonzero(upper == high):
-                below[i] = int(words[i, 1]) < low
-        return below
+        """n times u < p for 53-bit uniforms u, compared as integers."""
+        u = self.words64(n)
+        u &= _MASK53
+        return u < np.uint64(math.ceil(p * 2**53))
 
     def exponential(self, shape: tuple, dtype: Any = np.float32, lambd: float = 1.0) -> np.ndarray:
         """Exponential numbers of rate lambd: -log(1 - u) / lambd."""

@@ -559,16 +559,23 @@ def where(condition, x, y):
 # ---- activations
 
 
+# Of each float type: 0 and inf, as NumPy takes them fastest, and the integer of the same size.
+_OF = {
+    np.dtype(kind): (np.zeros((), kind), np.full((), np.inf, kind), np.dtype(whole))
+    for kind, whole in ((np.float16, np.int16), (np.float32, np.int32), (np.float64, np.int64))
+}
+
+
 def _relu_kernel(g, out):
-    """g where out is above 0 (or nan), by its bits:
-    a selection like where, at the price of a multiplication."""
-    if out.dtype.char == "e" or not out.ndim:
-        return (where(np.less_equal(out, 0), 0.0, g),)
-    keep = np.less_equal(out, 0).view(np.int8)
-    keep -= 1  # 0 becomes -1, all bits; 1 becomes 0, none
-    bits = keep.astype(np.int32 if out.dtype.char == "f" else np.int64)
-    bits &= g.view(bits.dtype)
-    return (bits.view(g.dtype),)
+    """g where out is above 0 (or nan): its bits times 1, else times 0,
+    a selection like where at the price of a multiplication."""
+    zero, _, whole = _OF[g.dtype]
+    if not out.ndim:
+        return (where(np.less_equal(out, zero), 0.0, g),)
+    keep = np.not_equal(out, zero)
+    if keep.size > 4096:
+        keep = keep.astype(whole)
+    return ((g.view(whole) * keep).view(g.dtype),)
 
 
 @op(
@@ -583,7 +590,10 @@ def relu(x):
     """max(x, 0), elementwise. The gradient at 0 is 0."""
     if x.dtype.kind == "b":
         raise NotImplementedError("Boolean inputs not supported for relu")
-    return above(x, 0)
+    if x.dtype in _OF:
+        zero, inf, _ = _OF[x.dtype]
+        return _clip(x, zero, inf)
+    return np.maximum(x, x.dtype.type(0))
 
 
 def _sigmoid_kernel(g, out):
