@@ -22,9 +22,8 @@ def _check_targets(t: np.ndarray, classes: int, ignore_index: int) -> bool:
     """Whether some target is to be ignored; IndexError for one that is no class."""
     if not t.size:
         return False
-    low, high = int(np.minimum.reduce(t)), int(np.maximum.reduce(t))
-    if 0 <= low and high < classes and not (low <= ignore_index <= high):
-        return False
+    if not 0 <= ignore_index < classes and np.maximum.reduce(t.view(np.uint64)) < classes:
+        return False  # a negative class is huge as an unsigned number
     ignored = t == ignore_index
     bad = t[~ignored & ((t < 0) | (t >= classes))]
     if bad.size:
@@ -52,12 +51,17 @@ def _entropy_reference(x: Any, t: Any, ignore_index: int, reduction: str, cache:
     return _reduced(losses, count, reduction)
 
 
+def _line(z: np.ndarray) -> np.ndarray:
+    """The elements of a contiguous matrix in the order in which they lie."""
+    return z.ravel("K")
+
+
 def _entropy_kernel(g, needs, x, t, ignore_index, reduction, cache):
-    p, kept, count = cache
+    p, kept, count, places = cache
     scale = g / x.dtype.type(count or 1) if reduction == "mean" else g  # 0-d, or one per row
     dx = p * scale
     if kept is None:
-        dx[t, np.arange(len(t))] -= scale
+        _line(dx)[places] -= scale
     else:
         dx[:, ~kept] = 0
         dx[t[kept], np.flatnonzero(kept)] -= scale[kept] if reduction == "none" else scale
@@ -99,7 +103,9 @@ def cross_entropy_rows(x, t, ignore_index, reduction, cache=None):
     z = np.array(x.T, order="C" if x.shape[1] <= TURNED else "K")
     z -= np.maximum.reduce(z, 0)
     kept = t != ignore_index if ignoring else None
-    chosen = z[t if kept is None else np.where(kept, t, 0), np.arange(len(t))]
+    labels, rows = t if kept is None else np.where(kept, t, 0), np.arange(len(t))
+    places = labels * len(t) + rows if z.flags.c_contiguous else rows * len(z) + labels
+    chosen = _line(z)[places]
     np.exp(z, out=z)
     sums = ones(len(z), z.dtype).dot(z)
     losses = np.log(sums)
@@ -109,7 +115,7 @@ def cross_entropy_rows(x, t, ignore_index, reduction, cache=None):
         losses[~kept] = 0
     count = len(t) if kept is None else int(np.count_nonzero(kept))
     if cache is not None:
-        cache[:] = z, kept, count
+        cache[:] = z, kept, count, places
     if reduction == "none":
         return losses
     summed = np.add.reduce(losses)
