@@ -230,6 +230,25 @@ def test_spoiled_values_are_noticed_wherever_they_were_changed():
         spoil_quietly.add_(1)
 
 
+def test_a_change_of_another_part_is_noticed_when_it_comes_later():
+    """Found by a random program: what an in-place op keeps of the rest of its memory, written to afterwards."""
+
+    def program(later):
+        x = leaf(0.3, -0.7)
+        y = x * 1
+        a, b = y[0:1], y[1:2]
+        b *= a  # keeps a, which this write does not touch
+        later(a)
+        return x, (a.sin() + b.sin()).sum()
+
+    x, loss = program(lambda a: None)
+    loss.backward()
+    expected = [np.cos(0.3) - 0.7 * np.cos(0.3 * -0.7), 0.3 * np.cos(0.3 * -0.7)]
+    np.testing.assert_allclose(x.grad.numpy(), expected, rtol=1e-6)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        program(lambda a: a.mul_(-0.42))[1].backward()
+
+
 def test_results_of_joining_lie_row_by_row():
     x = torch.arange(6.0).reshape(2, 3).T
     for joined in (torch.cat([x, x]), torch.stack([x, x]), x.repeat(2, 2), torch.vstack([x, x])):

@@ -116,19 +116,25 @@ def write(t: Any, value: Any, name: str) -> Any:
             f"{_type_name(old)}"
         )
     node = value.node if state.grad else None
+    spoiled = False
     if node is not None and node.saved:
         # A rule that asked for the value t had keeps a copy of it, if it was not cast to another type, and so
-        # copied.
+        # copied. What it asked for of other parts of the same memory is not touched by this write.
         copy = np.array(old) if any(a is old for a in node.saved) else None
-        node.cells = tuple(
-            None
-            if c is t.cell and (a is old or not isinstance(a, np.ndarray) or not np.may_share_memory(a, old))
-            else c
-            for a, c in zip(node.saved, node.cells, strict=True)
-        )
+        whole = _owner(old)
+        cells = list(node.cells)
+        for i, a in enumerate(node.saved):
+            if cells[i] is t.cell and isinstance(a, np.ndarray):
+                if a is old or not np.may_share_memory(a, whole):
+                    cells[i] = None
+                elif np.may_share_memory(a, old):
+                    spoiled = True
+        node.cells = tuple(cells)
         node.saved = tuple(copy if a is old else a for a in node.saved)
     np.copyto(old, new, casting="unsafe")
     t.bump()
+    if node is not None and not spoiled:
+        node.rank = clock()  # this write is not one that spoils what it keeps; later ones are
     if not state.grad or (node is None and live_node(t) is None):
         return t
     if node is None and old.dtype.kind == "f" and (before := live_node(t)) is not None:
@@ -143,6 +149,13 @@ def write(t: Any, value: Any, name: str) -> Any:
         node.rank = clock()
     continue_history(t, node)
     return t
+
+
+def _owner(a: np.ndarray) -> np.ndarray:
+    """The array whose memory `a` is a part of."""
+    while isinstance(a.base, np.ndarray):
+        a = a.base
+    return a
 
 
 def continue_history(t: Any, node: Node | None) -> None:
