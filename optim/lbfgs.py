@@ -44,6 +44,18 @@ class LBFGS(Optimizer):
 
     counters = ()
 
+    @property  # type: ignore[override]
+    def skip_nonfinite(self) -> bool:
+        """False: what the closure computes on the way cannot be foreseen."""
+        return False
+
+    @skip_nonfinite.setter
+    def skip_nonfinite(self, value: bool) -> None:
+        if value:
+            raise NotImplementedError(
+                "LBFGS computes gradients during its step: let the closure raise where they are not finite"
+            )
+
     def __init__(
         self,
         params: Any,

@@ -44,7 +44,7 @@ required = _Required()
 
 
 def _hooked(step: Callable[..., Any]) -> Callable[..., Any]:
-    """A `step` that calls the hooks before and after."""
+    """A `step` that calls the hooks before and after, and may be left out: see Optimizer.skip_nonfinite."""
 
     @functools.wraps(step)
     def hooked(*args: Any, **kwargs: Any) -> Any:
@@ -58,9 +58,16 @@ def _hooked(step: Callable[..., Any]) -> Callable[..., Any]:
                         f"new_kwargs), but got {changed!r}"
                     )
                 args, kwargs = changed
-        answer = step(*args, **kwargs)
         if self._opt_called is False:
             self._opt_called = True
+        if self.skip_nonfinite:
+            answer = self._loss_of(args[1] if len(args) > 1 else kwargs.get("closure"))
+            if self._nonfinite():
+                self.skipped_steps += 1
+                return answer
+            step(self)
+        else:
+            answer = step(*args, **kwargs)
         for hook in list(self._post_hooks.values()) if self._post_hooks else ():
             hook(self, args, kwargs)
         return answer
@@ -90,11 +97,22 @@ class Optimizer:
     tensor([ 0.9000, -0.9000], requires_grad=True)
 
     A subclass may also define `step` itself, as in PyTorch.
+
+    Beyond PyTorch: with `optimizer.skip_nonfinite = True` a step whose gradients hold inf or nan changes
+    neither parameters nor state, and `optimizer.skipped_steps` counts it.
+
+    >>> optimizer.skip_nonfinite = True
+    >>> w.grad[0] = float("nan")
+    >>> optimizer.step()
+    >>> w, optimizer.skipped_steps
+    (tensor([ 0.9000, -0.9000], requires_grad=True), 1)
     """
 
     slots: tuple[str, ...] = ()
     counters: tuple[str, ...] = ("step",)  # numbers kept per parameter; the first counts steps
     elementwise = True  # or the rule needs whole parameters, one by one
+    skip_nonfinite = False  # set it to True, and a step whose gradients hold inf or nan changes nothing
+    skipped_steps = 0  # how many steps were left out for that
     limits: dict[str, tuple[str, Callable[[Any], bool]]] = {}  # what options of its own may be, as LIMITS
     _opt_called: bool | None = (
         None  # whether step was called since there is a scheduler, which sets it to False
@@ -252,10 +270,7 @@ class Optimizer:
         """
         if type(self).rule is Optimizer.rule:
             raise NotImplementedError(f"{type(self).__name__} defines neither rule nor step")
-        loss = None
-        if closure is not None:
-            with enable_grad():
-                loss = closure()
+        loss = self._loss_of(closure)
         work = []
         for group in self.param_groups:
             params = []
@@ -276,6 +291,20 @@ class Optimizer:
                 if params:
                     self._step_group(i, params)
         return loss
+
+    def _loss_of(self, closure: Callable[[], Any] | None) -> Any:
+        if closure is None:
+            return None
+        with enable_grad():
+            return closure()
+
+    def _nonfinite(self) -> bool:
+        """Whether some gradient holds inf or nan."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is not None and not np.isfinite(p.grad.array).all():
+                    return True
+        return False
 
     def _step_group(self, i: int, params: list[Tensor]) -> None:
         group = self.param_groups[i]

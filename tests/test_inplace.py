@@ -231,7 +231,7 @@ def test_spoiled_values_are_noticed_wherever_they_were_changed():
 
 
 def test_a_change_of_another_part_is_noticed_when_it_comes_later():
-    """Found by a random program: what an in-place op keeps of the rest of its memory, written to afterwards."""
+    """What an in-place op keeps of the rest of its memory: found by a random program."""
 
     def program(later):
         x = leaf(0.3, -0.7)

@@ -1115,3 +1115,61 @@ def test_gradients_that_are_not_finite_pass_silently(name):
             for p in params:
                 p.grad = torch.full(tuple(p.shape), value)
             optimizer.step()
+
+
+# ---- steps that are left out
+
+
+SKIPPING = [cls for cls in vars(optim).values() if isinstance(cls, type) and issubclass(cls, optim.Optimizer)]
+SKIPPING = [c for c in SKIPPING if c not in (optim.Optimizer, optim.LBFGS, optim.SparseAdam)]
+
+
+@pytest.mark.parametrize("cls", SKIPPING, ids=lambda c: c.__name__)
+@pytest.mark.parametrize("bad", [math.inf, -math.inf, math.nan])
+def test_a_step_with_nonfinite_gradients_changes_nothing_if_asked(cls, bad):
+    def trained(spoil):
+        torch.manual_seed(0)
+        w, v = (torch.randn(3, 2).requires_grad_() for _ in range(2))
+        optimizer = cls([w, v], lr=0.1)
+        optimizer.skip_nonfinite = True
+        for i in range(4):
+            w.grad, v.grad = torch.randn(3, 2), torch.randn(3, 2)
+            if spoil and i % 2:
+                good, v.grad = v.grad, torch.full((3, 2), bad)
+                optimizer.step()
+                v.grad = good
+            optimizer.step()
+        return w.tolist(), v.tolist(), str(optimizer.state_dict()), optimizer.skipped_steps
+
+    plain, spoiled = trained(False), trained(True)
+    assert spoiled[:3] == plain[:3]
+    assert (plain[3], spoiled[3]) == (0, 2)
+
+
+def test_a_closure_is_called_once_where_steps_may_be_left_out():
+    w = torch.ones(2, requires_grad=True)
+    optimizer = optim.SGD([w], lr=0.5)
+    optimizer.skip_nonfinite = True
+    calls = []
+
+    def closure(scale=1.0):
+        calls.append(scale)
+        optimizer.zero_grad()
+        loss = (w * scale).sum()
+        loss.backward()
+        return loss
+
+    assert optimizer.step(closure).item() == 2.0
+    assert w.tolist() == [0.5, 0.5]
+    assert optimizer.step(lambda: closure(math.inf)).item() == math.inf
+    assert w.tolist() == [0.5, 0.5] and optimizer.skipped_steps == 1 and calls == [1.0, math.inf]
+    with pytest.raises(NotImplementedError, match="LBFGS"):
+        optim.LBFGS([w]).skip_nonfinite = True
+
+
+def test_nonfinite_steps_are_taken_unless_asked():
+    w = torch.ones(2, requires_grad=True)
+    optimizer = optim.SGD([w], lr=0.5)
+    w.grad = torch.tensor([math.inf, 1.0])
+    optimizer.step()
+    assert w.tolist() == [-math.inf, 0.5] and optimizer.skipped_steps == 0
