@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad6 import blocks, modes
+from tinygrad6.sums import add_up
 
 ndarray = np.ndarray
 clock: Callable[[], int] = itertools.count(1).__next__  # ticks for every node made and every write recorded
@@ -219,7 +220,7 @@ def fit(g: Any, shape: tuple, dtype: np.dtype) -> Any:
         lead = array.ndim - len(shape)
         dims = *range(lead), *(lead + i for i, n in enumerate(shape) if n != array.shape[lead + i])
         if array is g:
-            g = array = np.add.reduce(g, dims, keepdims=True).reshape(shape)
+            g = array = add_up(g, dims, None, True).reshape(shape)
         else:
             g = g.sum(dims, keepdim=True).reshape(shape)
             array = g.array

@@ -17,6 +17,7 @@ import numpy as np
 
 from tinygrad6.op import case, derived, op
 from tinygrad6.ops.pointwise import relu, sigmoid, tanh
+from tinygrad6.sums import add_up
 
 
 def _sigmoid_(z: np.ndarray) -> np.ndarray:
@@ -56,7 +57,7 @@ def _rnn_kernel(g, needs, x, h, w, out, nonlinearity):
         dz,
         dh if needs[1] else None,
         flat.T @ before.reshape(-1, h.shape[-1]) if needs[2] else None,
-        np.add.reduce(flat, 0) if needs[3] else None,
+        add_up(flat, (0,)) if needs[3] else None,
     )
 
 

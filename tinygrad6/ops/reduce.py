@@ -12,6 +12,7 @@ from tinygrad6.op import POSITIVE, case, composite, op
 from tinygrad6.ops.pointwise import exp, log, maximum, minimum, nothing, sign, sqrt, where
 from tinygrad6.ops.pointwise import abs as absolute
 from tinygrad6.ops.shape import cast, expand_to, flip_over, normal_dim, normal_dims, permute_to
+from tinygrad6.sums import add_up
 from tinygrad6.tensor import Tensor, wrap
 
 _DIMS = [case((2, 3)), case((2, 3), dim=0), case((2, 3), dim=1, keepdim=True), case((2, 3, 2), dim=(0, 2))]
@@ -82,8 +83,8 @@ def sum(x, dim=None, keepdim=False, *, dtype=None):
     """
     if x.dtype.kind == "f":
         if x.dtype.char == "e":
-            return np.add.reduce(x, dim, np.float32, keepdims=keepdim).astype(x.dtype)
-        return np.add.reduce(x, dim, keepdims=keepdim)
+            return add_up(x, dim, np.float32, keepdim).astype(x.dtype)
+        return add_up(x, dim, None, keepdim)
     return np.add.reduce(x, dim, np.int64 if dtype is None else x.dtype, keepdims=keepdim)
 
 
@@ -108,7 +109,7 @@ def divided(total: Any, n: int) -> Any:
 )
 def mean(x, dim=None, keepdim=False, *, dtype=None):
     """The mean over `dim` (an int, a tuple, or None for all); nan for no elements. Floats only."""
-    total = np.add.reduce(x, dim, np.float32 if x.dtype.char == "e" else None, keepdims=keepdim)
+    total = add_up(x, dim, np.float32 if x.dtype.char == "e" else None, keepdim)
     return divided(total, count(x.shape, dim)).astype(x.dtype)
 
 
@@ -192,8 +193,8 @@ def var_over(x, dim=None, correction=1, keepdim=False):
     """The sum of squared differences from the mean over max(0, n - correction)."""
     n = count(x.shape, dim)
     kind = np.float32 if x.dtype.char == "e" else None
-    centre = divided(np.add.reduce(x, dim, kind, keepdims=True), n)
-    total = np.add.reduce(np.square(x - centre), dim, kind, keepdims=keepdim)
+    centre = divided(add_up(x, dim, kind, True), n)
+    total = add_up(np.square(x - centre), dim, kind, keepdim)
     with np.errstate(all="ignore"):
         return np.asarray(np.true_divide(total, max(n - correction, 0))).astype(x.dtype)
 
@@ -399,7 +400,7 @@ def logsumexp(x, dim, keepdim=False):
     top = np.maximum.reduce(x, dim, keepdims=True)
     top = np.where(np.isfinite(top), top, x.dtype.type(0))
     with np.errstate(divide="ignore", over="ignore"):  # the distance to the top may be infinite
-        total = np.add.reduce(np.exp(x - top), dim, keepdims=True)
+        total = add_up(np.exp(x - top), dim, None, True)
         out = np.log(total) + top
     return out if keepdim else out.reshape(np.add.reduce(x, dim).shape)
 
@@ -435,7 +436,7 @@ def _wider(function: Any, x: np.ndarray, dim: int) -> np.ndarray:
 
 def _softmax_kernel(g, out, dim):
     slope = g * out
-    slope -= out * np.add.reduce(slope, dim, keepdims=True) if out.ndim else slope
+    slope -= out * add_up(slope, (dim,), None, True) if out.ndim else slope
     return (slope,)
 
 
@@ -454,13 +455,13 @@ def softmax(x, dim, dtype=None):
         return _wider(softmax, x, dim)
     out = _under_top(x, dim)
     np.exp(out, out=out)
-    out /= np.add.reduce(out, dim, keepdims=True)
+    out /= add_up(out, (dim,), None, True)
     return out
 
 
 def _log_softmax_kernel(g, out, dim):
     slope = np.exp(out)
-    slope *= -np.add.reduce(g, dim, keepdims=True) if out.ndim else -g
+    slope *= -add_up(g, (dim,), None, True) if out.ndim else -g
     slope += g
     return (slope,)
 
@@ -476,11 +477,22 @@ def log_softmax(x, dim, dtype=None):
     if x.dtype.char == "e" or not x.ndim:
         return _wider(log_softmax, x, dim)
     out = _under_top(x, dim)
-    out -= np.log(np.add.reduce(np.exp(out), dim, keepdims=True))
+    out -= np.log(add_up(np.exp(out), (dim,), None, True))
     return out
 
 
 # ---- cumulative
+
+WIDER = {"e": np.float32, "f": np.float64}  # what running results are kept in
+
+
+def accumulated(ufunc: Any, x: np.ndarray, dim: int, dtype: Any) -> np.ndarray:
+    """ufunc.accumulate, of floats in a wider type, since rounding adds up from element to element."""
+    kind = x.dtype if x.dtype.kind == "f" or dtype is not None else np.dtype(np.int64)
+    if not x.ndim:
+        return x.astype(kind)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return ufunc.accumulate(x, dim, WIDER.get(kind.char, kind)).astype(kind, copy=False)
 
 
 @op(
@@ -491,8 +503,7 @@ def log_softmax(x, dim, dtype=None):
 )
 def cumsum(x, dim, *, dtype=None):
     """The running sum along `dim`. Integers and bools add up in int64."""
-    kind = x.dtype if x.dtype.kind == "f" or dtype is not None else np.dtype(np.int64)
-    return np.add.accumulate(x, dim, kind) if x.ndim else x.astype(kind)
+    return accumulated(np.add, x, dim, dtype)
 
 
 def _cumulative(arrays: list, params: dict) -> None:

@@ -22,7 +22,7 @@ from tinygrad6.ops.gather import gather_along
 from tinygrad6.ops.index import getitem
 from tinygrad6.ops.join import cat
 from tinygrad6.ops.pointwise import floor, maximum, minimum, where
-from tinygrad6.ops.reduce import amax, amin, argmax, argmin, logsumexp
+from tinygrad6.ops.reduce import accumulated, amax, amin, argmax, argmin, logsumexp
 from tinygrad6.ops.reduce import sum as total
 from tinygrad6.ops.shape import expand_to, normal_dim, permute_to, reshape, unsqueeze
 from tinygrad6.tensor import Tensor, wrap
@@ -490,8 +490,7 @@ def cumprod(x, dim, *, dtype=None):
 
     The gradient is right for zeros too.
     """
-    kind = x.dtype if x.dtype.kind == "f" or dtype is not None else np.dtype(np.int64)
-    return np.multiply.accumulate(x, dim, kind) if x.ndim else x.astype(kind)
+    return accumulated(np.multiply, x, dim, dtype)
 
 
 def _exponentials(x: Tensor, dim: int) -> Tensor:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad6 import dtypes
-from tinygrad6.op import case, composite
+from tinygrad6.op import REAL, case, composite, op
 from tinygrad6.ops.compare import isnan
 from tinygrad6.ops.join import cat
 from tinygrad6.ops.linalg import matmul, mT
@@ -24,10 +24,16 @@ from tinygrad6.tensor import Tensor, wrap
 # ---- passing over nan
 
 
+@op(lambda g, x: g * ~isnan(x), method=False, public=False, domain=REAL)
+def nan_as_zero(x):
+    """x with 0 for nan. As in PyTorch the gradient is multiplied by 0 there: an infinite one becomes nan."""
+    return np.where(np.isnan(x), x.dtype.type(0), x)
+
+
 @composite(examples=[case((2, 3)), case((2, 3), dim=1, keepdim=True)])
 def nansum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """The sum over `dim` (all if None), nan counting as 0."""
-    return total(where(isnan(input), 0, input), dim, keepdim, dtype=dtype)
+    return total(nan_as_zero(input), dim, keepdim, dtype=dtype)
 
 
 @composite(examples=[case((2, 3)), case((2, 3), dim=1, keepdim=True)])

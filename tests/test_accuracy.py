@@ -1,0 +1,78 @@
+"""Each function stays within its bound; long sums lose nothing. The figures are in docs/accuracy.md."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import tinygrad6 as torch
+from tinygrad6.sums import add_up
+
+pytest.importorskip("mpmath")
+
+from accuracy import FUNCTIONS, KINDS, SUMS, pointwise, reductions  # noqa: E402
+
+
+@pytest.mark.parametrize("which", range(2), ids=["float32", "float64"])
+@pytest.mark.parametrize("f", FUNCTIONS, ids=lambda f: "-".join([f.name, *f.options.values()]))
+def test_a_function_is_as_exact_as_it_says(f, which):
+    ((largest, _),) = pointwise([torch], f, KINDS[which], 100)
+    assert largest <= f.allowed[which]
+
+
+@pytest.mark.parametrize("which", range(2), ids=["float32", "float64"])
+@pytest.mark.parametrize("s", SUMS, ids=lambda s: s.name)
+def test_a_reduction_is_as_exact_as_it_says(s, which):
+    ((largest, _),) = reductions([torch], s, KINDS[which], 1501, 3)
+    assert largest <= s.allowed[which]
+
+
+def test_the_measure_sees_an_error():
+    coarse = SimpleNamespace(from_numpy=torch.from_numpy, exp=lambda x: x.exp() * (1 + 1e-6))
+    coarse.nn = SimpleNamespace(functional=coarse)
+    coarse.special = coarse
+    exp = next(f for f in FUNCTIONS if f.name == "exp")
+    assert pointwise([coarse], exp, np.float32, 50)[0][0] > exp.allowed[0]
+
+
+# In float32 a sum of ones that is added one by one stops at 2^24 = 16,777,216.
+MANY = 20_000_000
+
+
+def test_sums_of_twenty_million_ones_are_exact():
+    ones = torch.ones(MANY)
+    assert ones.sum().item() == ones.sum(0).item() == MANY
+    assert ones.mean().item() == 1.0
+    assert ones.norm().item() == pytest.approx(MANY**0.5, rel=1e-7)
+    assert ones.cumsum(0)[-1].item() == MANY
+    assert ones.var().item() == 0.0
+    rows = ones.reshape(-1, 1)
+    assert rows.sum(0).tolist() == [MANY]
+    assert rows.mean(0).tolist() == [1.0]
+    assert rows.T.sum(1).tolist() == [MANY]
+    assert ones.reshape(1, -1, 1).sum(1).tolist() == [[MANY]]
+
+
+def test_gradients_of_many_rows_are_summed_exactly():
+    rows = 1 << 21
+    b = torch.zeros(2, requires_grad=True)
+    (torch.ones(rows, 2) * 11 + b).sum().backward()  # the bias was broadcast
+    assert b.grad.tolist() == [rows, rows]
+    x, w = torch.full((rows, 1), 11.0), torch.zeros(2, 1, requires_grad=True)
+    bias = torch.zeros(2, requires_grad=True)
+    (torch.nn.functional.linear(x, w, bias) * 11).sum().backward()
+    assert bias.grad.tolist() == [11 * rows] * 2
+
+
+@pytest.mark.parametrize(
+    "shape", [(1000, 3), (3, 1000), (300, 5, 7), (5, 300, 7), (5, 7, 300), (20, 30, 4, 5), (400, 1), (0, 300)]
+)
+def test_add_up_is_a_sum(shape):
+    rng = np.random.default_rng(0)
+    for x in (rng.random(shape), np.asfortranarray(rng.random(shape)), rng.random((*shape, 2))[..., 1]):
+        for bits in range(1, 1 << len(shape)):
+            dim = tuple(d for d in range(len(shape)) if bits >> d & 1)
+            for keep in (False, True):
+                found, plain = add_up(x, dim, None, keep), np.add.reduce(x, dim, keepdims=keep)
+                assert np.shape(found) == np.shape(plain)
+                np.testing.assert_allclose(found, plain, rtol=1e-12)

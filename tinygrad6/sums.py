@@ -1,0 +1,53 @@
+"""Sums whose rounding errors stay small however many terms there are.
+
+NumPy adds pairwise along the axis whose elements lie side by side. Along any other it adds one row after the
+other, so the error grows with their number, and in float32 a sum of ones stops at 2^24. `add_up` is
+np.add.reduce that adds rows pairwise too, in blocks of `BLOCK`: the error grows with the logarithm.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+FEW = 256  # rows that may be added one after the other
+BLOCK = 64
+
+
+def add_up(x: np.ndarray, dim: tuple[int, ...], kind: Any = None, keepdims: bool = False) -> Any:
+    """The sum of x over the axes `dim` (from the front, each once), accumulated in the type `kind`."""
+    if x.size <= FEW or x.ndim < 2 or x.dtype.kind != "f":
+        return np.add.reduce(x, dim, kind, keepdims=keepdims)
+    last = x.ndim  # axes from here on are reduced, and lie together in memory
+    while last - 1 in dim:
+        last -= 1
+    rows = [d for d in dim if d < last]
+    if not rows or math.prod(x.shape[d] for d in rows) <= FEW:
+        return np.add.reduce(x, dim, kind, keepdims=keepdims)
+    if not x.flags.c_contiguous:
+        turned = x.T
+        if turned.flags.c_contiguous:
+            out = add_up(turned, tuple(x.ndim - 1 - d for d in dim), kind, True).T
+            return out if keepdims else out.reshape([n for i, n in enumerate(x.shape) if i not in dim])
+        x = np.ascontiguousarray(x)
+    total = np.add.reduce(x, tuple(range(last, x.ndim)), kind, keepdims=True) if last < x.ndim else x
+    for d in rows:
+        total = _along(total, d, kind)
+    return total if keepdims else total.reshape([n for i, n in enumerate(x.shape) if i not in dim])
+
+
+def _along(x: np.ndarray, axis: int, kind: Any) -> np.ndarray:
+    """The sum along one axis, kept with length 1, of a C-contiguous array."""
+    shape, n = x.shape, x.shape[axis]
+    outer, inner = math.prod(shape[:axis]), math.prod(shape[axis + 1 :])
+    x = x.reshape(outer, n, inner)
+    while n > FEW:
+        m = n // BLOCK  # sums of BLOCK rows each, as sums of BLOCK slabs of m rows
+        sums = np.add.reduce(x[:, : m * BLOCK].reshape(outer, BLOCK, m * inner), 1, kind)
+        sums = sums.reshape(outer, m, inner)
+        if m * BLOCK < n:
+            sums[:, 0] += np.add.reduce(x[:, m * BLOCK :], 1, kind)
+        x, n = sums, m
+    return np.add.reduce(x, 1, kind).reshape(*shape[:axis], 1, *shape[axis + 1 :])
