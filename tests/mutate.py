@@ -14,6 +14,7 @@ import argparse
 import ast
 import contextlib
 import copy
+import importlib
 import importlib.abc
 import importlib.util
 import os
@@ -191,11 +192,10 @@ def _judge(module: str, tests: list[str]) -> int:
 
     import numpy as np
 
-    import tinygrad6
+    importlib.import_module(module)
     from tinygrad6.op import OPS
     from tinygrad6.testing.laws import LAWS
 
-    assert tinygrad6 and module in sys.modules
     import test_ops
 
     with warnings.catch_warnings():
