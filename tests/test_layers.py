@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 # From the lowest layer to the highest. A name stands for the module and all below it; the longest match
 # counts.
 LAYERS = [
-    ["dtypes", "modes", "hooks", "threads", "blocks", "memory", "version", "ops.special"],
+    ["dtypes", "modes", "hooks", "threads", "blocks", "memory", "version", "ops.special", "quiet", "sums"],
     ["engine", "view", "random", "printing"],
     ["tensor"],
     ["dispatch", "out"],

@@ -16,6 +16,7 @@ import numpy as np
 from tinygrad6 import dtypes, engine
 from tinygrad6.engine import Leaf, Node, clock
 from tinygrad6.modes import state
+from tinygrad6.quiet import hush, speak
 from tinygrad6.view import View, live_node, stale
 
 TENSORS: set[type] = set()  # Tensor and its subclasses: `type(x) in TENSORS` is the fast test
@@ -656,7 +657,7 @@ def run_backward(
             t.retain_grad()  # as PyTorch does: gradients of later passes are kept too
     roots = [start(t, g, i, create_graph) for i, (t, g) in enumerate(zip(tensors, gradients, strict=True))]
     retain = create_graph if retain_graph is None else retain_graph
-    before = state.grad, state.partial
+    before, errors = (state.grad, state.partial), hush()
     state.grad, state.partial = create_graph, targets is not None
     try:
         for node, g, owned in engine.backprop(roots, create_graph, retain, targets):
@@ -665,6 +666,7 @@ def run_backward(
                 accumulate(t, g, owned)
     finally:
         state.grad, state.partial = before
+        speak(errors)
 
 
 def accumulate(t: Tensor, g: Any, owned: bool) -> None:

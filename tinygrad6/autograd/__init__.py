@@ -14,6 +14,7 @@ from tinygrad6.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly
 from tinygrad6.autograd.function import Function
 from tinygrad6.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
 from tinygrad6.modes import enable_grad, inference_mode, no_grad, set_grad_enabled, state
+from tinygrad6.quiet import hush, speak
 from tinygrad6.tensor import Tensor, node_of, run_backward, start, wrap
 
 __all__ = [
@@ -163,13 +164,14 @@ def grad(
         n for n in nodes if n.op is not None or n.tensor() is not None
     }  # the last: views made under no_grad
     found: dict[engine.Node, Any] = {}
-    before = state.grad, state.partial
+    before, errors = (state.grad, state.partial), hush()
     state.grad, state.partial = create_graph, True
     try:
         for node, g, owned in engine.backprop(roots, create_graph, retain, targets):
             found[node] = g if isinstance(g, Tensor) else wrap(np.asarray(g) if owned else np.array(g))
     finally:
         state.grad, state.partial = before
+        speak(errors)
     answers = []
     for node, t in zip(nodes, wanted, strict=True):
         g = found.get(node)
