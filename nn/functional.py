@@ -204,7 +204,7 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
 
 def mish(input: Tensor, inplace: bool = False) -> Tensor:
     """x tanh(softplus(x)), elementwise: Misra 2019."""
-    return written(input * _softplus(input).tanh(), input, inplace)
+    return written(OPS["mish"].call(_floating(input, "mish")), input, inplace)
 
 
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
@@ -229,12 +229,7 @@ def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
 
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     """x min(max(x + 3, 0), 6) / 6, elementwise: Howard et al. 2019."""
-    slope = (_floating(input, "hardswish") + 3).clamp(0.0, 6.0) / 6
-    return written(
-        NAMES["where"](input <= -3, input * 0.0, NAMES["where"](input >= 3, input, input * slope)),
-        input,
-        inplace,
-    )
+    return written(OPS["hardswish"].call(_floating(input, "hardswish")), input, inplace)
 
 
 def softsign(input: Tensor) -> Tensor:
@@ -252,19 +247,18 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     _floating(input, "softshrink")
     if lambd < 0:
         raise RuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd}.")
-    return NAMES["where"](
-        input > lambd, input - lambd, NAMES["where"](input < -lambd, input + lambd, input * 0.0)
-    )
+    moved = NAMES["where"](input > 0, input - lambd, input + lambd)
+    return NAMES["where"](input.abs() <= lambd, 0.0, moved)
 
 
 def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """x where |x| > lambd, else 0, elementwise."""
-    return NAMES["where"](_floating(input, "hardshrink").abs() > lambd, input, input * 0.0)
+    return NAMES["where"](_floating(input, "hardshrink").abs() <= lambd, 0.0, input)
 
 
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
     """x where x > threshold, else value, elementwise."""
-    return written(NAMES["where"](input > threshold, input, value).to(input.dtype), input, inplace)
+    return written(NAMES["where"](input <= threshold, value, input).to(input.dtype), input, inplace)
 
 
 def prelu(input: Tensor, weight: Tensor) -> Tensor:

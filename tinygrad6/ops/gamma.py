@@ -17,8 +17,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad6.op import POSITIVE, REAL, case, composite, op
-from tinygrad6.ops.pointwise import cos, exp, exp2, log, log1p, nothing, square, where
+from tinygrad6.ops.pointwise import abs as absolute
+from tinygrad6.ops.pointwise import cos, exp, exp2, in_single, log, nothing, square, where
 from tinygrad6.ops.special import erf as _erf
+from tinygrad6.quiet import Quiet
 from tinygrad6.tensor import Tensor
 
 _ROOT_PI = math.sqrt(math.pi)
@@ -29,7 +31,7 @@ def in_double(function: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
     no warnings at poles and beyond domains."""
 
     def call(*args: Any) -> np.ndarray:
-        with np.errstate(all="ignore"):
+        with Quiet():
             return np.asarray(function(*args[:-1], np.asarray(args[-1], np.float64))).astype(args[-1].dtype)
 
     return call
@@ -152,7 +154,7 @@ def ndtri(x):
 
 
 @op(
-    lambda g, x, eps: g * logit_slope(x, eps),
+    lambda g, x, eps: logit_slope(g, x, eps),
     domain=(0.1, 0.9),
     floating=True,
     inplace=True,
@@ -163,19 +165,18 @@ def logit(x, eps=None):
     """log(x / (1 - x)), elementwise; x is first limited to [eps, 1 - eps], if given. nan outside [0, 1]."""
     if eps is not None:
         x = np.minimum(np.maximum(x, x.dtype.type(eps)), x.dtype.type(1 - eps))
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with Quiet():
         return np.log(x / (1 - x))
 
 
-def logit_slope(x: Any, eps: float | None) -> Any:
-    """1 / (x (1 - x)); outside [eps, 1 - eps] 0, outside [0, 1] nan if there is no eps."""
+def logit_slope(g: Any, x: Any, eps: float | None) -> Any:
+    """g / (x (1 - x)); outside [eps, 1 - eps] 0, outside [0, 1] nan if there is no eps."""
     low, beyond = (0.0, math.nan) if eps is None else (eps, 0.0)
-    inside = (x >= low) * (x <= 1 - low)
-    return where(inside, 1.0 / (x * (1 - x)), beyond + nothing(x))
+    return where((x >= low) & (x <= 1 - low), g / (x * (1 - x)), beyond)
 
 
 @op(
-    lambda g, x, y: g * factor_of(x, y, 0.0),
+    lambda g, x, y: where((x == 0) & (y <= 0), 0.0, xlogy(g, y)),
     lambda g, x, y: g * x / y,
     promote=True,
     floating=True,
@@ -188,7 +189,7 @@ def xlogy(x, y):
 
 
 @op(
-    lambda g, x, y: g * factor_of(x, y, 1.0),
+    lambda g, x, y: where((x == 0) & (y <= -1), 0.0, xlog1py(g, y)),
     lambda g, x, y: g * x / (y + 1),
     promote=True,
     floating=True,
@@ -201,28 +202,18 @@ def xlog1py(x, y):
     return _x_times(x, y, np.log1p)
 
 
-def factor_of(x: Any, y: Any, shift: float) -> Any:
-    """log(y + shift), or 0 where x is 0 and that is not finite."""
-    if isinstance(y, (int, float)):
-        y = y + shift
-        factor = math.log(y) if y > 0 else -math.inf if y == 0 else math.nan
-        return factor + nothing(x) if y > 0 else where(x == 0, nothing(x), factor)
-    factor = log1p(y) if shift else log(y)
-    return where((x == 0) * (y <= -shift), 0.0, factor)
-
-
 def _x_times(x: Any, y: Any, function: Any) -> np.ndarray:
     """x function(y), with 0 where x is 0 and y is a number."""
     kind = x.dtype if isinstance(x, np.ndarray) else y.dtype
     x, y = np.asarray(x, kind), np.asarray(y, kind)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with Quiet():
         return np.where((x == 0) & ~np.isnan(y), np.zeros((), kind), x * function(y))
 
 
 @op(lambda g, x: g * (-1 - log(x)), domain=POSITIVE, floating=True, method=False, public=False)
 def entr(x):
     """-x log(x), elementwise; 0 at 0, -inf below."""
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with Quiet():
         out = np.where(x == 0, x.dtype.type(0), -x * np.log(x))
     return np.where(x < 0, x.dtype.type(-math.inf), out)
 
@@ -303,7 +294,7 @@ def _zeta(s: Any, q: np.ndarray) -> np.ndarray:
         out = np.where(short, out + z**-s, out)
         z = np.where(short, z + 1, z)
     last = z**-s
-    out = out + z * last / (s - 1) + last / 2
+    out = out + z ** (1 - s) / (s - 1) + last / 2  # not z * last, which is inf * 0 far out
     factor = last * s / z
     for k, b in enumerate(_ZETA, 1):
         out = out + factor * (b / math.factorial(2 * k))
@@ -393,7 +384,7 @@ def zeta(x, y):
     The gradient is in y only.
     """
     kind = x.dtype if isinstance(x, np.ndarray) else y.dtype
-    with np.errstate(all="ignore"):
+    with Quiet():
         return _zeta(x, np.asarray(y, np.float64)).astype(kind)
 
 
@@ -481,7 +472,7 @@ def _sign(x: Any) -> Any:
 
 
 @op(
-    lambda g, x, out: g * where(x == 0, nothing(x), (_cos_pi(x) - out) / where(x == 0, 1.0, x)),
+    lambda g, x: where(x == 0, 0.0, g * sinc_slope(x)),
     domain=REAL,
     avoid=(0.0,),
     floating=True,
@@ -489,9 +480,21 @@ def _sign(x: Any) -> Any:
 )
 def sinc(x):
     """sin(pi x) / (pi x), elementwise; 1 at 0."""
+    return in_single(_sinc, x)
+
+
+def _sinc(x: np.ndarray) -> np.ndarray:
     angle = np.where(x == 0, x.dtype.type(1), x) * x.dtype.type(math.pi)
     return np.where(x == 0, x.dtype.type(1), np.sin(angle) / angle)
 
 
-def _cos_pi(x: Any) -> Any:
-    return cos(x * math.pi)
+def sinc_slope(x: Any) -> Any:
+    """(cos(pi x) - sinc(x)) / x; near 0, where that cancels, its series."""
+    z = x * math.pi
+    near = absolute(z) < 0.5
+    square = where(near, z, 0.0) * z
+    series: Any = 1.0
+    for n in (130, 88, 54, 28, 10):
+        series = 1 - square / n * series
+    far = where(near, 1.0, x)
+    return where(near, z * series * (-math.pi / 3), (cos(z) - sinc(far)) / far)

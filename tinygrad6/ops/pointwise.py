@@ -13,7 +13,9 @@ import numpy as np
 
 from tinygrad6 import dtypes
 from tinygrad6.op import POSITIVE, REAL, case, composite, no_derivative, op
+from tinygrad6.ops.shape import cast
 from tinygrad6.ops.special import erf as _erf
+from tinygrad6.quiet import Quiet
 from tinygrad6.tensor import Tensor
 
 _clip = np._core.umath.clip  # type: ignore[attr-defined]  # np.clip without two layers of Python
@@ -252,7 +254,13 @@ def sqrt(x):
     """The square root, elementwise. At 0 the gradient is inf; below, the value is nan."""
 
 
-@op(lambda g, out: -0.5 * g * out * out * out, domain=POSITIVE, floating=True, inplace=True, elementwise=True)
+@op(
+    lambda g, out: -0.5 * g * (out * out * out),
+    domain=POSITIVE,
+    floating=True,
+    inplace=True,
+    elementwise=True,
+)
 def rsqrt(x):
     """1 / sqrt(x), elementwise; inf at 0."""
     return np.reciprocal(np.sqrt(x))
@@ -318,6 +326,8 @@ def pow(x, y):
             return np.square(x)
         if y == 0.5:
             return np.sqrt(x)
+        if y == -0.5:
+            return np.reciprocal(np.sqrt(x))  # -inf at -0 and nan at -inf, as PyTorch has it
         if y == 3:
             return x * x * x
     if getattr(x, "dtype", None) == getattr(y, "dtype", None) == dtypes.BOOL:
@@ -341,18 +351,15 @@ def pow_slope_in_y(g: Any, x: Any, y: Any, out: Any) -> Any:
     if isinstance(x, (int, float)):
         if x:
             return g * (out * (math.log(x) if x > 0 else math.nan))
-        return where(y >= 0, nothing(g), g * (out * -math.inf))
-    zero = (x == 0) * (y >= 0)
-    return where(zero, nothing(g), g * (out * log(where(zero, 1.0, x))))
+        return g * where(y >= 0, 0.0, out * -math.inf)
+    return g * where((x == 0) & (y >= 0), 0.0, out * log(x))
 
 
 def pow_slope(g: Any, x: Any, y: Any) -> Any:
     """g y x^(y-1), which is 0 where y is 0, even at x = 0."""
     if isinstance(y, (int, float)):
-        return g * 0.0 if y == 0 else g * (x ** (y - 1) * y)
-    if isinstance(x, (int, float)):
-        x = x + 0.0 * y
-    return where(y == 0, g * 0.0, g * (y * x ** (y - 1)))
+        return nothing(g) if y == 0 else g * (x ** (y - 1) * y)
+    return where(y == 0, 0.0, g * (y * x ** (y - 1)))
 
 
 # ---- trigonometry
@@ -389,8 +396,8 @@ def atan(x):
 
 
 @op(
-    lambda g, x, y: g * y / (x * x + y * y),
-    lambda g, x, y: -g * x / (x * x + y * y),
+    lambda g, x, y: g * (y * over_square(x, y)),
+    lambda g, x, y: g * (-x * over_square(x, y)),
     promote=True,
     floating=True,
     domain=POSITIVE,
@@ -398,7 +405,16 @@ def atan(x):
     inplace=True,
 )
 def atan2(x, y):
-    """The angle of the point (y, x) in (-pi, pi]: atan(x / y) in the right quadrant, elementwise."""
+    """The angle of the point (y, x) in (-pi, pi]: atan(x / y) in the right quadrant, elementwise.
+
+    The gradient at (0, 0) is 0.
+    """
+
+
+def over_square(x: Any, y: Any) -> Any:
+    """1 / (x^2 + y^2), but 0 at (0, 0)."""
+    square = x * x + y * y
+    return where(square == 0, 0.0, 1 / square)
 
 
 @op(lambda g, x: g * cosh(x), domain=REAL, floating=True, ufunc=np.sinh, inplace=True)
@@ -458,6 +474,14 @@ def erf(x):
     return _erf(x)
 
 
+def in_single(function: Any, x: np.ndarray) -> np.ndarray:
+    """function(x), through float32 if x is float16: one rounding, as in PyTorch."""
+    if x.dtype.char != "e":
+        return function(x)
+    with Quiet():  # what is too large for float16 becomes inf
+        return function(x.astype(np.float32)).astype(x.dtype)
+
+
 # ---- choosing
 
 
@@ -491,8 +515,8 @@ def select(condition: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 @op(
-    lambda g, x, y: g * share(x, y),
-    lambda g, x, y: g * share(y, x),
+    lambda g, x, y: won(g, x, y, x < y),
+    lambda g, x, y: won(g, x, y, y < x),
     promote=True,
     domain=REAL,
     ufunc=np.maximum,
@@ -502,8 +526,8 @@ def maximum(x, y):
 
 
 @op(
-    lambda g, x, y: g * share(y, x),
-    lambda g, x, y: g * share(x, y),
+    lambda g, x, y: won(g, x, y, y < x),
+    lambda g, x, y: won(g, x, y, x < y),
     promote=True,
     domain=REAL,
     ufunc=np.minimum,
@@ -512,16 +536,12 @@ def minimum(x, y):
     """The smaller of x and y, elementwise; nan if either is. At a tie each gets half of the gradient."""
 
 
-@op(None, None, method=False, public=False, domain=REAL)
-def share(x, y):
-    """0 where x < y, 1/2 where they are equal, 1 elsewhere: who won a maximum. No gradient."""
-    kind = (
-        np.result_type(x, y)
-        if isinstance(x, np.ndarray) and isinstance(y, np.ndarray)
-        else (x.dtype if isinstance(x, np.ndarray) else y.dtype)
-    )
-    # not `greater`: where one is nan, PyTorch gives each the whole gradient
-    return np.asarray(1 - np.less(x, y).astype(kind) - np.equal(x, y).astype(kind) * kind.type(0.5), kind)
+def won(g: Any, x: Any, y: Any, lost: Any) -> Any:
+    """What a side of a maximum gets: g, half of it at a tie, 0 where it lost.
+
+    By selection: 0 times an infinite g would be nan. Where one of x and y is nan neither has lost.
+    """
+    return where(lost, 0.0, where(x == y, g / 2, g))
 
 
 @op(
@@ -617,7 +637,7 @@ def sigmoid(x):
     if x.dtype.char == "e":
         return sigmoid(x.astype(np.float32)).astype(x.dtype)
     z = np.atleast_1d(np.negative(x))  # of 0-d arrays NumPy makes scalars, which nothing can be written to
-    with np.errstate(over="ignore"):
+    with Quiet():
         np.exp(z, out=z)
     z += 1
     return np.divide(1, z, out=z).reshape(x.shape)
@@ -671,7 +691,7 @@ def softplus(x, beta=1.0, threshold=20.0):
 
 
 def _leaky_relu_kernel(g, x, negative_slope):
-    slope = np.greater(x, 0).astype(x.dtype)
+    slope = np.asarray(np.greater(x, 0).astype(x.dtype))
     if 0 <= negative_slope <= 1:
         slope = above(slope, negative_slope)
     else:
@@ -700,7 +720,7 @@ def leaky_relu(x, negative_slope=0.01):
 
 @op(
     lambda g, x, alpha, scale, input_scale: (
-        g * where(x > 0, scale, scale * input_scale * alpha * exp(where(x < 0, x, nothing(x)) * input_scale))
+        g * where(x <= 0, scale * input_scale * alpha * exp(where(x < 0, x, 0.0) * input_scale), scale)
     ),
     method=False,
     public=False,
@@ -750,16 +770,18 @@ def _gelu_kernel(g, x, out, approximate):
     """gelu' = p + x p', where p = out / x spares the error function; 1 / 2 at 0, where that is 0 / 0."""
     if x.dtype.char == "e" or not x.ndim:
         return (g * gelu_slope(x, approximate),)
-    tiny = x.dtype.type(1e-30)
+    tiny = np.finfo(x.dtype).tiny * 4
     p = (out + tiny / 2) / (x + tiny)
-    slope = x * x
     if approximate == "tanh":
+        x = _clip(x, x.dtype.type(-SATURATED), x.dtype.type(SATURATED))
+        slope = x * x
         slope *= 3 * 0.044715
         slope += 1
         slope *= 2 * math.sqrt(2 / math.pi)
         slope *= p
         slope *= 1 - p
     else:
+        slope = x * x
         slope *= -0.5
         np.exp(slope, out=slope)
         slope *= 1 / math.sqrt(2 * math.pi)
@@ -767,6 +789,9 @@ def _gelu_kernel(g, x, out, approximate):
     slope += p
     slope *= g
     return (slope,)
+
+
+SATURATED = 20.0  # beyond this the tanh of gelu is 1, and its slope 0, in every type
 
 
 @op(
@@ -785,7 +810,15 @@ def gelu(x, approximate="none"):
     """
     if approximate not in ("none", "tanh"):
         raise RuntimeError(f"gelu(): approximate argument must be either none or tanh, got {approximate!r}")
-    p = np.tanh(_gelu_inner(x)) if approximate == "tanh" else _erf(x * math.sqrt(0.5))
+    return in_single(lambda x: _gelu(x, approximate), x)
+
+
+def _gelu(x: np.ndarray, approximate: str) -> np.ndarray:
+    if approximate == "tanh":
+        with Quiet():
+            p = np.tanh(_gelu_inner(x))
+    else:
+        p = _erf(x * math.sqrt(0.5))
     p += 1
     p *= 0.5
     p *= x
@@ -797,8 +830,11 @@ def _gelu_inner(x: Any) -> Any:
 
 
 def gelu_slope(x: Any, approximate: str) -> Any:
-    """The derivative of gelu."""
+    """The derivative of gelu, of float16 through float32."""
+    if x.dtype == dtypes.float16:
+        return cast(gelu_slope(cast(x, np.dtype(np.float32)), approximate), x.dtype)
     if approximate == "tanh":
+        x = clip_numbers(x, -SATURATED, SATURATED)
         t = tanh(_gelu_inner(x))
         return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * (math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * (x * x)))
     return 0.5 * (1 + erf(x * math.sqrt(0.5))) + x * exp(-0.5 * (x * x)) * (1 / math.sqrt(2 * math.pi))
@@ -808,7 +844,7 @@ def gelu_slope(x: Any, approximate: str) -> Any:
 
 
 @op(
-    lambda g, x, min, max: g * within(x, min, max),
+    lambda g, x, min, max: where(within(x, min, max), g, 0.0),
     method=False,
     public=False,
     domain=REAL,
@@ -828,9 +864,9 @@ def clip_numbers(x, min=None, max=None):
 
 
 @op(
-    lambda g, x, low, high: g * in_order(low, x, high),
-    lambda g, x, low, high: g * pushed_up(x, low, high),
-    lambda g, x, low, high: g * pushed_down(x, low, high),
+    lambda g, x, low, high: where(in_order(low, x, high), g, 0.0),
+    lambda g, x, low, high: where(pushed_up(x, low, high), g, 0.0),
+    lambda g, x, low, high: where(pushed_down(x, low, high), g, 0.0),
     method=False,
     public=False,
     domain=REAL,
@@ -863,9 +899,10 @@ def pushed_down(x: Any, low: Any, high: Any) -> Any:
 
 @op(None, method=False, public=False, examples=[case((2, 3), min=-0.5, max=0.7)], elementwise=True)
 def within(x, min=None, max=None):
-    """1 where min <= x <= max, else 0, in x's type. No gradient."""
-    inside = np.ones(x.shape, bool) if min is None else x >= min
-    return (inside if max is None else inside & (x <= max)).astype(x.dtype)
+    """Whether min <= x <= max, elementwise. No gradient."""
+    if min is None:
+        return x <= max
+    return x >= min if max is None else (x >= min) & (x <= max)
 
 
 def _as_number(limit: Any, other: Any) -> Any:
