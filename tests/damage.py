@@ -10,7 +10,7 @@ def mutated(data, rng):
     raw = bytearray(data)
     for _ in range(rng.choice((1, 1, 1, 2, 5))):
         at = rng.randrange(len(raw) or 1)
-        kind = rng.randrange(6)
+        kind = rng.randrange(7)
         if kind == 0 and raw:
             raw[at] ^= 1 << rng.randrange(8)
         elif kind == 1 and raw:
@@ -21,6 +21,8 @@ def mutated(data, rng):
             del raw[at : at + rng.randrange(1, 20)]
         elif kind == 4:
             raw[at:at] = raw[at : at + rng.randrange(1, 20)]
+        elif kind == 5:
+            raw[at : at + 8] = struct.pack("<Q", rng.choice((1 << 63, (1 << 63) - 1, 1 << 40, 1 << 32)))
         else:
             raw[at : at + 4] = struct.pack("<I", rng.choice((0xFFFFFFFF, 0x7FFFFFFF, 1 << 24, 0)))
     return bytes(raw)

@@ -480,6 +480,79 @@ def test_a_newer_format_is_refused_by_number():
         torch.load(io.BytesIO(data))
 
 
+def opcodes(*parts):
+    """A pickle: bytes are opcodes, a string a text, an int a number, a pair (module, name) a global."""
+    out = b"\x80\x02"
+    for p in parts:
+        if isinstance(p, str):
+            out += b"X" + struct.pack("<I", len(p)) + p.encode()
+        elif isinstance(p, int):
+            out += b"J" + struct.pack("<i", p)
+        else:
+            out += p if isinstance(p, bytes) else "c{}\n{}\n".format(*p).encode()
+    return out + b"."
+
+
+MANY, ONE = 2000, b"B" + struct.pack("<I", 100_000) + bytes(100_000)
+NUMBERS = b"(" + b"".join(b"J" + struct.pack("<i", i) for i in range(5000))
+PAIRS = b"(" + b"".join(b"J" + struct.pack("<i", i) + b"N\x86" for i in range(5000))
+U1 = (("numpy", "dtype"), "u1", b"\x89\x88\x87R")
+BOMBS = {
+    "bytearray": (("__builtin__", "bytearray"), b"q\1", ONE, b"\x85q\2R"),
+    "bytes": (("_codecs", "encode"), b"q\1", "a" * 100_000, "latin1", b"\x86q\2R"),
+    "set": (("__builtin__", "set"), b"q\1]", NUMBERS, b"e\x85q\2R"),
+    "Size": (("torch", "Size"), b"q\1", NUMBERS, b"t\x85q\2R"),
+    "OrderedDict": (("collections", "OrderedDict"), b"q\1]", PAIRS, b"e\x85q\2R"),
+    "array": (
+        *(("numpy._core.numeric", "_frombuffer"), b"q\1(", ONE, *U1, 100_000, b"\x85", "C"),
+        b"tq\2R",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", BOMBS)
+def test_a_file_cannot_ask_for_many_copies(kind):
+    """A call costs five bytes, whatever it makes of what stands in the file once."""
+
+    def made(times):
+        return zipped(opcodes(b"(", *BOMBS[kind], b"h\1h\2R" * times, b"t"))
+
+    assert len(torch.load(io.BytesIO(made(0)))) == 1
+    data = made(MANY)
+    got, peak = measured(lambda raw: torch.load(io.BytesIO(raw)), data, ERRORS)
+    assert got is None and peak < 100 * len(data), f"{peak} bytes for a file of {len(data)}"
+
+
+@pytest.mark.parametrize("name", ["BFloat16Storage", "BoolStorage", "FloatStorage"])
+@pytest.mark.filterwarnings("ignore:bfloat16")
+def test_many_tensors_in_one_storage_cost_no_more_than_one(name):
+    itemsize = {"BFloat16Storage": 2, "BoolStorage": 1, "FloatStorage": 4}[name]
+    key = (b"(", "storage", ("torch", name), "0", "cpu", 400_000 // itemsize, b"tq\1Q")
+    data = zipped(opcodes(b"(", *key, b"h\1Q" * MANY, b"t"), archive__data__0=bytes(400_000))
+    got, peak = measured(lambda raw: torch.load(io.BytesIO(raw)), data, ERRORS)
+    assert len({id(a) for a in got[0]}) == 1 and peak < 4 * len(data)
+
+
+def test_equal_values_are_no_bomb():
+    zeros, raw = [np.zeros(1000) for _ in range(50)], [bytes(bytearray(1000)) for _ in range(50)]
+    assert same(through([zeros, raw]), [zeros, raw])
+    a, b = through([np.zeros(3), np.zeros(3)])
+    a[0] = 1
+    assert b[0] == 0
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        (b"\x8b", struct.pack("<i", 1000), b"\x55" * 1000),  # a number: its hash is computed each time
+        (b"(", *[1] * 100, b"tq\1(", b"h\1" * 100, b"tq\2(", b"h\2" * 100, b"t"),
+    ],
+)
+def test_keys_that_take_long_to_hash_are_refused(key):
+    with pytest.raises(UnpicklingError, match="as a key"):
+        torch.load(io.BytesIO(zipped(opcodes(b"}(", *key, b"q\3Nu"))))
+
+
 SAMPLE = {
     "model": nn.Linear(2, 3).state_dict(),
     "history": [{"loss": 0.5, "epoch": 1}],
@@ -499,11 +572,11 @@ def measured(read, bad, errors):
         tracemalloc.stop()
 
 
-def fuzz(data, read, whole, errors=ERRORS, tries=400):
+def fuzz(data, read, whole, errors=ERRORS, tries=25_000 if INTENSE else 400):
     """Mutated files are refused by `errors`, or read as what `whole` accepts, in little time and memory."""
     rng = random.Random(1)
     read(data)
-    for _ in range(25_000 if INTENSE else tries):
+    for _ in range(tries):
         bad = mutated(data, rng)
         if bad == data:
             continue
@@ -538,17 +611,55 @@ def test_changed_pickles_without_a_seal_do_no_harm():
     def read(raw):
         return torch.load(io.BytesIO(zipped(raw, archive__data__0=bytes(24), archive__data__1=bytes(12))))
 
-    fuzz(pickled, read, lambda got, bad: True, tries=800)
+    fuzz(pickled, read, lambda got, bad: True)
     fuzz(
         tensor_pickle(), lambda raw: torch.load(io.BytesIO(zipped(raw, archive__data__0=w))), lambda *a: True
     )
+
+
+def legacy(value, **storages):
+    """A file in the format before PyTorch 1.6 around the pickle of a value."""
+    out = b"".join(
+        pickle.dumps(part, 2)
+        for part in (0x1950A86A20F9469CFC6C, 1001, {"protocol_version": 1001, "little_endian": True})
+    )
+    out += value + pickle.dumps([name[1:] for name in storages], 2)
+    return out + b"".join(struct.pack("<q", n) + raw for n, raw in storages.values())
+
+
+def test_changed_files_of_pytorch_do_no_harm(tmp_path):
+    """Whole archives without a seal, the old format, and files that are mapped."""
+    large = np.arange(100_000, dtype="f4").tobytes()
+    for numel, raw in (4, large[:16]), (100_000, large):
+        pickled = tensor_pickle(numel, size=(numel,))
+        tries = 25_000 if INTENSE and numel == 4 else 1000 if INTENSE else 150
+        new = zipped(pickled, archive__data__0=raw, archive__byteorder=b"little", archive__version=b"3\n")
+        old = legacy(pickled, _0=(numel, raw))
+        assert torch.load(io.BytesIO(new)).numpy().tobytes() == raw
+        assert torch.load(io.BytesIO(old)).numpy().tobytes() == raw
+        fuzz(new, lambda b: torch.load(io.BytesIO(b)), lambda *a: True, tries=tries)
+        fuzz(old, lambda b: torch.load(io.BytesIO(b)), lambda *a: True, tries=tries)
+
+        def mapped(raw):
+            (tmp_path / "a.pt").write_bytes(raw)
+            return torch.load(tmp_path / "a.pt", mmap=True).sum().item()
+
+        fuzz(new, mapped, lambda *a: True, tries=tries // 5)
+
+
+def test_large_files_take_no_more_than_twice_their_memory():
+    """Here the file is much larger than what the fuzzer grants for modules and names."""
+    w = {"w": torch.ones(300_000)}
+    tries = 2000 if INTENSE else 30
+    fuzz(packed(w), lambda b: torch.load(io.BytesIO(b)), lambda got, bad: False, tries=tries)
+    fuzz(safetensors.save(w), safetensors.load, lambda *a: True, (RuntimeError,), tries)
 
 
 def test_changed_safetensors_do_no_harm():
     data = safetensors.save(
         {"w": torch.arange(6.0).reshape(2, 3), "b": torch.ones(2, dtype=torch.bool)}, {"k": "v"}
     )
-    fuzz(data, safetensors.load, lambda got, bad: True, (RuntimeError,), 1000)
+    fuzz(data, safetensors.load, lambda got, bad: True, (RuntimeError,))
 
 
 # ---- safetensors

@@ -3,7 +3,8 @@
 A pickle is a program for a small stack machine, and pickle.load runs what it says: calls of any function
 there is. `Reader` executes the stack machine itself; functions exist in it only as the names in its table,
 each with its arguments checked, and nothing is allocated because a number in the file says so: lengths are
-compared with what is there first.
+compared with what is there first. Nor can a file ask for one thing to be copied again and again: what calls
+make is counted, and must not become much more than the file has (`_COPIES`).
 
 The format: `pickletools` in the standard library; PEP 307, 3154, 574.
 """
@@ -56,6 +57,10 @@ class Dtype:
 
 
 _MARK = object()
+_COPIES = 4  # bytes that calls may make for each byte of a pickle: an honest one makes two or three
+_SMALL = 64  # so many are free: several objects may well be made of one short text or tuple
+_LEAST = dict.fromkeys((set, frozenset, OrderedDict, Counter, Size), 8)  # bytes for a member, at the least
+_LEAST |= {bytes: 1, bytearray: 1}
 
 
 class Reader:
@@ -70,6 +75,7 @@ class Reader:
     ) -> None:
         self.data, self.position = memoryview(data), position
         self.storage, self.rebuild = storage, rebuild
+        self.allowance = _COPIES * len(self.data)
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
         self.globals = dict(_GLOBALS)
@@ -95,6 +101,7 @@ class Reader:
             KeyError,
             AttributeError,
             OverflowError,
+            RecursionError,
             struct.error,
         ) as e:
             raise UnpicklingError(
@@ -162,7 +169,16 @@ class Reader:
         args, function = self.stack.pop(), self.stack.pop()
         if not isinstance(function, Function) or type(args) is not tuple:
             raise UnpicklingError(f"the pickle is damaged: a call of {type(function).__name__}")
-        self.stack.append(function.call(*args))
+        value = function.call(*args)
+        each = _LEAST.get(type(value))
+        size = each * len(value) if each else value.nbytes if type(value) is np.ndarray else 0
+        if size > _SMALL:
+            self.allowance -= size
+            if self.allowance < 0:
+                raise UnpicklingError(
+                    "the pickle is damaged: it asks for much more memory than it has itself"
+                )
+        self.stack.append(value)
 
     def _persistent(self) -> None:
         key = self.stack.pop()
@@ -174,10 +190,11 @@ class Reader:
         state, target = self.stack.pop(), self.stack[-1]
         if type(target) is np.ndarray:
             _, shape, kind, fortran, raw = state
-            if type(shape) is not tuple or not all(type(n) is int and n >= 0 for n in shape):
-                raise UnpicklingError(f"an array of shape {shape!r}")
+            if type(shape) is not tuple or not _are_sizes(shape):
+                raise UnpicklingError("an array of a shape that is none")
             if type(raw) is not bytes or len(raw) != math.prod(shape) * kind.real.itemsize:
                 raise UnpicklingError(f"an array of shape {shape} with {len(raw)} bytes")
+            as_type(np.frombuffer(raw, np.uint8), kind.real)
             target.__setstate__((1, shape, kind.real, bool(fortran), raw))  # type: ignore[arg-type]
         elif type(target) is Dtype:
             target.build(state)
@@ -216,6 +233,18 @@ def _key(value: Any) -> Any:
     if not is_key(value):
         raise UnpicklingError(f"a {type(value).__name__} as a key or member of a set is refused")
     return value
+
+
+def _are_sizes(numbers: Any) -> bool:
+    """Whether they may be the sizes of an array: few and not huge, so that their product is quickly there."""
+    return len(numbers) <= 64 and all(type(n) is int and 0 <= n < 1 << 63 for n in numbers)
+
+
+def as_type(raw: np.ndarray, kind: Any) -> np.ndarray:
+    """Bytes as elements of a type; ValueError for bools that are neither 0 nor 1."""
+    if np.dtype(kind).kind == "b" and raw.size and raw.max() > 1:
+        raise ValueError("bools must be 0 or 1")
+    return raw.view(kind)
 
 
 def _text(raw: Any) -> str:
@@ -341,11 +370,14 @@ def _reconstruct(kind: Any, shape: Any, code: Any) -> np.ndarray:
 def _scalar(kind: Dtype, raw: bytes) -> Any:
     if len(raw) != kind.real.itemsize:
         raise UnpicklingError("a NumPy number of the wrong length")
-    return np.frombuffer(raw, kind.real)[0]
+    return as_type(np.frombuffer(raw, np.uint8), kind.real)[0]
 
 
 def _frombuffer(raw: Any, kind: Dtype, shape: tuple, order: str) -> np.ndarray:
-    return np.frombuffer(raw, kind.real).reshape(shape, order="F" if order == "F" else "C").copy(order="K")
+    if not _are_sizes(shape):
+        raise UnpicklingError("an array of a shape that is none")
+    array = as_type(np.frombuffer(raw, np.uint8), kind.real)
+    return array.reshape(shape, order="F" if order == "F" else "C").copy(order="K")
 
 
 def _stand_in(name: str) -> tuple[str, Function]:
@@ -393,9 +425,8 @@ def tensor_at(
     array: np.ndarray, offset: Any, size: Any, stride: Any, requires_grad: bool, kind: type = Tensor
 ) -> Any:
     """A tensor of `size` and `stride` from element `offset` of a 1-d array on; ValueError outside it."""
-    numbers = (offset, *size, *stride)
-    if len(size) != len(stride) or not all(type(n) is int and n >= 0 for n in numbers):
-        raise ValueError(f"offset {offset}, size {size}, stride {stride} do not describe a tensor")
+    if not (len(size) == len(stride) and _are_sizes(size) and _are_sizes(stride) and _are_sizes((offset,))):
+        raise ValueError("offset, size and stride do not describe a tensor")
     last = offset + sum((n - 1) * s for n, s in zip(size, stride)) if 0 not in size else offset - 1
     if last >= array.size:
         raise ValueError(

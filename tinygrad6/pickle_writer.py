@@ -32,6 +32,7 @@ STORAGES = {
 }
 _STORAGE_OF = {d.np: f"{name}Storage" for name, d in STORAGES.items()}
 _ARRAYS = "?bBhHiIlLqQefdFD"  # NumPy types without Python objects inside
+_KEYS = (str, float, bool, bytes, type(None), complex, dtypes.dtype, device)
 
 
 class Writer:
@@ -84,7 +85,7 @@ class Writer:
         elif kind is device:
             self._call("torch", "device", (v.type,) if v.index is None else (v.type, v.index))
         elif kind is bytes:
-            self._call("_codecs", "encode", (v.decode("latin1"), "latin1"))
+            self._bytes(v)
         elif kind is complex:
             self._call("__builtin__", "complex", (v.real, v.imag))
         elif kind is tuple:
@@ -149,6 +150,17 @@ class Writer:
     def _text(self, v: str) -> None:
         raw = v.encode("utf-8", "surrogatepass")
         self.data += b"X" + struct.pack("<I", len(raw)) + raw
+
+    def _bytes(self, v: bytes) -> None:
+        """As the call that makes them of text, which protocol 2 demands.
+
+        The text is not memoized: it is rarely needed twice, and a reader counts what is copied from one.
+        """
+        self._global("_codecs", "encode")
+        self.data += b"("
+        self._text(v.decode("latin1"))
+        self._value("latin1")
+        self.data += b"tR"
 
     def _global(self, module: str, name: str) -> None:
         self._memoized(("global", module, name), lambda: self.data.extend(f"c{module}\n{name}\n".encode()))
@@ -294,9 +306,19 @@ def _in_order(items: Any) -> list:
         return list(items)
 
 
-def is_key(key: Any, depth: int = 0) -> bool:
+def is_key(key: Any) -> bool:
     """Whether a value may be a key or a member of a set: hashing it must be quick, whatever a file says."""
-    if type(key) is tuple:
-        return depth < 3 and len(key) <= 100 and all(is_key(k, depth + 1) for k in key)
-    plain = (str, int, float, bool, bytes, type(None), complex, dtypes.dtype, device)
-    return type(key) in plain or isinstance(key, np.number)
+    if type(key) is not tuple:
+        return _is_plain(key)
+    parts: list[Any] = [key]
+    for _ in range(3):  # tuples in tuples; their members are counted before they are looked at
+        if sum(len(p) for p in parts if type(p) is tuple) > 100:
+            return False
+        parts = [q for p in parts for q in (p if type(p) is tuple else (p,))]
+    return all(map(_is_plain, parts))
+
+
+def _is_plain(key: Any) -> bool:
+    if type(key) is int:
+        return key.bit_length() <= 4096  # Python keeps the hash of a string, but not that of a number
+    return type(key) in _KEYS or isinstance(key, np.number)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad6.files import replaced
+from tinygrad6.pickle_reader import as_type
 from tinygrad6.serialization import widen
 from tinygrad6.tensor import Tensor, to_device, wrap
 
@@ -89,7 +90,9 @@ def load(data: bytes) -> dict[str, Tensor]:
     """The tensors in a safetensors file that is given as bytes."""
     view = memoryview(data)
     entries, start, _ = _header(view[:8], lambda n: bytes(view[8 : 8 + n]), len(view), "the data")
-    return {k: _tensor(np.array(view[start + b : start + e]), *rest) for k, (b, e, *rest) in entries.items()}
+    return {
+        k: _tensor(k, np.array(view[start + b : start + e]), *rest) for k, (b, e, *rest) in entries.items()
+    }
 
 
 def load_file(filename: Any, device: Any = "cpu") -> dict[str, Tensor]:
@@ -140,11 +143,14 @@ class safe_open:  # noqa: N801 -- the library's name
         self._file.seek(self._start + begin)
         if self._file.readinto(raw.data) != end - begin:
             raise RuntimeError(f"safe_open(): the file was truncated while tensor {name!r} was read")
-        return _tensor(raw, *rest)
+        return _tensor(name, raw, *rest)
 
 
-def _tensor(raw: np.ndarray, kind: str, shape: tuple) -> Tensor:
-    array = raw.view(_TYPES[kind])
+def _tensor(name: str, raw: np.ndarray, kind: str, shape: tuple) -> Tensor:
+    try:
+        array = as_type(raw, _TYPES[kind])
+    except ValueError as e:
+        raise RuntimeError(f"tensor {name!r} is damaged: {e}") from None
     return wrap((widen(array) if kind == "BF16" else array).reshape(shape))
 
 
@@ -194,10 +200,10 @@ def _entries(header: dict, wrong: Any) -> Iterator[tuple[str, tuple]]:
             raise wrong(f"tensor {key!r} has dtype {kind!r}; supported are {', '.join(_TYPES)}")
         if not all(type(v) is list and all(type(i) is int and i >= 0 for i in v) for v in (shape, offsets)):
             raise wrong(f"tensor {key!r}: shape and data_offsets must be lists of integers from 0 on")
-        if len(offsets) != 2 or offsets[1] - offsets[0] != math.prod(shape) * np.dtype(_TYPES[kind]).itemsize:
-            raise wrong(f"tensor {key!r} of shape {shape} and dtype {kind} does not fill bytes {offsets}")
         if len(shape) > 64:
             raise wrong(f"tensor {key!r} has {len(shape)} dimensions, at most 64 are supported")
+        if len(offsets) != 2 or offsets[1] - offsets[0] != math.prod(shape) * np.dtype(_TYPES[kind]).itemsize:
+            raise wrong(f"tensor {key!r} of shape {shape} and dtype {kind} does not fill bytes {offsets}")
         yield key, (*offsets, kind, tuple(shape))
 
 

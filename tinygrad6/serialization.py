@@ -135,13 +135,16 @@ def _load_zip(file: Any, name: str, place: Callable, mapped: bool) -> Any:
         raise RuntimeError(f"{name} was written on a machine of other byte order, which is not supported")
     memory = memory_map.mmap(file.fileno(), 0, access=memory_map.ACCESS_COPY) if mapped else None
     loaded: dict[str, np.ndarray] = {}
+    typed: dict[tuple, np.ndarray] = {}  # so that many tensors in one storage cost no more than one
 
     def storage(key: tuple) -> np.ndarray:
         kind, number, location, numel = _checked(key)
         if number not in loaded:
             record = f"data/{number}"
             loaded[number] = place(a.read(record) if memory is None else a.map(record, memory), location)
-        return _typed(loaded[number], kind, numel, number)
+        if (number, kind.kind, numel) not in typed:
+            typed[number, kind.kind, numel] = _typed(loaded[number], kind, numel, number)
+        return typed[number, kind.kind, numel]
 
     return pickle_reader.Reader(a.read("data.pkl"), storage, pickle_reader.tensor_at).load()
 
@@ -164,15 +167,18 @@ def _typed(raw: np.ndarray, kind: Any, numel: int, number: str) -> np.ndarray:
         )
     if kind.kind is None:
         return widen(raw.view(np.uint16))
-    if kind.kind.kind == "b" and raw.size and raw.max() > 1:
-        raise UnpicklingError(f"storage {number}: bools must be 0 or 1")
-    return raw.view(kind.kind)
+    try:
+        return pickle_reader.as_type(raw, kind.kind)
+    except ValueError as e:
+        raise UnpicklingError(f"storage {number}: {e}") from None
 
 
 def widen(bits: np.ndarray) -> np.ndarray:
     """bfloat16 numbers, given as their bits, as float32, exactly."""
     warnings.warn("bfloat16 is not supported: the tensors are widened to float32, exactly", stacklevel=2)
-    return (bits.astype(np.uint32) << np.uint32(16)).view(np.float32)
+    wide = bits.astype(np.uint32)
+    wide <<= 16
+    return wide.view(np.float32)
 
 
 def _load_legacy(data: bytes, name: str, place: Callable) -> Any:
