@@ -117,9 +117,7 @@ def smooth_l1_loss(
     if beta < 0:
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
     d = input - target
-    size = d.abs()
-    loss = size if beta == 0 else NAMES["where"](size < beta, d * d * (0.5 / beta), size - 0.5 * beta)
-    return reduced(loss, reduction)
+    return reduced(d.abs() if beta == 0 else OPS["smooth_size"].call(d, beta), reduction)
 
 
 def huber_loss(
@@ -132,9 +130,8 @@ def huber_loss(
     input, target = _same(input, target, "huber_loss")
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
-    d = (input - target).to(kind)
-    size = d.abs()
-    loss = NAMES["where"](size <= delta, d * d * 0.5, (size - 0.5 * delta) * delta)
+    loss = OPS["smooth_size"].call((input - target).to(kind), delta)
+    loss = loss if delta == 1 else loss * delta
     return reduced(loss if weight is None else loss * weight, reduction)
 
 
@@ -527,9 +524,8 @@ def hinge_embedding_loss(
 ) -> Tensor:
     """x where y = 1, max(0, margin - x) where y = -1, reduced."""
     reduction = check_reduction(reduction, size_average, reduce)
-    zero = input * 0.0
-    loss = NAMES["where"](target != 1, (margin - input).clamp(min=0), zero) + NAMES["where"](
-        target != -1, input, zero
+    loss = NAMES["where"](target != 1, (margin - input).clamp(min=0), 0.0) + NAMES["where"](
+        target != -1, input, 0.0
     )
     return reduced(loss, reduction)
 
@@ -574,10 +570,9 @@ def cosine_embedding_loss(
     dots = (input1 * input2).sum(-1)
     sizes = [(x * x).sum(-1) + 1e-12 for x in (input1, input2)]
     cosine = dots / (sizes[0] * sizes[1]).sqrt()
-    zero = cosine * 0.0
     return reduced(
-        NAMES["where"](target == 1, 1 - cosine, zero)
-        + NAMES["where"](target == -1, (cosine - margin).clamp(min=0), zero),
+        NAMES["where"](target == 1, 1 - cosine, 0.0)
+        + NAMES["where"](target == -1, (cosine - margin).clamp(min=0), 0.0),
         reduction,
     )
 
@@ -633,13 +628,13 @@ def multi_margin_loss(
     if weight is not None and weight.array.shape != (classes,):
         raise RuntimeError(f"inconsistent weight size, expected {classes} but got {list(weight.shape)}")
     t = target.reshape(-1, 1)
-    terms = (margin - NAMES["gather"](rows, 1, t) + rows).clamp(min=0)
+    terms = (margin - NAMES["gather"](rows, 1, t) + rows).relu()  # of gradient 0 at the margin
     if p == 2:
         terms = terms * terms
     if weight is not None:
         terms = terms * weight[t]
-    others = wrap((np.arange(classes)[None, :] != t.array).astype(rows.array.dtype))
-    loss = (terms * others).sum(1) / classes
+    others = wrap(np.arange(classes)[None, :] != t.array)
+    loss = NAMES["where"](others, terms, 0.0).sum(1) / classes
     return reduced(loss.reshape(() if input.ndim < 2 and not target.ndim else (n,)), reduction)
 
 
@@ -675,9 +670,9 @@ def multilabel_margin_loss(
     np.put_along_axis(own, np.where(listed, t, t[:, :1]), True, 1)
     own &= listed[:, :1]
     at = NAMES["gather"](rows, 1, wrap(np.where(listed, t, 0)))
-    gaps = (1 - at.unsqueeze(2) + rows.unsqueeze(1)).clamp(min=0)  # (N, labels, classes)
-    counted = wrap((listed[:, :, None] & ~own[:, None, :]).astype(rows.array.dtype))
-    loss = (gaps * counted).sum((1, 2)) / classes
+    gaps = (1 - at.unsqueeze(2) + rows.unsqueeze(1)).relu()  # (N, labels, classes)
+    counted = wrap(listed[:, :, None] & ~own[:, None, :])
+    loss = NAMES["where"](counted, gaps, 0.0).sum((1, 2)) / classes
     return reduced(loss.reshape(() if input.ndim < 2 else (n,)), reduction)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad6.dtypes import float16
 from tinygrad6.modes import no_grad
 from tinygrad6.op import OPS
 from tinygrad6.ops.norm import batch_norm_fixed
@@ -263,8 +264,10 @@ def rms_norm(
     dims = tuple(range(-len(shape), 0))
     if not input.array.size:
         return input * 1.0 if weight is None else input * weight
-    epsilon = float(np.finfo(input.array.dtype).eps) if eps is None else eps
-    out = input * ((input * input).mean(dims, keepdim=True) + epsilon).rsqrt()
+    kind = input.dtype
+    x = input.float() if kind == float16 else input  # as in PyTorch, eps included
+    epsilon = float(np.finfo(x.array.dtype).eps) if eps is None else eps
+    out = (x * ((x * x).mean(dims, keepdim=True) + epsilon).rsqrt()).to(kind)
     return out if weight is None else out * weight
 
 

@@ -12,12 +12,18 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad6.quiet import Quiet
+
 FEW = 256  # rows that may be added one after the other
 BLOCK = 64
 
 
 def add_up(x: np.ndarray, dim: tuple[int, ...], kind: Any = None, keepdims: bool = False) -> Any:
-    """The sum of x over the axes `dim` (from the front, each once), accumulated in the type `kind`."""
+    """The sum of x over the axes `dim` (from the front, each once), accumulated in the type `kind`:
+    its own, but float32 for float16, in which 2048 + 1 is 2048."""
+    if kind is None and x.dtype.char == "e":
+        with Quiet():
+            return np.asarray(add_up(x, dim, np.float32, keepdims)).astype(x.dtype)
     if x.size <= FEW or x.ndim < 2 or x.dtype.kind != "f":
         return np.add.reduce(x, dim, kind, keepdims=keepdims)
     last = x.ndim  # axes from here on are reduced, and lie together in memory

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from tinygrad6.op import REAL, op
-from tinygrad6.ops.pointwise import _clip, in_single, sigmoid, softplus, tanh, where
+from tinygrad6.ops.pointwise import _clip, clip_numbers, in_single, sigmoid, softplus, tanh, where
 
 
 @op(
-    lambda g, x: where(x <= -3, 0.0, where(x >= 3, g, g * (x / 3 + 0.5))),
+    lambda g, x: where(x <= -3, 0.0, where(x < 3, g * (clip_numbers(x, -3.0, 3.0) / 3 + 0.5), g)),
     domain=(-4.0, 4.0),
     avoid=(-3.0, 3.0),
     method=False,

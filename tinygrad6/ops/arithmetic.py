@@ -129,8 +129,8 @@ def ldexp(input: Tensor, other: Tensor) -> Tensor:
 
 
 @op(
-    lambda g, x, y: g * where((x >= y) | isnan(y), 1.0, nothing(g)),
-    lambda g, x, y: g * where((x >= y) | isnan(y), nothing(g), 1.0),
+    lambda g, x, y: where((x >= y) | isnan(y), g, 0.0),
+    lambda g, x, y: where((x >= y) | isnan(y), 0.0, g),
     promote=True,
     domain=REAL,
 )
@@ -140,8 +140,8 @@ def fmax(x, y):
 
 
 @op(
-    lambda g, x, y: g * where((x <= y) | isnan(y), 1.0, nothing(g)),
-    lambda g, x, y: g * where((x <= y) | isnan(y), nothing(g), 1.0),
+    lambda g, x, y: where((x <= y) | isnan(y), g, 0.0),
+    lambda g, x, y: where((x <= y) | isnan(y), 0.0, g),
     promote=True,
     domain=REAL,
 )

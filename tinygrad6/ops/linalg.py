@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from tinygrad6.op import _mismatch as broadcast_error
-from tinygrad6.op import case, composite, op
-from tinygrad6.ops.pointwise import nothing, relu
+from tinygrad6.op import REAL, case, composite, op
+from tinygrad6.ops.pointwise import abs as absolute
+from tinygrad6.ops.pointwise import nothing, relu, sign, where
 from tinygrad6.ops.reduce import norm, root_or_zero
 from tinygrad6.ops.reduce import sum as total
-from tinygrad6.ops.shape import normal_dim, reshape, roll, transpose
+from tinygrad6.ops.shape import normal_dim, reshape, roll, transpose, unsqueeze
 from tinygrad6.sums import add_up
 from tinygrad6.tensor import Tensor
 
@@ -503,7 +504,19 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = f"{_FAR}_i
     gaps = reshape(x1, x1.array.shape[:-1] + (1, x1.array.shape[-1])) - reshape(
         x2, x2.array.shape[:-2] + (1,) + x2.array.shape[-2:]
     )
-    return norm(gaps, p, -1)
+    return farthest(gaps) if math.isinf(p) else norm(gaps, p, -1)
+
+
+@op(
+    lambda g, x, out: unsqueeze(g, -1) * where(absolute(x) == unsqueeze(out, -1), sign(x), 0.0),
+    method=False,
+    public=False,
+    domain=REAL,
+    node_name="Cdist",
+)
+def farthest(x):
+    """max |x| along the last dimension; as in PyTorch's distances, equal ones each get the whole gradient."""
+    return np.maximum.reduce(np.abs(x), -1)
 
 
 @composite(fresh=True, examples=[case((2, 3), (2, 2)), case((2,), (3, 2))])

@@ -6,13 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad6.op import case, derived, op
+from tinygrad6 import dtypes
+from tinygrad6.op import REAL, case, derived, op
 from tinygrad6.ops.gather import gather_along
 from tinygrad6.ops.linalg import ones
-from tinygrad6.ops.pointwise import where
-from tinygrad6.ops.reduce import log_softmax
+from tinygrad6.ops.pointwise import abs as absolute
+from tinygrad6.ops.pointwise import above, below, log, log1p, sigmoid, sign, where
+from tinygrad6.ops.reduce import as_type, log_softmax
 from tinygrad6.ops.reduce import mean as average
 from tinygrad6.ops.reduce import sum as total
+from tinygrad6.ops.shape import cast
+from tinygrad6.quiet import Quiet
 
 
 TURNED = 128  # classes
@@ -58,7 +62,7 @@ def _line(z: np.ndarray) -> np.ndarray:
 
 def _entropy_kernel(g, needs, x, t, ignore_index, reduction, cache):
     p, kept, count, places = cache
-    scale = g / x.dtype.type(count or 1) if reduction == "mean" else g  # 0-d, or one per row
+    scale = g / p.dtype.type(count or 1) if reduction == "mean" else g  # 0-d, or one per row
     dx = p * scale
     if kept is None:
         _line(dx)[places] -= scale
@@ -100,8 +104,10 @@ def cross_entropy_rows(x, t, ignore_index, reduction, cache=None):
     ignoring = _check_targets(t, x.shape[1], ignore_index)
     # Classes first. A reduction over a short last axis is slow: up to some width the copy is turned, beyond
     # it only seen so.
-    z = np.array(x.T, order="C" if x.shape[1] <= TURNED else "K")
-    z -= np.maximum.reduce(z, 0)
+    kind = np.dtype(np.float32) if x.dtype.char == "e" else x.dtype
+    z = np.array(x.T, kind, order="C" if x.shape[1] <= TURNED else "K")
+    with Quiet():  # the distance to the top may be infinite
+        z -= np.maximum.reduce(z, 0)
     kept = t != ignore_index if ignoring else None
     labels, rows = t if kept is None else np.where(kept, t, 0), np.arange(len(t))
     places = labels * len(t) + rows if z.flags.c_contiguous else rows * len(z) + labels
@@ -117,19 +123,21 @@ def cross_entropy_rows(x, t, ignore_index, reduction, cache=None):
     if cache is not None:
         cache[:] = z, kept, count, places
     if reduction == "none":
-        return losses
+        return losses.astype(x.dtype, copy=False)
     summed = np.add.reduce(losses)
-    if reduction == "sum":
-        return summed
-    return summed / x.dtype.type(count) if count else summed * x.dtype.type(np.nan)
+    if reduction == "mean":
+        summed = summed / kind.type(count) if count else summed * kind.type(np.nan)
+    return as_type(summed, x.dtype)
 
 
 # ---- mean squared error
 
 
 def _squared_kernel(g, needs, x, y, reduction):
-    scale = g * x.dtype.type(2 / max(x.size, 1)) if reduction == "mean" else g * x.dtype.type(2)
     d = x - y
+    if d.dtype.char == "e":  # 2 / n may be too small for it
+        d = d.astype(np.float32)
+    scale = g * d.dtype.type(2 / max(x.size, 1)) if reduction == "mean" else g * d.dtype.type(2)
     d *= scale
     return d if needs[0] else None, -d if needs[1] else None
 
@@ -156,39 +164,49 @@ def _squared_reference(x: Any, y: Any, reduction: str) -> Any:
 )
 def squared_error(x, y, reduction):
     """(x - y)^2 for x and y of one shape; its mean, sum, or none."""
-    d = x - y
-    if reduction == "none":
-        return np.square(d)
-    flat = d.reshape(-1)
-    summed = np.add.reduce(np.square(flat)) if flat.dtype.char == "e" or flat.size > 1 << 16 else flat @ flat
-    return (
-        summed / d.dtype.type(d.size)
-        if reduction == "mean" and d.size
-        else summed
-        if reduction == "sum"
-        else summed * np.nan
-    )
+    with Quiet():
+        d = x - y
+        if reduction == "none":
+            return np.square(d)
+        flat = d.reshape(-1)
+        if flat.dtype.char == "e":
+            flat = flat.astype(np.float32)
+        summed = np.add.reduce(np.square(flat)) if flat.size > 1 << 16 else flat @ flat
+        if reduction == "mean":
+            summed = summed / flat.dtype.type(d.size) if d.size else summed * np.nan
+        return as_type(summed, d.dtype)
+
+
+# ---- a parabola that goes on straight
+
+
+@op(
+    lambda g, x, beta: g * where(absolute(x) >= beta, sign(x), x / beta),
+    method=False,
+    public=False,
+    node_name="SmoothL1Loss",
+    avoid=(-0.7, 0.7),
+    domain=REAL,
+    examples=[case((2, 3), beta=0.7)],
+    elementwise=True,
+)
+def smooth_size(x, beta):
+    """x^2 / (2 beta) where |x| < beta, else |x| - beta / 2, elementwise; beta > 0. No overflow."""
+    size = np.abs(x)
+    near = below(size, beta)
+    return near / x.dtype.type(beta) * (size - x.dtype.type(0.5) * near)
 
 
 # ---- binary cross entropy of logits
 
 
-def _logits_reference(x: Any, y: Any) -> Any:
-    from tinygrad6.ops.pointwise import softplus
-
-    return softplus(x, 1.0, float("inf")) - x * y
-
-
 def _logits_kernel(g, needs, x, y):
-    from tinygrad6.ops.pointwise import sigmoid
-
     return ((sigmoid.op.forward(x) - y) * g if needs[0] else None), (-x * g if needs[1] else None)
 
 
 @op(
-    derived,
-    derived,
-    reference=_logits_reference,
+    lambda g, x, y: g * (sigmoid(x) - y),
+    lambda g, x: -g * x,
     kernel=_logits_kernel,
     promote=True,
     method=False,
@@ -196,26 +214,19 @@ def _logits_kernel(g, needs, x, y):
     examples=[case((2, 3), (2, 3))],
 )
 def logits_entropy(x, y):
-    """-y log s - (1 - y) log(1 - s) for s = sigmoid(x):
-    max(x, 0) - x y + log(1 + exp(-|x|)), which cannot overflow."""
-    out = np.log1p(np.exp(-np.abs(x)))
-    out += np.maximum(x, 0)
-    return out - x * y
+    """-y log s - (1 - y) log(1 - s) for s = sigmoid(x), elementwise:
+    (1 - y) x + max(-x, 0) + log(1 + exp(-|x|)), exact also where x is sure, and right."""
+    tail = np.negative(np.abs(x))
+    with Quiet():
+        return (1 - y) * x + above(-x, 0) + np.log1p(np.exp(tail))
 
 
 # ---- binary cross entropy of probabilities
 
 
-def _log_floor(p: Any) -> Any:
-    """max(log p, -100) for p in [0, 1]."""
-    from tinygrad6.ops.pointwise import log, maximum
-
-    return maximum(log(p), -100.0 + 0.0 * p)
-
-
 @op(
-    lambda g, x, y: g * (x - y) / _at_least(x * (1 - x), 1e-12),
-    lambda g, x: g * (_log_floor(1 - x) - _log_floor(x)),
+    lambda g, x, y: probability_slope(g, x, y),
+    lambda g, x: g * (log1p(-x) - log(x)),
     promote=True,
     method=False,
     public=False,
@@ -224,10 +235,15 @@ def _log_floor(p: Any) -> Any:
 )
 def binary_entropy(x, y):
     """-y log x - (1 - y) log(1 - x) with the logarithms no less than -100, as in PyTorch; x in [0, 1]."""
-    with np.errstate(divide="ignore"):
+    with Quiet():
         kind = x.dtype.type
         return -(y * np.maximum(np.log(x), kind(-100)) + (1 - y) * np.maximum(np.log1p(-x), kind(-100)))
 
 
-def _at_least(x: Any, low: float) -> Any:
-    return where(x > low, x, low + 0.0 * x)
+def probability_slope(g: Any, x: Any, y: Any) -> Any:
+    """g (x - y) / max(x (1 - x), 1e-12), of float16, which has no 1e-12, through float32."""
+    if x.dtype == dtypes.float16:
+        single = np.dtype(np.float32)
+        return cast(probability_slope(cast(g, single), cast(x, single), cast(y, single)), x.dtype)
+    width = x * (1 - x)
+    return g * (x - y) / where(width > 1e-12, width, 1e-12)

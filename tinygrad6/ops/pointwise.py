@@ -358,8 +358,8 @@ def pow_slope_in_y(g: Any, x: Any, y: Any, out: Any) -> Any:
 def pow_slope(g: Any, x: Any, y: Any) -> Any:
     """g y x^(y-1), which is 0 where y is 0, even at x = 0."""
     if isinstance(y, (int, float)):
-        return nothing(g) if y == 0 else g * (x ** (y - 1) * y)
-    return where(y == 0, 0.0, g * (y * x ** (y - 1)))
+        return nothing(g) if y == 0 else g * (pow(x, y - 1) * y)
+    return where(y == 0, 0.0, g * (y * pow(x, y - 1)))
 
 
 # ---- trigonometry
@@ -679,7 +679,8 @@ def softplus(x, beta=1.0, threshold=20.0):
     """log(1 + exp(beta x)) / beta, elementwise; x itself where beta x > threshold."""
     if x.dtype.kind != "f":
         raise NotImplementedError(f"softplus is not implemented for {x.dtype}")
-    z = x if beta == 1 else x * beta
+    with Quiet():
+        z = x if beta == 1 else x * beta
     soft = np.atleast_1d(np.abs(z))
     np.negative(soft, out=soft)
     np.exp(soft, out=soft)

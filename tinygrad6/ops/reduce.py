@@ -9,11 +9,12 @@ import numpy as np
 
 from tinygrad6 import dtypes
 from tinygrad6.op import POSITIVE, case, composite, op
-from tinygrad6.ops.pointwise import exp, log, maximum, minimum, nothing, sign, sqrt, where
+from tinygrad6.ops.pointwise import exp, log, maximum, minimum, nothing, pow, sign, sqrt, where
 from tinygrad6.ops.pointwise import abs as absolute
 from tinygrad6.ops.shape import cast, expand_to, flip_over, normal_dim, normal_dims, permute_to
+from tinygrad6.quiet import Quiet
 from tinygrad6.sums import add_up
-from tinygrad6.tensor import Tensor, wrap
+from tinygrad6.tensor import Tensor
 
 _DIMS = [case((2, 3)), case((2, 3), dim=0), case((2, 3), dim=1, keepdim=True), case((2, 3, 2), dim=(0, 2))]
 
@@ -37,8 +38,10 @@ def _reduced(arrays: list, params: dict) -> None:
 
 def as_type(x: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """x as another type, without warnings for what does not fit."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        return x.astype(dtype, copy=False)
+    if x.dtype == dtype:
+        return x
+    with Quiet():
+        return x.astype(dtype)
 
 
 def _reduced_floats(name: str) -> Any:
@@ -82,8 +85,6 @@ def sum(x, dim=None, keepdim=False, *, dtype=None):
     Integers and bools add up in int64, or as `dtype`.
     """
     if x.dtype.kind == "f":
-        if x.dtype.char == "e":
-            return add_up(x, dim, np.float32, keepdim).astype(x.dtype)
         return add_up(x, dim, None, keepdim)
     return np.add.reduce(x, dim, np.int64 if dtype is None else x.dtype, keepdims=keepdim)
 
@@ -110,7 +111,7 @@ def divided(total: Any, n: int) -> Any:
 def mean(x, dim=None, keepdim=False, *, dtype=None):
     """The mean over `dim` (an int, a tuple, or None for all); nan for no elements. Floats only."""
     total = add_up(x, dim, np.float32 if x.dtype.char == "e" else None, keepdim)
-    return divided(total, count(x.shape, dim)).astype(x.dtype)
+    return divided(total, count(x.shape, dim)).astype(x.dtype, copy=False)
 
 
 @op(
@@ -124,7 +125,8 @@ def mean(x, dim=None, keepdim=False, *, dtype=None):
 def prod_over(x, dim=None, keepdim=False, *, dtype=None):
     """The product over `dim` (all if None). The gradient is right for zeros too."""
     kind = x.dtype if dtype is not None or x.dtype.kind == "f" else np.int64
-    return np.multiply.reduce(x, dim, kind, keepdims=keepdim)
+    with Quiet():
+        return np.multiply.reduce(x, dim, kind, keepdims=keepdim)
 
 
 def prod_slope(g: Any, x: Any, dim: tuple, keepdim: bool) -> Any:
@@ -143,10 +145,11 @@ def prod_slope(g: Any, x: Any, dim: tuple, keepdim: bool) -> Any:
 @op(lambda g, x: others_product_slope(g, x), method=False, public=False, examples=[case((2, 3))])
 def others_product(x):
     """For every element the product of the others along the last dimension."""
-    ones = np.ones((*x.shape[:-1], 1), x.dtype)
-    before = np.cumprod(np.concatenate([ones, x[..., :-1]], -1), -1)
-    after = np.cumprod(np.concatenate([ones, x[..., :0:-1]], -1), -1)[..., ::-1]
-    return (before * after)[..., : x.shape[-1]]  # of no elements there are no others
+    ones, kind = np.ones((*x.shape[:-1], 1), x.dtype), WIDER.get(x.dtype.char)
+    with Quiet():  # the product of some may be out of range where that of all others is not
+        before = np.multiply.accumulate(np.concatenate([ones, x[..., :-1]], -1), -1, kind)
+        after = np.multiply.accumulate(np.concatenate([ones, x[..., :0:-1]], -1), -1, kind)[..., ::-1]
+        return (before * after)[..., : x.shape[-1]].astype(x.dtype)  # of no elements there are no others
 
 
 def others_product_slope(g: Any, x: Any) -> Any:
@@ -191,12 +194,25 @@ def _corrected(name: str) -> Any:
 )
 def var_over(x, dim=None, correction=1, keepdim=False):
     """The sum of squared differences from the mean over max(0, n - correction)."""
+    with Quiet():
+        out = spread(x, dim, correction, keepdim)
+        return (out if np.isfinite(out).all() else in_double(spread, x, dim, correction, keepdim)).astype(
+            x.dtype
+        )
+
+
+def spread(x: np.ndarray, dim: tuple, correction: float, keepdim: bool) -> np.ndarray:
+    """The variance, of float16 in float32."""
     n = count(x.shape, dim)
-    kind = np.float32 if x.dtype.char == "e" else None
+    kind = np.float32 if x.dtype.char == "e" else x.dtype
     centre = divided(add_up(x, dim, kind, True), n)
     total = add_up(np.square(x - centre), dim, kind, keepdim)
-    with np.errstate(all="ignore"):
-        return np.asarray(np.true_divide(total, max(n - correction, 0))).astype(x.dtype)
+    return np.asarray(np.true_divide(total, max(n - correction, 0), dtype=kind))
+
+
+def in_double(function: Any, x: np.ndarray, *args: Any) -> np.ndarray:
+    """The function of x as float64, where its squares have room. PyTorch always computes it so."""
+    return function(x.astype(np.float64), *args)
 
 
 def var_slope(g: Any, x: Any, dim: tuple, correction: float, keepdim: bool) -> Any:
@@ -236,11 +252,32 @@ def std(
     input: Tensor, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: Any = None
 ) -> Tensor:
     """The square root of var over `dim`. The gradient for constants is 0, as in PyTorch."""
-    return root_or_zero(var(input, dim, unbiased, keepdim, correction=correction))
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
+    return std_over(input, dim, _correction(unbiased, correction), keepdim)
 
 
 @op(
-    lambda g, out: where(out == 0, g * 0.0, g / (2 * where(out == 0, out + 1.0, out))),
+    lambda g, x, out, dim, correction, keepdim: var_slope(
+        where(out == 0, 0.0, g / (2 * out)), x, dim, correction, keepdim
+    ),
+    method=False,
+    public=False,
+    prepare=_corrected("std and var"),
+    node_name="Std",
+    examples=[case((2, 3)), case((2, 3), dim=1), case((2, 3), dim=0, correction=0, keepdim=True)],
+)
+def std_over(x, dim=None, correction=1, keepdim=False):
+    """The square root of the variance, also where that is too large or too small for the type."""
+    with Quiet():
+        out = spread(x, dim, correction, keepdim)
+        if x.dtype.char != "d" and not ((out > 1e-30) & (out < np.inf)).all():
+            out = in_double(spread, x, dim, correction, keepdim)
+        return np.sqrt(out).astype(x.dtype)
+
+
+@op(
+    lambda g, out: where(out == 0, 0.0, g / (2 * out)),
     method=False,
     public=False,
     domain=POSITIVE,
@@ -388,7 +425,7 @@ def _floating(arrays: list, params: dict) -> None:
 
 @op(
     lambda g, x, out, dim, keepdim: (
-        keep_dims(g, x.shape, dim, keepdim) * exp(x - finite(keep_dims(out, x.shape, dim, keepdim)))
+        keep_dims(g, x.shape, dim, keepdim) * exp(x - keep_dims(out, x.shape, dim, keepdim))
     ),
     prepare=_floating,
     examples=_DIMS[1:],
@@ -399,17 +436,9 @@ def logsumexp(x, dim, keepdim=False):
         return np.full(np.add.reduce(x, dim, keepdims=keepdim).shape, -math.inf, x.dtype)
     top = np.maximum.reduce(x, dim, keepdims=True)
     top = np.where(np.isfinite(top), top, x.dtype.type(0))
-    with np.errstate(divide="ignore", over="ignore"):  # the distance to the top may be infinite
-        total = add_up(np.exp(x - top), dim, None, True)
-        out = np.log(total) + top
-    return out if keepdim else out.reshape(np.add.reduce(x, dim).shape)
-
-
-def finite(x: Any) -> Any:
-    """x with its infinities made 0."""
-    return where(
-        absolute(x) == math.inf, x * 0.0 if isinstance(x, np.ndarray) and not np.isinf(x).any() else 0.0, x
-    )
+    with Quiet():  # the distance to the top may be infinite
+        out = np.log(add_up(np.exp(x - top), dim, None, True)) + top
+    return out if keepdim else out.reshape([n for i, n in enumerate(x.shape) if i not in dim])
 
 
 def _along(arrays: list, params: dict) -> None:
@@ -424,7 +453,7 @@ def _along(arrays: list, params: dict) -> None:
 
 def _under_top(x: np.ndarray, dim: int) -> np.ndarray:
     """x minus its largest element along dim; -inf where that is too far below."""
-    with np.errstate(over="ignore"):
+    with Quiet():
         return x - (np.maximum.reduce(x, dim, keepdims=True) if x.size else 0)
 
 
@@ -491,7 +520,7 @@ def accumulated(ufunc: Any, x: np.ndarray, dim: int, dtype: Any) -> np.ndarray:
     kind = x.dtype if x.dtype.kind == "f" or dtype is not None else np.dtype(np.int64)
     if not x.ndim:
         return x.astype(kind)
-    with np.errstate(over="ignore", invalid="ignore"):
+    with Quiet():
         return ufunc.accumulate(x, dim, WIDER.get(kind.char, kind)).astype(kind, copy=False)
 
 
@@ -519,6 +548,60 @@ def _cumulative(arrays: list, params: dict) -> None:
 # ---- norms
 
 
+def norm_slope(g: Any, x: Any, out: Any, p: float, dim: tuple, keepdim: bool) -> Any:
+    """g times the derivative of the norm. By selection at 0, so that an infinite g stays where it belongs."""
+    g, out = keep_dims(g, x.shape, dim, keepdim), keep_dims(out, x.shape, dim, keepdim)
+    if p == 0:
+        return nothing(x)
+    if p == 1:
+        return g * sign(x)
+    if p == 2:
+        return g * where(out == 0, 0.0, x / out)
+    size = absolute(x)
+    if math.isinf(p):
+        winners = size == out
+        return where(winners, sign(x) * (g / sum(cast(winners, x.dtype), dim, True)), 0.0)
+    if p < 1:
+        return where(size == 0, 0.0, sign(x) * pow(size, p - 1)) * (g * pow(out, 1 - p))
+    inner = sign(x) * pow(size, p - 1) if p < 2 else x * pow(size, p - 2)
+    return inner * where(out == 0, 0.0, g / pow(out, p - 1))
+
+
+@op(
+    lambda g, x, out, p, dim, keepdim: norm_slope(g, x, out, p, dim, keepdim),
+    method=False,
+    public=False,
+    prepare=_reduced,
+    node_name="LinalgVectorNorm",
+    avoid=(0.0,),
+    examples=[
+        case((2, 3), p=2),
+        case((2, 3), p=1, dim=1),
+        case((2, 3), p=3.0, dim=0, keepdim=True),
+        case((2, 3), p=1.5, dim=(0, 1)),
+        case((2, 3), p=0.5, dim=1),
+        case((2, 3), p=0),
+        case((2, 3), p=math.inf, dim=0),
+        case((2, 3), p=-math.inf, dim=1),
+    ],
+)
+def norm_over(x, p, dim=None, keepdim=False):
+    """(sum |x|^p)^(1/p) over `dim`; of float16 in float32."""
+    if p == math.inf or p == -math.inf:
+        return (np.maximum if p > 0 else np.minimum).reduce(np.abs(x), dim, keepdims=keepdim)
+    wide = x.astype(np.float32) if x.dtype.char == "e" else x
+    with Quiet():
+        if p == 2:
+            out = np.sqrt(add_up(np.square(wide), dim, None, keepdim))
+        elif p == 0:
+            out = add_up((wide != 0).astype(wide.dtype), dim, None, keepdim)
+        elif p == 1:
+            out = add_up(np.abs(wide), dim, None, keepdim)
+        else:
+            out = np.power(add_up(np.power(np.abs(wide), p), dim, None, keepdim), 1 / p)
+        return out.astype(x.dtype, copy=False)
+
+
 @composite(
     examples=[case((2, 3)), case((2, 3), p=1), case((2, 3), p=3.0, dim=1), case((2, 3), p=math.inf, dim=0)]
 )
@@ -529,28 +612,16 @@ def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, 
     The gradient at 0 is 0. RuntimeError for integers.
     """
     x = input if dtype is None else input.to(dtype)
-    if x.array.dtype.char == "e":  # squares of float16 overflow early
-        return cast(norm(cast(x, dtypes.float32), p, dim, keepdim), dtypes.float16)
     if x.array.dtype.kind != "f":
         raise RuntimeError(
             f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {x.dtype}"
         )
-    if p in ("fro", None, 2):
-        return root_or_zero(sum(x * x, dim, keepdim))
     if p == "nuc":
         raise NotImplementedError("norm(): the nuclear norm is not supported")
-    size = absolute(x)
-    if p == math.inf:
-        return amax(size, dim, keepdim)
-    if p == -math.inf:
-        return amin(size, dim, keepdim)
-    if p == 0:
-        return sum(nothing(x) + (x != 0).to(x.dtype), dim, keepdim)
-    if p == 1:
-        return sum(size, dim, keepdim)
-    total = sum(size**p, dim, keepdim)
-    safe = where(total == 0, wrap(np.ones_like(total.array)), total)
-    return where(total == 0, total, safe ** (1 / p))
+    p = 2 if p in ("fro", None) else p
+    if math.isinf(p):
+        _not_empty("amax" if p > 0 else "amin")([x.array], {"dim": dim})
+    return norm_over(x, p, dim, keepdim)
 
 
 __all__ = ["log", "maximum", "minimum", "sign", "sqrt"]

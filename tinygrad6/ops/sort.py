@@ -24,7 +24,7 @@ from tinygrad6.ops.join import cat
 from tinygrad6.ops.pointwise import floor, maximum, minimum, where
 from tinygrad6.ops.reduce import accumulated, amax, amin, argmax, argmin, logsumexp
 from tinygrad6.ops.reduce import sum as total
-from tinygrad6.ops.shape import expand_to, normal_dim, permute_to, reshape, unsqueeze
+from tinygrad6.ops.shape import cast, expand_to, normal_dim, permute_to, reshape, unsqueeze
 from tinygrad6.tensor import Tensor, wrap
 from tinygrad6.view import live_node
 
@@ -173,8 +173,8 @@ def median_value(x, ignore_nan=False):
 
 def share_equally(g: Any, x: Any, out: Any) -> Any:
     """g shared by the elements equal to out, or by the NaNs if that is one."""
-    winners = where(where(out == out, x == out, x != x), 1.0, 0.0 * g)
-    return g * (winners / total(winners))
+    winners = where(out == out, x == out, x != x)
+    return where(winners, g / total(cast(winners, x.dtype)), 0.0)
 
 
 _MEDIAN, _NANMEDIAN = returns("median", "values", "indices"), returns("nanmedian", "values", "indices")
@@ -517,7 +517,7 @@ def _logcumsumexp_kernel(g, x, out, dim):
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             rest = np.flip(np.logaddexp.accumulate(np.flip(np.log(part) - out, dim), dim), dim)
             slope += sign * np.exp(x + rest)
-    return (np.where(x == -math.inf, x.dtype.type(0), slope),)
+    return (slope,)
 
 
 def _floating(arrays: list, params: dict) -> None:

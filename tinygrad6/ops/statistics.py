@@ -13,11 +13,11 @@ from tinygrad6 import dtypes
 from tinygrad6.op import REAL, case, composite, op
 from tinygrad6.ops.compare import isnan
 from tinygrad6.ops.join import cat
-from tinygrad6.ops.linalg import matmul, mT
+from tinygrad6.ops.linalg import farthest, matmul, mT
 from tinygrad6.ops.pointwise import clamp, where
 from tinygrad6.ops.reduce import cumsum, mean, norm, root_or_zero
 from tinygrad6.ops.reduce import sum as total
-from tinygrad6.ops.shape import normal_dim, reshape, unsqueeze
+from tinygrad6.ops.shape import cast, normal_dim, reshape, unsqueeze
 from tinygrad6.ops.sort import returns
 from tinygrad6.tensor import Tensor, wrap
 
@@ -73,7 +73,8 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
     if p < 0:
         raise RuntimeError("pdist only supports non-negative p values")
     i, j = np.triu_indices(len(input.array), 1)
-    return norm(input[wrap(i)] - input[wrap(j)], p, 1)
+    gaps = input[wrap(i)] - input[wrap(j)]
+    return farthest(gaps) if math.isinf(p) else norm(gaps, p, 1)
 
 
 @composite(
@@ -88,6 +89,8 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     if maxnorm < 0:
         raise RuntimeError(f"renorm: expected maxnorm to be >= 0 but got {maxnorm:g}")
     d = normal_dim(dim, input.array.ndim)
+    if input.array.dtype.char == "e":
+        return cast(renorm(cast(input, dtypes.float32), p, dim, maxnorm), dtypes.float16)
     length = norm(input, p, tuple(i for i in range(input.array.ndim) if i != d), True)
     return input * where(length > maxnorm, maxnorm / (length + 1e-7), 1.0)
 
