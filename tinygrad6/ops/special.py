@@ -1,7 +1,8 @@
 """Special functions on arrays that NumPy lacks.
 
 erf in float64 follows the rational approximations of W. J. Cody (1969) in the form published with fdlibm's
-s_erf.c (1993), good to 1 ulp; in float32 one rational function of x^2 on [-4, 4] suffices (3 ulp).
+s_erf.c (1993), good to 1 ulp. In float32 it is tanh(x p(x^2)) for a polynomial p, least squares weighted
+for the smallest largest error: 3 ulp near 0, one elsewhere, and no quotient.
 """
 
 from __future__ import annotations
@@ -90,23 +91,17 @@ _FAR = (
     ),
 )  # the same beyond
 _SINGLE = (
-    (
-        -1.60960333262415e-02,
-        -2.95459980854025e-03,
-        -7.34990630326855e-04,
-        -5.69250639462346e-05,
-        -2.10102402082508e-06,
-        2.77068142495902e-08,
-        -2.72614225801306e-10,
-    ),
-    (
-        -1.42647390514189e-02,
-        -7.37332916720468e-03,
-        -1.68282697438203e-03,
-        -2.13374055278905e-04,
-        -1.45660718464996e-05,
-    ),
-)
+    1.1283791778060148,
+    0.10277213382598686,
+    -0.00020644491116201145,
+    -0.0005956528381891705,
+    6.955970389601137e-05,
+    1.2451249271599406e-06,
+    -1.2746485197227397e-06,
+    1.549074806407391e-07,
+    -8.424421240584642e-09,
+    1.7852331198134668e-10,
+)  # atanh(erf(x)) / x in x^2, |x| < 4; from 4.3 on its tanh is 1
 
 
 def _horner(coefficients: tuple, z: np.ndarray) -> np.ndarray:
@@ -131,10 +126,10 @@ def erf(x: np.ndarray) -> np.ndarray:
     if x.dtype == np.float16:
         return erf(x.astype(np.float32)).astype(np.float16)
     if x.dtype == np.float32:
-        c = np.clip(x, np.float32(-4), np.float32(4))
-        out = np.asarray(_ratio(_SINGLE, c * c))
+        c = np.clip(x, np.float32(-4.4), np.float32(4.4))
+        out = np.asarray(_horner(_SINGLE, c * c))
         out *= c
-        return np.clip(out, np.float32(-1), np.float32(1), out=out)
+        return np.tanh(out, out=out)
     size = np.abs(x)
     out = np.asarray(
         np.sign(x)
