@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 
 from tinygrad6 import random
-from tinygrad6.op import COMPOSITES, NAMES, OPS
+from tinygrad6.op import COMPOSITES, NAMES, OPS, checked_tensors
 from tinygrad6.ops import create
 from tinygrad6.tensor import Tensor, wrap
 
@@ -392,3 +393,12 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
 
 
 __all__ = [n for n in dir() if not n.startswith("_")]
+
+
+for _name, _function in list(globals().items()):
+    if (
+        isinstance(_function, FunctionType)
+        and _function.__module__.startswith(__package__)
+        and _name[0] != "_"
+    ):
+        globals()[_name] = checked_tensors(_function, _function)

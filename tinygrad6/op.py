@@ -29,6 +29,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad6 import blocks, dispatch, dtypes
+from tinygrad6.dispatch import MISSING
 from tinygrad6.engine import Node, backprop
 from tinygrad6.modes import state
 from tinygrad6.tensor import TENSORS, UFUNCS, Tensor, as_array, wrap
@@ -186,7 +187,7 @@ class Op:
         try:
             large = self.elementwise and max(getattr(a, "size", 0) for a in arrays) >= self.limit
             out = self.large(arrays, params) if large else self.forward(*arrays, **params)
-        except (ValueError, IndexError, TypeError, np.exceptions.AxisError) as e:
+        except (ValueError, IndexError, TypeError, AttributeError, np.exceptions.AxisError) as e:
             raise self.explained(e, arrays, params) from e
         if type(out) is not ndarray:
             out = np.asarray(out)
@@ -254,6 +255,9 @@ class Op:
 
     def explained(self, e: Exception, arrays: list, params: dict) -> Exception:
         """NumPy's error as PyTorch's type, with the op, what came, and the inner message."""
+        if isinstance(e, AttributeError):  # of None, or a number, where only an array will do
+            strange = [i for i, a in enumerate(arrays) if a is getattr(e, "obj", e)]
+            return self.wrong_type(None, strange[0], arrays[strange[0]]) if strange else e
         shapes = [a.shape for a in arrays if isinstance(a, ndarray)]
         inner = str(e)
         if "broadcast" in inner and len(shapes) == 2 and (found := _mismatch(*shapes)):
@@ -348,19 +352,12 @@ def composite(
             inner = call
             call = functools.wraps(function)(lambda *a, **k: _owned(inner(*a, **k), (*a, *k.values())))
         call.examples, call.facts = examples, facts  # type: ignore[attr-defined]
-        COMPOSITES[function.__name__] = call
-        expected = [
-            name for name, kind in function.__annotations__.items() if kind == "Tensor" and name != "return"
-        ]
-        checked = _checked(call) if expected else call
+        checked = COMPOSITES[function.__name__] = checked_tensors(call, function)
         if public:
-            NAMES[function.__name__] = (
-                checked if expected and expected[0] == next(iter(function.__annotations__)) else call
-            )
+            NAMES[function.__name__] = checked
         if method:
-            call = checked if len(expected) > 1 else call
-            attach(function.__name__ if method is True else method, call, inplace, composed=True)
-        return call
+            attach(function.__name__ if method is True else method, checked, inplace, composed=True)
+        return checked
 
     return define
 
@@ -377,20 +374,40 @@ def _owned(t: Any, given: tuple) -> Any:
     return t
 
 
-def _checked(call: Callable[..., Any]) -> Callable[..., Any]:
-    """The function with a TypeError where something else stands for a tensor."""
+def checked_tensors(call: Callable[..., Any], function: Callable[..., Any]) -> Callable[..., Any]:
+    """`call` with a TypeError where something else stands for a parameter annotated as Tensor."""
+    code, kinds = function.__code__, function.__annotations__
+    names = code.co_varnames[: code.co_argcount]
+    expected = [(i, n, kinds[n]) for i, n in enumerate(names) if kinds.get(n) in ("Tensor", "Tensor | None")]
+    several = code.co_varnames[code.co_argcount + code.co_kwonlyargcount] if code.co_flags & 0x04 else ""
+    if kinds.get(several) != "Tensor":
+        several = ""
+    if not expected and not several:
+        return call
+
+    def refuse(i: int, name: str, a: Any) -> None:
+        raise TypeError(
+            f"{function.__name__}(): argument '{name}' (position {i + 1}) must be Tensor, not "
+            f"{type(a).__name__}"
+        )
 
     @functools.wraps(call)
     def checked(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return call(*args, **kwargs)
-        except AttributeError as e:
-            for i, a in enumerate((*args, *kwargs.values()), 1):
-                if a is getattr(e, "obj", e) and not isinstance(a, Tensor):
-                    raise TypeError(
-                        f"{call.__name__}(): argument (position {i}) must be Tensor, not {type(a).__name__}"
-                    ) from None
-            raise
+        given = len(args)
+        for i, name, kind in expected:
+            a = args[i] if i < given else kwargs.get(name, MISSING)
+            if (
+                type(a) not in TENSORS
+                and a is not MISSING
+                and not isinstance(a, (Tensor, ndarray, np.generic))
+            ):
+                if a is not None or kind == "Tensor":
+                    refuse(i, name, a)
+        if several:
+            for i, a in enumerate(args[len(names) :], len(names)):
+                if not isinstance(a, (Tensor, ndarray, tuple, list)):
+                    refuse(i, several, a)
+        return call(*args, **kwargs)
 
     return checked
 

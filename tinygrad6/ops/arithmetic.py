@@ -47,6 +47,10 @@ def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
             raise RuntimeError(f"expected dtype {input.dtype} for lerp's arguments but got dtype {t.dtype}")
     if kind.kind != "f":
         raise NotImplementedError(f'"lerp_kernel" not implemented for {input.dtype}')
+    if not isinstance(weight, (Tensor, int, float, np.number)):
+        raise TypeError(
+            f"lerp(): argument 'weight' must be a number or a Tensor, not {type(weight).__name__}"
+        )
     return mix(input, end, weight if isinstance(weight, Tensor) else wrap(np.asarray(weight, kind)))
 
 

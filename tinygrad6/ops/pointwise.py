@@ -82,11 +82,15 @@ def neg(x):
     """-x, elementwise."""
 
 
+def _not_two_bools(name: str, x: Any, y: Any) -> None:
+    if np.asarray(x).dtype.kind == np.asarray(y).dtype.kind == "b":
+        raise NotImplementedError(f"\"{name}_cpu\" not implemented for 'Bool'")
+
+
 @op(no_derivative, no_derivative, promote=True, domain=POSITIVE, inplace=True, infix="floordiv")
 def floor_divide(x, y):
     """The floor of x / y, elementwise. Its gradient is not defined: RuntimeError. Not for bools."""
-    if np.asarray(x).dtype.kind == np.asarray(y).dtype.kind == "b":
-        raise NotImplementedError("\"div_floor_cpu\" not implemented for 'Bool'")
+    _not_two_bools("div_floor", x, y)
     if _whole(x, y) and np.size(x) and not np.all(y):
         raise ValueError("ZeroDivisionError")
     return _floor_quotient(x, y)
@@ -142,6 +146,7 @@ def quotient(x, y, rounding_mode):
 )
 def remainder(x, y):
     """x - y * floor(x / y), elementwise: the sign is y's. The gradient jumps are ignored, as in PyTorch."""
+    _not_two_bools("remainder", x, y)
     if _whole(x, y) and np.size(x) and not np.all(y):
         raise ValueError("ZeroDivisionError")
     return np.remainder(x, y)
@@ -150,6 +155,7 @@ def remainder(x, y):
 @op(lambda g: g, lambda g, x, y: -g * quotient(x, y, "trunc"), promote=True, domain=POSITIVE, inplace=True)
 def fmod(x, y):
     """x - y * trunc(x / y), elementwise: the sign is x's."""
+    _not_two_bools("fmod", x, y)
     if _whole(x, y) and np.size(x) and not np.all(y):
         raise ValueError("ZeroDivisionError")
     return np.fmod(x, y)
@@ -923,6 +929,11 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """
     if min is None and max is None:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
+    for name, v in (("min", min), ("max", max)):
+        if v is not None and not isinstance(v, (Tensor, int, float, np.number, np.bool_)):
+            raise TypeError(
+                f"clamp(): argument '{name}' must be a number or a Tensor, not {type(v).__name__}"
+            )
     min, max = _as_number(min, max), _as_number(max, min)
     if isinstance(min, Tensor) or isinstance(max, Tensor):
         if not builtins.all(v is None or isinstance(v, Tensor) for v in (min, max)):

@@ -20,6 +20,8 @@ from tinygrad6.tensor import Size, Tensor, dim_error, flatten_sequence, to_devic
 def normal_dim(dim: Any, ndim: int) -> int:
     """`dim` counted from the front; IndexError out of range, TypeError if it is no integer."""
     try:
+        if dim is True or dim is False:
+            raise TypeError
         d = operator.index(dim)
     except TypeError:
         raise TypeError(f"a dimension must be an int, not {builtins.type(dim).__name__}") from None
@@ -27,6 +29,15 @@ def normal_dim(dim: Any, ndim: int) -> int:
     if not -n <= d < n:
         raise dim_error(d, ndim)
     return d % n
+
+
+def whole(function: str, argument: str, value: Any) -> int:
+    """value as an int; TypeError for anything else, bools and floats too."""
+    if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
+        raise TypeError(
+            f"{function}(): argument '{argument}' must be int, not {builtins.type(value).__name__}"
+        )
+    return operator.index(value)
 
 
 def normal_dims(dim: Any, ndim: int) -> tuple[int, ...]:
@@ -590,6 +601,7 @@ def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     """x turned k times by 90 degrees in the plane of two dimensions, from the first towards the second;
     a copy."""
     n = input.array.ndim
+    k = whole("rot90", "k", k)
     if len(dims) != 2:
         raise RuntimeError(f"expected total rotation dims == 2, but got dims = {len(dims)}")
     if n < 2:
@@ -615,9 +627,13 @@ def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
 )
 def roll(x, shifts, dims=None):
     """x with its elements moved on by `shifts` along `dims`, round the end; without dims, of x flattened."""
-    if dims is not None and np.size(shifts) != np.size(dims):
-        raise ValueError(f"shifts and dimensions must align. shifts: {np.size(shifts)}, dims:{np.size(dims)}")
-    return np.roll(x, shifts, dims)
+    moved = [shifts] if isinstance(shifts, (int, float, str)) else list(shifts)
+    along = () if dims is None else [dims] if isinstance(dims, int) else list(dims)
+    for s in moved:
+        whole("roll", "shifts", s)
+    if len(moved) != len(along) and (along or len(moved) > 1):
+        raise ValueError(f"shifts and dimensions must align. shifts: {len(moved)}, dims:{len(along)}")
+    return np.roll(x, moved[0] if not along else moved, along or None)
 
 
 def _negative(shifts: Any) -> Any:
