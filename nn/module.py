@@ -91,7 +91,7 @@ class Module(Hooked, Stateful):
                 return self.forward(*args, **kwargs)
             return call_with_hooks(self, args, kwargs)
         except Exception as e:
-            _say_where(e, self, args)
+            _say_where(e, self, args, kwargs)
             raise
 
     # ---- registration
@@ -473,23 +473,36 @@ class Module(Hooked, Stateful):
         return sorted({*dir(type(self)), *self.__dict__})
 
 
-def _say_where(e: Exception, module: Module, args: tuple) -> None:
+def _say_where(e: Exception, module: Module, args: tuple, kwargs: dict) -> None:
     """Note on the exception in which module it was raised,
     by the dotted path from the outermost module called."""
     if "_raised_in" not in e.__dict__:
-        settings = "" if module._names["modules"] else f"({module.extra_repr()})"
-        text = f"{type(module).__name__}{settings} got {', '.join(map(_described, args)) or 'no arguments'}"
+        given = [*map(_described, args), *(f"{name}={_described(a)}" for name, a in kwargs.items())]
+        text = f"{type(module).__name__}{_settings(module)} got {', '.join(given) or 'no arguments'}"
         e.add_note(text)
-        e.__dict__["_raised_in"] = module, len(e.__notes__) - 1, text
+        e.__dict__["_raised_in"] = module, "", len(e.__notes__) - 1, text
         return
-    innermost, place, text = e.__dict__["_raised_in"]
-    path = next((n for n, m in module.named_modules() if m is innermost), "")
-    if path and place < len(e.__notes__):
+    inner, path, place, text = e.__dict__["_raised_in"]
+    step = next((n for n, m in module.named_modules() if m is inner), "")
+    if step and place < len(e.__notes__):
+        path = f"{step}.{path}" if path else step
         e.__notes__[place] = f"{path}: {text}"
+        e.__dict__["_raised_in"] = module, path, place, text
+
+
+def _settings(module: Module) -> str:
+    """What a layer prints in brackets; nothing where a half-made one, or its author, gets that wrong."""
+    try:
+        return "" if module._names["modules"] else f"({module.extra_repr()})"
+    except Exception:
+        return ""
 
 
 def _described(a: Any) -> str:
-    return str(tuple(a.shape)) if isinstance(a, Tensor) and not is_lazy(a) else type(a).__name__
+    if isinstance(a, Tensor) and not is_lazy(a):
+        kind = "" if a.dtype is dtypes.float32 else f" {a.dtype.name}"
+        return f"{tuple(a.shape)}{kind}"
+    return f"({', '.join(map(_described, a))})" if type(a) is tuple else type(a).__name__
 
 
 def _type(value: Any) -> str:

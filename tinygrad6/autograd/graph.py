@@ -7,7 +7,6 @@ of Node's, backward passes by setting `engine.watch`. Both go back when the last
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 import threading
 import traceback
@@ -35,7 +34,7 @@ __all__ = [
     "saved_tensors_hooks",
 ]
 DEPTH = 8  # how many of the user's lines are kept per operation in anomaly mode
-_HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_HERE = __name__.partition(".")[0]
 _plain_init, _plain_bump, _plain_backprop = Node.__init__, Tensor.bump, engine.backprop
 _running = threading.local()  # the node that is being run, and the pass
 _lock = threading.Lock()
@@ -67,8 +66,7 @@ def _stack() -> str:
     """The user's lines that are being run, outermost first."""
     frames = []
     for f, line in traceback.walk_stack(sys._getframe(1)):
-        name = f.f_code.co_filename
-        if not name.startswith((_HERE, "<")):
+        if f.f_globals.get("__name__", _HERE).partition(".")[0] != _HERE:
             frames.append((f, line))
             if len(frames) == DEPTH:
                 break
