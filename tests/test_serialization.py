@@ -642,7 +642,8 @@ def test_changed_files_of_pytorch_do_no_harm(tmp_path):
 
         def mapped(raw):
             (tmp_path / "a.pt").write_bytes(raw)
-            return torch.load(tmp_path / "a.pt", mmap=True).sum().item()
+            got = torch.load(tmp_path / "a.pt", mmap=True)
+            return got.clone() if isinstance(got, torch.Tensor) else got  # all of it is looked at
 
         fuzz(new, mapped, lambda *a: True, tries=tries // 5)
 
