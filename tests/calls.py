@@ -77,7 +77,7 @@ def logit(d: Draw) -> tuple:
     return (d.tensor(values=(0.05, 0.95)),), some(d, eps=(None, 0.1, 0.3))
 
 
-@calls("polygamma", 1e-6)
+@calls("polygamma", 1e-4)  # PyTorch's trigamma of float32 is right to 4e-5
 def polygamma(d: Draw) -> tuple:
     return (d.pick(0, 1, 2, 3, -1), d.tensor(values=(0.5, 3))), {}
 

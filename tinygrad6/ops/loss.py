@@ -6,16 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad6 import dtypes
 from tinygrad6.op import REAL, case, derived, op
 from tinygrad6.ops.gather import gather_along
 from tinygrad6.ops.linalg import ones
 from tinygrad6.ops.pointwise import abs as absolute
-from tinygrad6.ops.pointwise import above, below, log, log1p, sigmoid, sign, where
+from tinygrad6.ops.pointwise import above, below, log, log1p, sigmoid, sign, square, where
 from tinygrad6.ops.reduce import as_type, log_softmax
 from tinygrad6.ops.reduce import mean as average
 from tinygrad6.ops.reduce import sum as total
-from tinygrad6.ops.shape import cast
 from tinygrad6.quiet import Quiet
 
 
@@ -223,6 +221,26 @@ def logits_entropy(x, y):
 
 # ---- binary cross entropy of probabilities
 
+EPS = 1e-12  # PyTorch's floor of x (1 - x)
+
+
+@op(
+    lambda h, x, y: probability_slope(h, x, y),
+    lambda h, g, x, y: h * g * ((x * x - 2 * x * y + y) / square((x + EPS) * (1 - x + EPS))),
+    lambda h, g, x: -h * g / ((x + EPS) * (1 - x + EPS)),
+    method=False,
+    public=False,
+    domain=(0.1, 0.9),
+    node_name="BinaryCrossEntropyBackward",
+    examples=[case((2, 3), (2, 3), (2, 3))],
+)
+def probability_slope(g, x, y):
+    """g (x - y) / max(x (1 - x), 1e-12), of float16, which has no 1e-12, through float32."""
+    single = [a.astype(np.float32) if a.dtype.char == "e" else a for a in (g, x, y)]
+    g32, p, t = single
+    with Quiet():
+        return as_type(g32 * (p - t) / np.maximum(p * (1 - p), p.dtype.type(EPS)), x.dtype)
+
 
 @op(
     lambda g, x, y: probability_slope(g, x, y),
@@ -238,12 +256,3 @@ def binary_entropy(x, y):
     with Quiet():
         kind = x.dtype.type
         return -(y * np.maximum(np.log(x), kind(-100)) + (1 - y) * np.maximum(np.log1p(-x), kind(-100)))
-
-
-def probability_slope(g: Any, x: Any, y: Any) -> Any:
-    """g (x - y) / max(x (1 - x), 1e-12), of float16, which has no 1e-12, through float32."""
-    if x.dtype == dtypes.float16:
-        single = np.dtype(np.float32)
-        return cast(probability_slope(cast(g, single), cast(x, single), cast(y, single)), x.dtype)
-    width = x * (1 - x)
-    return g * (x - y) / where(width > 1e-12, width, 1e-12)
