@@ -224,9 +224,9 @@ def main() -> None:
         "# How exact the functions are\n\n"
         "Written by `python tests/accuracy.py`; tests/test_accuracy.py holds each function to a bound.\n"
         "Errors in units in the last place (ULP) against 40 digits: the largest, and in parentheses the\n"
-        "mean, over thousands of points, those included where the function is hard: near its zeros, at tiny\n"
-        "and at large arguments. 0.5 is a result that is rounded correctly. Reductions run over 4001 numbers\n"
-        "from 0 to 1.\n\n"
+        "mean, over thousands of points, those included where the function is hard: near its zeros, at\n"
+        "tiny and at large arguments. 0.5 is a result that is rounded correctly. Reductions run over 4001\n"
+        "numbers from 0 to 1.\n\n"
         "| function | float32, ours | PyTorch | float64, ours | PyTorch |\n"
         "|---|---:|---:|---:|---:|\n"
     )

@@ -183,7 +183,10 @@ class Op:
         elif self.floating and arrays[0].dtype.kind != "f":
             arrays[0] = arrays[0].astype(dtypes.default_float())
         if self.prepare is not None:
-            self.prepare(arrays, params)
+            try:
+                self.prepare(arrays, params)
+            except AttributeError as e:
+                raise self.explained(e, arrays, params) from e
         try:
             large = self.elementwise and max(getattr(a, "size", 0) for a in arrays) >= self.limit
             out = self.large(arrays, params) if large else self.forward(*arrays, **params)
@@ -405,7 +408,8 @@ def checked_tensors(call: Callable[..., Any], function: Callable[..., Any]) -> C
                     refuse(i, name, a)
         if several:
             for i, a in enumerate(args[len(names) :], len(names)):
-                if not isinstance(a, (Tensor, ndarray, tuple, list)):
+                inside = a if isinstance(a, (tuple, list)) and a else [a]  # some take one sequence instead
+                if not all(isinstance(b, (Tensor, ndarray)) for b in inside):
                     refuse(i, several, a)
         return call(*args, **kwargs)
 

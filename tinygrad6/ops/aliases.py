@@ -186,6 +186,9 @@ for _name in """
 
 def fill(input: Tensor, value: Any) -> Tensor:
     """A tensor like x with a number, or the element of a 0-d tensor, everywhere."""
+    for name, v, kinds in (("input", input, Tensor), ("value", value, (Tensor, int, float, np.number))):
+        if not isinstance(v, kinds):
+            raise TypeError(f"fill(): argument '{name}' may not be {type(v).__name__}")
     return input.clone().fill_(value)
 
 

@@ -33,7 +33,11 @@ def _aligned(name: str, align_corners: bool | None) -> bool:
             "PyTorch 1.3.0",
             stacklevel=3,
         )
-    return bool(align_corners)
+    if not isinstance(align_corners, bool):
+        raise TypeError(
+            f"{name}(): argument 'align_corners' must be bool, not {type(align_corners).__name__}"
+        )
+    return align_corners
 
 
 @composite(

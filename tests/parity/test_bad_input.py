@@ -1,0 +1,141 @@
+"""Wrong calls: where PyTorch refuses, we refuse, with its type of exception, and leave the inputs as they were.
+
+Each function of the registry that PyTorch has is called with one argument of its first example replaced: by
+things that are no tensor, by tensors of other types and shapes, and by wrong settings.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import tinygrad6
+from tinygrad6.op import COMPOSITES, OPS
+
+STRANGE = [None, "x", [1], -1, -100, float("nan"), 1.5, (0, 1, 2, 3, 4, 5), object()]
+TENSORS = {
+    "bool": lambda lib: lib.tensor([True, False]),
+    "int": lambda lib: lib.tensor([[1, 2, 3], [4, 5, 6]]),
+    "half": lambda lib: lib.tensor([[1.0, 2.0]]).half(),
+    "empty": lambda lib: lib.zeros(0),
+    "0-d": lambda lib: lib.tensor(1.5),
+    "3-d": lambda lib: lib.ones(7, 5, 3),
+    "double": lambda lib: lib.ones(2, 3).double(),
+}
+# PyTorch itself crashes, or allocates without end.
+LEFT_OUT = {"conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "interpolate", "local_response_norm"}
+# We take what PyTorch's CPU kernels lack, or one number for several.
+LOOSER = {
+    ("cdist", "half"), ("erfcx", "half"), ("log_ndtr", "half"), ("ndtri", "half"), ("zeta", "half"),
+    ("topk", "bool"), ("kthvalue", "bool"), ("max_pool1d", "int"), ("gradient", "bool"),
+    ("cartesian_prod", "bool"), ("vecdot", "int"), ("vecdot", "double"), ("logsumexp", "dim=None"),
+    ("movedim", "source=[1]"), ("movedim", "destination=[1]"), ("moveaxis", "source=[1]"),
+    ("moveaxis", "destination=[1]"), ("tile", "dims=None"), ("repeat_interleave", "repeats=[1]"),
+    ("conv_tbc", "pad=[1]"), ("adaptive_avg_pool2d", "output_size=[1]"), ("renorm", "p=nan"),
+    ("adaptive_avg_pool3d", "output_size=[1]"), ("adaptive_max_pool2d", "output_size=[1]"),
+    ("adaptive_max_pool3d", "output_size=[1]"), ("lp_pool1d", "kernel_size=[1]"), ("renorm", "maxnorm=nan"),
+    ("lp_pool2d", "kernel_size=[1]"), ("lp_pool3d", "kernel_size=[1]"), ("fill", "other=None"),
+    ("fill", "other=[1]"),
+}  # fmt: skip
+# Both refuse, with types that differ: PyTorch's comes from a check further inside.
+OTHER_TYPES = {
+    "as_strided", "as_strided_scatter", "addbmm", "baddbmm", "avg_pool1d", "avg_pool2d", "avg_pool3d",
+    "block_diag", "cartesian_prod", "chain_matmul", "channel_shuffle", "cholesky_solve", "conv_tbc",
+    "conv2d", "cross", "embedding", "fill", "fold", "kthvalue", "log_softmax", "logcumsumexp",
+    "lp_pool1d", "lp_pool2d", "lp_pool3d", "max_pool1d", "max_pool2d", "max_pool3d", "movedim",
+    "moveaxis", "mv", "narrow_copy", "native_channel_shuffle", "pixel_shuffle", "pixel_unshuffle",
+    "repeat_interleave", "reshape", "slice_scatter", "softmax", "split", "adaptive_avg_pool1d",
+    "adaptive_max_pool1d", "grid_sample", "tile", "unflatten", "unfold", "roll", "lerp", "clamp_min",
+    "clamp_max",
+}  # fmt: skip
+OURS = (TypeError, RuntimeError, ValueError, IndexError, NotImplementedError)
+
+
+def find(lib: Any, name: str) -> Any:
+    for space in (lib, lib.nn.functional, lib.special, lib.linalg):
+        if callable(getattr(space, name, None)):
+            return getattr(space, name)
+    return None
+
+
+def arguments(example: Any) -> list[np.ndarray]:
+    rng = np.random.default_rng(1)
+    drawn = [np.asarray(s(rng)) if callable(s) else rng.uniform(0.3, 0.9, s) for s in example.shapes]
+    return [a.astype(np.float32) if a.dtype == np.float64 else a for a in drawn]
+
+
+def tensors(lib: Any, arrays: list[np.ndarray]) -> list[Any]:
+    return [lib.from_numpy(a.copy()) if a.ndim else lib.tensor(a.item()) for a in arrays]
+
+
+def refusal(call: Any, args: list, params: dict) -> Exception | None:
+    try:
+        call(*args, **params)
+    except Exception as e:
+        return e
+    return None
+
+
+def names() -> list[str]:
+    found = []
+    for name, call in {**{n: o.call for n, o in OPS.items()}, **COMPOSITES}.items():
+        examples = OPS[name].examples if name in OPS else call.examples
+        if name in LEFT_OUT or not examples or not find(torch, name) or not find(tinygrad6, name):
+            continue
+        arrays, params = arguments(examples[0]), examples[0].params
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if all(
+                refusal(find(lib, name), tensors(lib, arrays), params) is None for lib in (tinygrad6, torch)
+            ):
+                found.append(name)
+    return found
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", names())
+def test_wrong_calls_are_refused_as_in_pytorch(name):
+    example = (OPS[name].examples if name in OPS else COMPOSITES[name].examples)[0]
+    arrays, params = arguments(example), dict(example.params)
+    ours, theirs = find(tinygrad6, name), find(torch, name)
+    cases = []
+    for i in range(len(arrays)):
+        for value in STRANGE:
+            cases.append((f"{'other' if i else 'input'}={value!r}", i, lambda lib, v=value: v, {}))
+        for label, make in TENSORS.items():
+            cases.append((label, i, make, {}))
+    for p in params:
+        for value in STRANGE:
+            cases.append((f"{p}={value!r}", None, None, {p: value}))
+    cases.append(("nonsense=1", None, None, {"nonsense": 1}))
+    wrong = []
+    for label, i, make, changed in cases:
+        refusals = []
+        for lib, call in ((tinygrad6, ours), (torch, theirs)):
+            args = tensors(lib, arrays)
+            if make is not None:
+                args[i] = make(lib)
+            refusals.append(refusal(call, args, {**params, **changed}))
+            if lib is tinygrad6:
+                left = [
+                    j for j in range(len(arrays)) if j != i and not np.array_equal(args[j].numpy(), arrays[j])
+                ]
+                assert not left, f"{label}: argument {left} was changed"
+        mine, his = refusals
+        if mine is not None and not isinstance(mine, OURS):
+            wrong.append(f"{label}: an accident: {mine!r}")
+        elif mine is None and his is not None and (name, label) not in LOOSER:
+            wrong.append(f"{label}: taken; PyTorch: {his!r}")
+        elif mine is not None and his is not None and name not in OTHER_TYPES:
+            alike = isinstance(mine, type(his)) or isinstance(his, type(mine))
+            if not alike and not isinstance(his, AttributeError):
+                wrong.append(f"{label}: {mine!r}; PyTorch: {his!r}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_hardly_a_function_is_passed_over():
+    assert len(names()) >= 260
