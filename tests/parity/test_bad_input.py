@@ -1,4 +1,4 @@
-"""Wrong calls: where PyTorch refuses, we refuse, with its type of exception, and leave the inputs as they were.
+"""Wrong calls: where PyTorch refuses, we refuse, with its type of exception, and nothing is changed.
 
 Each function of the registry that PyTorch has is called with one argument of its first example replaced: by
 things that are no tensor, by tensors of other types and shapes, and by wrong settings.
