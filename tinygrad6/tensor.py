@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import copy
 import itertools
+import os
+import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -382,7 +384,8 @@ class Tensor:
         def keep(g: Tensor) -> None:
             if (t := me()) is not None:
                 g = wrap(g.array.copy()) if g.node is None else g
-                t.grad = g if t.grad is None else t.grad + g
+                with _adding:
+                    t.grad = g if t.grad is None else t.grad + g
 
         if node is not None:
             node.hooks = {} if node.hooks is None else node.hooks
@@ -638,6 +641,10 @@ def _plain(data: Any) -> Any:
 
 # ---- the backward pass, from Tensors to Tensors
 
+_adding = threading.Lock()  # no user's code runs while it is held
+if hasattr(os, "register_at_fork"):  # in a child it may be held by a thread that is not there
+    os.register_at_fork(after_in_child=_adding._at_fork_reinit)  # type: ignore[attr-defined]
+
 
 def run_backward(
     tensors: Sequence[Tensor],
@@ -670,17 +677,21 @@ def run_backward(
 
 
 def accumulate(t: Tensor, g: Any, owned: bool) -> None:
-    """t.grad += g, in place where there is one already, taking over `g`'s memory where it is free."""
-    if isinstance(g, Tensor):
-        t.grad = g if t.grad is None else t.grad + g
-    elif t.grad is None:
-        # A copy where the memory is shared: rules may hand on what they were given, or a view of it.
-        t.grad = wrap(g if owned and g.flags.c_contiguous else np.array(g, order="C"))
-    elif t.grad.node is not None:
-        t.grad = wrap(t.grad.array + g)
-    else:
-        t.grad.array = np.asarray(np.add(t.grad.array, g, out=t.grad.array))
-        t.grad.bump()
+    """t.grad += g, in place where there is one already, taking over `g`'s memory where it is free.
+
+    Under a lock: threads with graphs of their own may share leaves, and none loses what another adds.
+    """
+    with _adding:
+        if isinstance(g, Tensor):
+            t.grad = g if t.grad is None else t.grad + g
+        elif t.grad is None:
+            # A copy where the memory is shared: rules may hand on what they were given, or a view of it.
+            t.grad = wrap(g if owned and g.flags.c_contiguous else np.array(g, order="C"))
+        elif t.grad.node is not None:
+            t.grad = wrap(t.grad.array + g)
+        else:
+            t.grad.array = np.asarray(np.add(t.grad.array, g, out=t.grad.array))
+            t.grad.bump()
     if hooks := t.__dict__.get("_post_accumulate"):
         for hook in list(hooks.values()):
             if hook(t) is not None:
