@@ -398,3 +398,6 @@ for _name, _function in list(globals().items()):
     if isinstance(_function, FunctionType) and _function.__module__.startswith(__package__):
         if _name[0] != "_" and _name != "cross_entropy":  # which checks by itself, in the fewest steps
             globals()[_name] = checked_tensors(_function, _function)
+
+
+__all__ = [n for n in dir() if not n.startswith("_")]
