@@ -14,7 +14,7 @@ from accuracy import FUNCTIONS, KINDS, SUMS, pointwise, reductions  # noqa: E402
 
 
 @pytest.mark.parametrize("which", range(2), ids=["float32", "float64"])
-@pytest.mark.parametrize("f", FUNCTIONS, ids=lambda f: "-".join([f.name, *f.options.values()]))
+@pytest.mark.parametrize("f", FUNCTIONS, ids=lambda f: "-".join([f.name, *map(str, f.options.values())]))
 def test_a_function_is_as_exact_as_it_says(f, which):
     ((largest, _),) = pointwise([torch], f, KINDS[which], 100)
     assert largest <= f.allowed[which]
