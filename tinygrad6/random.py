@@ -5,7 +5,8 @@ NumPy's `RandomState`; the words it gives out are the same. What differs is how 
 methods below say how, each once. So a seeded script draws the same weights, masks, batches and samples with
 either library.
 
-One generator is not safe to share between threads, as in PyTorch: give each thread its own.
+Threads may share a generator, and no number is drawn twice; but which thread gets which is left to chance.
+For results that can be repeated, give each thread its own.
 
 Sources: Matsumoto and Nishimura 1998; PyTorch's ATen/core/DistributionsHelper.h and native/cpu kernels,
 observed from outside.
@@ -16,13 +17,20 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
+import operator
 import os
 import struct
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
+_pairing = threading.Lock()  # what waits for the next call is given to one thread
+if hasattr(os, "register_at_fork"):  # in a child it may be held by a thread that is not there
+    os.register_at_fork(after_in_child=_pairing._at_fork_reinit)  # type: ignore[attr-defined]
+# the constants of the rejection methods are floats of 32 bits in PyTorch
+_THIRD, _SQUEEZE = float(np.float32(1) / np.float32(3)), float(np.float32(0.0331))
 _MASK24, _MASK53 = np.uint32((1 << 24) - 1), np.uint64((1 << 53) - 1)
 
 
@@ -186,16 +194,17 @@ class Generator:
     def _normal_few(self, n: int) -> list[float]:
         """n normal numbers one by one, in pairs: the second of the last pair waits for the next call."""
         out: list[float] = []
-        if n and self._normal is not None:
-            out.append(self._normal)
-            self._normal = None
-        pairs = (n - len(out) + 1) // 2
-        u = self._unit(2 * pairs, np.float64).tolist()
-        for u1, u2 in zip(u[::2], u[1::2], strict=True):
-            r, theta = math.sqrt(-2 * math.log1p(-u2)), 2 * math.pi * u1
-            out += r * math.cos(theta), r * math.sin(theta)
-        if len(out) > n:
-            self._normal = out.pop()
+        with _pairing:
+            if n and self._normal is not None:
+                out.append(self._normal)
+                self._normal = None
+            pairs = (n - len(out) + 1) // 2
+            u = self._unit(2 * pairs, np.float64).tolist()
+            for u1, u2 in zip(u[::2], u[1::2], strict=True):
+                r, theta = math.sqrt(-2 * math.log1p(-u2)), 2 * math.pi * u1
+                out += r * math.cos(theta), r * math.sin(theta)
+            if len(out) > n:
+                self._normal = out.pop()
         return out
 
     def integers(
@@ -276,28 +285,82 @@ class Generator:
         z = np.array(self._normal_few(math.prod(shape)), np.float64)
         return np.exp(z * std + mean).reshape(shape)
 
-    def _one(self) -> float:
-        return float(self._unit(1, np.float64)[0])
+    @contextlib.contextmanager
+    def _one_by_one(self, expected: int) -> Iterator[Callable[[], float]]:
+        """A function that gives the next 53-bit uniform. They are drawn in blocks, and what is left of the
+        last block at the end is given back to the stream."""
+        block, size, state = iter(()), min(max(2 * expected, 4), 4096), self._stream.get_state()
+
+        def one() -> float:
+            nonlocal block, state
+            for u in block:
+                return u
+            state = self._stream.get_state()
+            block = iter(self._unit(size, np.float64).tolist())
+            return next(block)
+
+        try:
+            yield one
+        finally:
+            if left := operator.length_hint(block):
+                self._stream.set_state(state)
+                self.words64(size - left)
+
+    def _normal_of(self, one: Callable[[], float]) -> float:
+        """The next normal number, as _normal_few draws it."""
+        if self._normal is not None:
+            z, self._normal = self._normal, None
+            return z
+        theta, r = 2 * math.pi * one(), math.sqrt(-2 * math.log1p(-one()))
+        self._normal = r * math.sin(theta)
+        return r * math.cos(theta)
+
+    def gamma(self, concentrations: np.ndarray) -> np.ndarray:
+        """Gamma numbers of rate 1, one by one, in float64: Marsaglia and Tsang's method (2000)."""
+        with self._one_by_one(2 * concentrations.size) as one:
+            drawn = [self._gamma(a, one) for a in concentrations.astype(np.float64).ravel().tolist()]
+        return np.array(drawn, np.float64).reshape(concentrations.shape)
+
+    def _gamma(self, a: float, one: Callable[[], float]) -> float:
+        if not 0 < a < math.inf:
+            return a if a == 0 else math.nan
+        scale = 1.0
+        if a < 1:
+            scale, a = (1 - one()) ** (1 / a), a + 1
+        d = a - _THIRD
+        c = 1 / math.sqrt(9 * d)
+        while True:
+            x = self._normal_of(one)
+            y = 1 + c * x
+            if y <= 0:
+                continue
+            u, v, square = 1 - one(), y * y * y, x * x
+            if u < 1 - _SQUEEZE * square * square:
+                return scale * d * v
+            if math.log(u) < 0.5 * square + d * (1 - v + math.log(v)):
+                return scale * d * v
 
     def poisson(self, rates: np.ndarray) -> np.ndarray:
         """Poisson numbers, one by one, in float64:
         products of uniforms below rate 10, else Hoermann's PTRS (1993)."""
         if (rates < 0).any():
             raise RuntimeError("invalid Poisson rate, expected rate to be non-negative")
-        drawn = [self._poisson(rate) for rate in rates.astype(np.float64).ravel().tolist()]
+        with self._one_by_one(2 * rates.size) as one:
+            drawn = [self._poisson(rate, one) for rate in rates.astype(np.float64).ravel().tolist()]
         return np.array(drawn, np.float64).reshape(rates.shape)
 
-    def _poisson(self, rate: float) -> float:
+    @staticmethod
+    def _poisson(rate: float, one: Callable[[], float]) -> float:
         if rate < 10:
             k, product, limit = 0, 1.0, math.exp(-rate)
-            while rate and (product := product * self._one()) > limit:
+            while rate and (product := product * one()) > limit:
                 k += 1
             return k
         b = 0.931 + 2.53 * math.sqrt(rate)
         a = -0.059 + 0.02483 * b
         inverse_alpha, v_r = 1.1239 + 1.1328 / (b - 3.4), 0.9277 - 3.6224 / (b - 2)
         while True:
-            u, v = self._one() - 0.5, self._one()
+            u, v = one() - 0.5, one()
             us = 0.5 - abs(u)
             k = math.floor((2 * a / us + b) * u + rate + 0.43) if us else -1
             if us >= 0.07 and v <= v_r:
@@ -316,16 +379,20 @@ class Generator:
         both = zip(
             counts.astype(np.float64).ravel().tolist(), p.astype(np.float64).ravel().tolist(), strict=True
         )
-        drawn = [n - self._binomial(n, 1 - q) if q > 0.5 else self._binomial(n, q) for n, q in both]
+        with self._one_by_one(2 * counts.size) as one:
+            drawn = [
+                n - self._binomial(n, 1 - q, one) if q > 0.5 else self._binomial(n, q, one) for n, q in both
+            ]
         return np.array(drawn, np.float64).reshape(counts.shape)
 
-    def _binomial(self, n: float, p: float) -> float:
+    @staticmethod
+    def _binomial(n: float, p: float, one: Callable[[], float]) -> float:
         if n <= 0 or p <= 0:
             return 0
         if n * p < 10:
             total, successes, log_q = 0.0, 0, math.log1p(-p)
             while True:
-                u = self._one()
+                u = one()
                 total += math.ceil(math.log(u) / log_q) if u else math.inf
                 if total > n:
                     return successes
@@ -336,7 +403,7 @@ class Generator:
         alpha, v_r, r = (2.83 + 5.1 / b) * spread, 0.92 - 4.2 / b, p / (1 - p)
         m = math.floor((n + 1) * p)
         while True:
-            u, v = self._one() - 0.5, self._one()
+            u, v = one() - 0.5, one()
             us = 0.5 - abs(u)
             k = math.floor((2 * a / us + b) * u + n * p + 0.5) if us else -1
             if us >= 0.07 and v <= v_r:
