@@ -4,6 +4,6 @@ from tinygrad6.ops import compare, create, pointwise, reduce, shape
 from tinygrad6.ops import decompose, einsum, index, join, linalg, recurrent  # isort: skip
 from tinygrad6.ops import count, gather, masks, parts, sort  # isort: skip
 from tinygrad6.ops import ctc, loss, norm  # isort: skip
-from tinygrad6.ops import activations, arithmetic, gamma, statistics  # isort: skip
+from tinygrad6.ops import activations, arithmetic, gamma, incomplete, statistics  # isort: skip
 from tinygrad6.ops import aliases, attributes, lu, rewrite  # isort: skip
 from tinygrad6.ops import conv, window, taps, pad, pool, adaptive, fold, resize, sample  # isort: skip
