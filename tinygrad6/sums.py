@@ -18,7 +18,7 @@ FEW = 256  # rows that may be added one after the other
 BLOCK = 64
 
 
-def add_up(x: np.ndarray, dim: tuple[int, ...], kind: Any = None, keepdims: bool = False) -> Any:
+def add_up(x: Any, dim: tuple[int, ...], kind: Any = None, keepdims: bool = False) -> Any:
     """The sum of x over the axes `dim` (from the front, each once), accumulated in the type `kind`:
     its own, but float32 for float16, in which 2048 + 1 is 2048."""
     if kind is None and x.dtype.char == "e":
