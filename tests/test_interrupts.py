@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dis
 import functools
+import os
 import random
 import sys
 
@@ -193,6 +194,12 @@ def interrupted(run, at):
     return count
 
 
+def places(rng, total, few):
+    """Where to interrupt: everywhere in the intense profile, else at a few places by chance."""
+    every = range(1, total)
+    return every if os.environ.get("HYPOTHESIS_PROFILE") == "intense" else rng.sample(every, few)
+
+
 def training():
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Dropout(0.5), nn.Linear(4, 2))
@@ -222,7 +229,7 @@ def test_ctrl_c_at_any_moment_of_a_step():
     assert total > 300
     rng = random.Random(0)
     hit = set()
-    for at in sorted(rng.sample(range(1, total), 60)):
+    for at in sorted(places(rng, total, 60)):
         model, optimizer, step, stage = training()
         step()
         before, started = modes(), [p.detach().clone() for p in model.parameters()]
@@ -261,7 +268,7 @@ def test_gradients_after_ctrl_c_are_old_or_new():
     restart()
     total = interrupted(passed, -1)
     rng = random.Random(1)
-    for at in rng.sample(range(1, total), 30):
+    for at in places(rng, total, 30):
         restart()
         try:
             interrupted(passed, at)
@@ -269,3 +276,44 @@ def test_gradients_after_ctrl_c_are_old_or_new():
             pass
         for p, a, b in zip(model.parameters(), old, new):
             assert torch.equal(p.grad, a) or torch.allclose(p.grad, a + b), at
+
+
+@pytest.mark.parametrize(
+    "cls", [optim.SGD, optim.Adam, optim.AdamW, optim.RMSprop, optim.Adagrad, optim.NAdam]
+)
+def test_an_error_before_or_in_a_step_changes_nothing(cls):
+    """In a hook before it, in its closure, and for the last of the gradients."""
+    params = [torch.ones(3, requires_grad=True), torch.ones(2, 2, requires_grad=True)]
+    optimizer = cls(params, lr=0.1)
+
+    def give():
+        for p in params:
+            p.grad = torch.full(tuple(p.shape), 0.5)
+
+    give()
+    optimizer.step()
+
+    def seen():
+        return [p.tolist() for p in params], str(optimizer.state_dict())
+
+    before, mode = seen(), modes()
+
+    def fail(*args):
+        raise KeyError("stop")
+
+    handle = optimizer.register_step_pre_hook(fail)
+    with pytest.raises(KeyError):
+        optimizer.step()
+    handle.remove()
+    with pytest.raises(KeyError):
+        optimizer.step(fail)
+    assert seen() == before and modes() == mode
+    give()
+    for wrong in (torch.ones(5), torch.ones(2), torch.ones(2, 2, dtype=torch.float64)):
+        with pytest.raises(RuntimeError, match="gradient"):
+            params[1].grad = wrong  # PyTorch refuses here, we in the step
+            optimizer.step()
+        assert seen() == before
+    give()
+    optimizer.step()
+    assert seen() != before
