@@ -224,8 +224,8 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
 
 
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
-    """min(max(x / 6 + 1/2, 0), 1), elementwise."""
-    return written(hardtanh(_floating(input, "hardsigmoid"), -3.0, 3.0) / 6 + 0.5, input, inplace)
+    """min(max(x + 3, 0), 6) / 6, elementwise."""
+    return written(hardtanh(_floating(input, "hardsigmoid") + 3.0, 0.0, 6.0) / 6, input, inplace)
 
 
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:

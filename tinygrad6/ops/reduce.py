@@ -98,7 +98,9 @@ def count(shape: tuple, dim: tuple) -> int:
 
 
 def divided(total: Any, n: int) -> Any:
-    """total / n, nan for the mean of nothing."""
+    """total / n, nan for the mean of nothing; of float16, which has no large n, through float32."""
+    if total.dtype == dtypes.float16:
+        return cast(divided(cast(total, np.dtype(np.float32)), n), total.dtype)
     return total / n if n else total * math.nan
 
 

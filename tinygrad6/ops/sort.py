@@ -22,9 +22,10 @@ from tinygrad6.ops.gather import gather_along
 from tinygrad6.ops.index import getitem
 from tinygrad6.ops.join import cat
 from tinygrad6.ops.pointwise import floor, maximum, minimum, where
-from tinygrad6.ops.reduce import accumulated, amax, amin, argmax, argmin, logsumexp
+from tinygrad6.ops.reduce import WIDER, accumulated, amax, amin, argmax, argmin, logsumexp
 from tinygrad6.ops.reduce import sum as total
 from tinygrad6.ops.shape import cast, expand_to, normal_dim, permute_to, reshape, unsqueeze, whole
+from tinygrad6.quiet import Quiet
 from tinygrad6.tensor import Tensor, wrap
 from tinygrad6.view import live_node
 
@@ -512,13 +513,15 @@ def _logcumsumexp_kernel(g, x, out, dim):
     """sum over k >= i of g[k] exp(x[i] - out[k]): the positive and the negative g apart, in logarithms."""
     if not x.ndim or not x.size:
         return (g,)
-    slope = np.zeros_like(x)
-    for sign in (1, -1):
-        part = np.maximum(sign * g, 0)
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            rest = np.flip(np.logaddexp.accumulate(np.flip(np.log(part) - out, dim), dim), dim)
+    kind, wide = x.dtype, WIDER.get(x.dtype.char, x.dtype)
+    out = logcumsumexp.op.forward(x.astype(wide), dim)  # of `out` itself the rounding would be exponentiated
+    slope = np.zeros_like(out)
+    with Quiet():
+        for sign in (1, -1):
+            part = np.log(np.maximum(sign * g, 0).astype(wide))
+            rest = np.flip(np.logaddexp.accumulate(np.flip(part - out, dim), dim), dim)
             slope += sign * np.exp(x + rest)
-    return (slope,)
+        return (slope.astype(kind, copy=False),)
 
 
 def _floating(arrays: list, params: dict) -> None:
@@ -536,8 +539,8 @@ def _floating(arrays: list, params: dict) -> None:
 )
 def logcumsumexp(x, dim):
     """log(cumsum(exp(x))) along `dim`, without overflow. Floats only."""
-    with np.errstate(invalid="ignore"):
-        return np.logaddexp.accumulate(x, dim) if x.ndim else x.copy()
+    with Quiet():
+        return accumulated(np.logaddexp, x, dim, None)
 
 
 @composite(examples=[case((2, 4)), case((4, 2), n=2, dim=0), case((2, 3), prepend=wrap(np.ones((2, 1))))])

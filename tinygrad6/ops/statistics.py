@@ -49,8 +49,9 @@ def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any
             f"complex dtype. Got: {dtype}"
         )
     x = input if dtype is None else input.to(dtype)
-    numbers = total(~isnan(x), dim, keepdim)
-    return nansum(x, dim, keepdim) / numbers.to(x.dtype)
+    kind = x.array.dtype
+    x = cast(x, np.dtype(np.float32)) if kind.char == "e" else x  # float16 has no counts beyond 65504
+    return cast(nansum(x, dim, keepdim) / cast(total(~isnan(x), dim, keepdim), x.array.dtype), kind)
 
 
 # ---- distances and lengths
