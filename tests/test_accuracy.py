@@ -76,3 +76,29 @@ def test_add_up_is_a_sum(shape):
                 found, plain = add_up(x, dim, None, keep), np.add.reduce(x, dim, keepdims=keep)
                 assert np.shape(found) == np.shape(plain)
                 np.testing.assert_allclose(found, plain, rtol=1e-12)
+
+
+def test_float16_counts_more_than_it_can_say():
+    n = 100_000  # beyond 65504
+    x = torch.full((n,), 0.5, dtype=torch.float16, requires_grad=True)
+    for mean in (torch.mean, torch.nanmean):
+        x.grad = None
+        (mean(x) * 1000).backward()
+        assert mean(x).item() == 0.5
+        np.testing.assert_allclose(x.grad.numpy(), 0.01, rtol=2e-3)
+
+
+def test_running_logarithms_of_sums_lose_nothing():
+    n = 200_000
+    for dtype, error in ((torch.float32, 2e-7), (torch.float16, 1e-3)):
+        last = torch.zeros(n, dtype=dtype).logcumsumexp(0)[-1].item()
+        assert last == pytest.approx(np.log(n), rel=error)
+    x = torch.zeros(n, requires_grad=True)
+    x.logcumsumexp(0)[-1].backward()
+    np.testing.assert_allclose(x.grad.numpy(), 1 / n, rtol=1e-5)
+
+
+def test_hardsigmoid_keeps_its_digits_where_it_begins():
+    x = torch.tensor([-2.998046875, -2.9921875], dtype=torch.float16)
+    found = torch.nn.functional.hardsigmoid(x)
+    assert found.tolist() == (np.array([2**-9, 2**-7]) / 6).astype(np.float16).tolist()
