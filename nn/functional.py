@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad6 import random
-from tinygrad6.op import COMPOSITES, NAMES, OPS, checked_tensors
+from tinygrad6.arguments import checked
+from tinygrad6.op import COMPOSITES, NAMES, OPS
 from tinygrad6.ops import create
 from tinygrad6.tensor import Tensor, wrap
 
@@ -397,7 +398,7 @@ __all__ = [n for n in dir() if not n.startswith("_")]
 for _name, _function in list(globals().items()):
     if isinstance(_function, FunctionType) and _function.__module__.startswith(__package__):
         if _name[0] != "_" and _name != "cross_entropy":  # which checks by itself, in the fewest steps
-            globals()[_name] = checked_tensors(_function, _function)
+            globals()[_name] = checked(_function)
 
 
 __all__ = [n for n in dir() if not n.startswith("_")]

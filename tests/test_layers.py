@@ -19,15 +19,15 @@ LAYERS = [
     ["tensor"],
     ["dispatch", "out"],
     ["op"],
-    ["inplace"],
+    ["inplace", "arguments"],
     ["ops", "autograd.anomaly"],
     ["autograd", "func", "linalg", "special", "draw", "settings", "datasets", "utils", "testing"]
     + ["serialization", "archive", "files", "pickle_reader", "pickle_writer", "safetensors"]
-    + ["accelerator", "amp", "backends", "cpu", "cuda", "mps", "absent", "distributions"],
+    + ["accelerator", "amp", "backends", "cpu", "cuda", "mps", "absent"],
     ["nn.parameter", "optim"],
     ["nn"],
     [""],  # tinygrad6/__init__.py
-    ["vision"],  # written as users write, with the library whole
+    ["vision", "distributions"],  # written as users write, with the library whole
 ]
 NEVER = {"optim": ("ops", "nn"), "engine": ("tensor", "op", "ops", "nn"), "tensor": ("nn", "optim")}
 # Late imports that break a rule of NEVER, with the reason.

@@ -8,7 +8,8 @@ import inspect
 import math
 from typing import Any
 
-from tinygrad6.op import COMPOSITES, NAMES, case, composite
+from tinygrad6.arguments import composite
+from tinygrad6.op import COMPOSITES, NAMES, case
 from tinygrad6.ops.create import rand
 from tinygrad6.ops.pool import max_pool1d, max_pool2d, max_pool3d
 from tinygrad6.ops.reduce import mean

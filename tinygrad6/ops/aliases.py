@@ -8,7 +8,8 @@ from typing import Any, cast
 import numpy as np
 
 from tinygrad6 import dtypes
-from tinygrad6.op import NAMES, attach, case, composite, lift
+from tinygrad6.arguments import composite
+from tinygrad6.op import NAMES, attach, case, lift
 from tinygrad6.ops import compare, pointwise
 from tinygrad6.ops.pointwise import mul, quotient
 from tinygrad6.tensor import Tensor

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad6 import dtypes
-from tinygrad6.op import POSITIVE, REAL, case, composite, no_derivative, op
+from tinygrad6.arguments import composite
+from tinygrad6.op import POSITIVE, REAL, case, no_derivative, op
 from tinygrad6.ops.compare import isfinite, isnan
 from tinygrad6.ops.pointwise import add, clamp, div, exp2, mul, nothing, pow, signs, where
 from tinygrad6.ops.shape import cast

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad6 import dtypes
+from tinygrad6.arguments import composite
 from tinygrad6.inplace import refuse
-from tinygrad6.op import NAMES, case, composite
+from tinygrad6.op import NAMES, case
 from tinygrad6.ops import masks, parts, shape
 from tinygrad6.ops.pointwise import nothing
 from tinygrad6.ops.reduce import sum as total

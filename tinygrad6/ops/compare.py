@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad6.op import REAL, _mismatch, _operator, case, composite, lift, op
+from tinygrad6.arguments import composite
+from tinygrad6.op import REAL, _mismatch, _operator, case, lift, op
 from tinygrad6.tensor import Tensor, wrap
 
 

@@ -27,7 +27,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from tinygrad6.op import case, composite, op
+from tinygrad6.arguments import composite
+from tinygrad6.op import case, op
 from tinygrad6.ops.linalg import LOWER_NAMES, TYPE_NAMES, linear
 from tinygrad6.ops.reduce import sum as total
 from tinygrad6.ops.shape import pad_constant, permute_to, reshape

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad6.op import composite
+from tinygrad6.arguments import composite
 from tinygrad6.ops.shape import normal_dim
 from tinygrad6.tensor import Tensor, wrap
 

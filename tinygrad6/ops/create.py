@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad6 import dtypes, random
-from tinygrad6.op import composite
+from tinygrad6.arguments import composite
 from tinygrad6.tensor import Tensor, as_array, flatten_sequence, to_device, wrap
 
 _ROOM = {"layout", "pin_memory", "memory_format", "out"}  # what PyTorch's constructors take besides

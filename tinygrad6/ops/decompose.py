@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad6 import dtypes
-from tinygrad6.op import case, composite, op
+from tinygrad6.arguments import composite
+from tinygrad6.op import case, op
 from tinygrad6.ops.linalg import TYPE_NAMES, mT
 from tinygrad6.ops.pointwise import nothing, where
 from tinygrad6.ops.reduce import others_product

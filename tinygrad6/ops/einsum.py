@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad6.op import case, composite, op
+from tinygrad6.arguments import composite
+from tinygrad6.op import case, op
 from tinygrad6.ops.reduce import sum as total
 from tinygrad6.ops.shape import permute_to, reshape
 from tinygrad6.tensor import Tensor

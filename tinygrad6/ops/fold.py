@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad6.op import case, composite, op
+from tinygrad6.arguments import composite
+from tinygrad6.op import case, op
 from tinygrad6.ops.conv import output_sizes, overlaps, padded, windows
 from tinygrad6.ops.shape import clone, permute_to, reshape
 from tinygrad6.tensor import Tensor

@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad6.op import POSITIVE, REAL, case, composite, op
+from tinygrad6.arguments import composite
+from tinygrad6.op import POSITIVE, REAL, case, op
 from tinygrad6.ops.pointwise import abs as absolute
 from tinygrad6.ops.pointwise import cos, exp, exp2, in_single, log, nothing, square, where
 from tinygrad6.ops.special import erf as _erf

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad6.arguments import composite
 from tinygrad6.modes import state
-from tinygrad6.op import case, composite, op
+from tinygrad6.op import case, op
 from tinygrad6.ops.index import ALL, add_rows, items, plus_items, replace_items
 from tinygrad6.ops.pointwise import mul, nothing, where
 from tinygrad6.ops.shape import expand_to, normal_dim, repeat, reshape, unsqueeze

@@ -18,9 +18,10 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad6.arguments import composite
 from tinygrad6.inplace import refuse, refuse_memory, write
 from tinygrad6.modes import state
-from tinygrad6.op import case, composite, op
+from tinygrad6.op import case, op
 from tinygrad6.ops.writers import copy, in_torch_words, number, put
 from tinygrad6.tensor import TENSORS, Tensor, as_array, wrap
 from tinygrad6.view import live_node

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad6 import dtypes
+from tinygrad6.arguments import composite
 from tinygrad6.engine import Node
 from tinygrad6.modes import state
-from tinygrad6.op import OPS, Op, case, composite
+from tinygrad6.op import OPS, Op, case
 from tinygrad6.ops.index import getitem, part
 from tinygrad6.ops.shape import normal_dim
 from tinygrad6.out import into

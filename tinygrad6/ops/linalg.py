@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad6.arguments import composite
+from tinygrad6.op import REAL, case, op
 from tinygrad6.op import _mismatch as broadcast_error
-from tinygrad6.op import REAL, case, composite, op
 from tinygrad6.ops.pointwise import abs as absolute
 from tinygrad6.ops.pointwise import nothing, relu, sign, where
 from tinygrad6.ops.reduce import norm, root_or_zero

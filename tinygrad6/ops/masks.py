@@ -7,7 +7,8 @@ from typing import Any, Literal
 import numpy as np
 
 from tinygrad6 import dtypes
-from tinygrad6.op import case, composite, op
+from tinygrad6.arguments import composite
+from tinygrad6.op import case, op
 from tinygrad6.ops import pointwise
 from tinygrad6.ops.index import items, replace_items
 from tinygrad6.ops.shape import broadcast_shapes, cast, expand_to, normal_dims, reshape

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad6.op import case, composite
+from tinygrad6.arguments import composite
+from tinygrad6.op import case
 from tinygrad6.ops.shape import crop, pad_constant
 from tinygrad6.ops.taps import Map, from_table, gather_taps
 from tinygrad6.tensor import Tensor

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided as strided
 
 from tinygrad6 import dtypes
-from tinygrad6.op import case, composite, op
+from tinygrad6.arguments import composite
+from tinygrad6.op import case, op
 from tinygrad6.ops.index import ALL, add_rows, part
 from tinygrad6.ops.reduce import sum as total
 from tinygrad6.ops.shape import normal_dim, reshape

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad6 import dtypes
-from tinygrad6.op import POSITIVE, REAL, case, composite, no_derivative, op
+from tinygrad6.arguments import composite
+from tinygrad6.op import POSITIVE, REAL, case, no_derivative, op
 from tinygrad6.ops.shape import cast
 from tinygrad6.ops.special import erf as _erf
 from tinygrad6.quiet import Quiet
@@ -520,9 +521,19 @@ def select(condition: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return bits.view(kind)
 
 
+def _won_kernel(g, needs, x, y, x_lost, y_lost):
+    tie, zero = np.equal(x, y), np.zeros((), g.dtype)
+    if tie.any():
+        g = np.where(tie, g / 2, g)
+    return tuple(
+        select(np.asarray(lost), zero, g) if need else None for need, lost in zip(needs, (x_lost, y_lost))
+    )
+
+
 @op(
     lambda g, x, y: won(g, x, y, x < y),
     lambda g, x, y: won(g, x, y, y < x),
+    kernel=lambda g, needs, x, y: _won_kernel(g, needs, x, y, x < y, y < x),
     promote=True,
     domain=REAL,
     ufunc=np.maximum,
@@ -534,6 +545,7 @@ def maximum(x, y):
 @op(
     lambda g, x, y: won(g, x, y, y < x),
     lambda g, x, y: won(g, x, y, x < y),
+    kernel=lambda g, needs, x, y: _won_kernel(g, needs, x, y, y < x, x < y),
     promote=True,
     domain=REAL,
     ufunc=np.minimum,
@@ -850,8 +862,13 @@ def gelu_slope(x: Any, approximate: str) -> Any:
 # ---- clamp, and arithmetic with PyTorch's options
 
 
+def _clip_kernel(g, x, min, max):
+    return (select(np.asarray(within.op.forward(x, min, max)), g, np.zeros((), g.dtype)),)
+
+
 @op(
     lambda g, x, min, max: where(within(x, min, max), g, 0.0),
+    kernel=_clip_kernel,
     method=False,
     public=False,
     domain=REAL,

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad6.op import POSITIVE, case, composite
+from tinygrad6.arguments import composite
+from tinygrad6.op import POSITIVE, case
 from tinygrad6.ops.conv import per_dimension
 from tinygrad6.ops.pad import constant_pad_nd
 from tinygrad6.ops.pointwise import where

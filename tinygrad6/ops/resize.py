@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad6.op import COMPOSITES, case, composite
+from tinygrad6.arguments import composite
+from tinygrad6.op import COMPOSITES, case
 from tinygrad6.ops.taps import Map, from_table, gather_taps
 from tinygrad6.tensor import Tensor
 

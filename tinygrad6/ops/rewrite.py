@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad6.arguments import composite
 from tinygrad6.inplace import refuse
 from tinygrad6.modes import state
-from tinygrad6.op import case, composite
+from tinygrad6.op import case
 from tinygrad6.ops import parts, shape
 from tinygrad6.ops.gather import _along_rows, _rows, scatter_reduce
 from tinygrad6.ops.index import replace_items

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from tinygrad6 import dtypes
-from tinygrad6.op import REAL, case, composite, op
+from tinygrad6.arguments import composite
+from tinygrad6.op import REAL, case, op
 from tinygrad6.tensor import Size, Tensor, dim_error, flatten_sequence, to_device, wrap
 
 # ---- dimensions

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad6 import dtypes
+from tinygrad6.arguments import composite
 from tinygrad6.modes import state
-from tinygrad6.op import case, composite, derived, op
+from tinygrad6.op import case, derived, op
 from tinygrad6.ops import pointwise
 from tinygrad6.ops.gather import gather_along
 from tinygrad6.ops.index import getitem

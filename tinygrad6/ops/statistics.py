@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad6 import dtypes
-from tinygrad6.op import REAL, case, composite, op
+from tinygrad6.arguments import composite
+from tinygrad6.op import REAL, case, op
 from tinygrad6.ops.compare import isnan
 from tinygrad6.ops.join import cat
 from tinygrad6.ops.linalg import farthest, matmul, mT

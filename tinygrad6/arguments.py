@@ -1,0 +1,152 @@
+"""What the annotations of a function promise, kept: `checked` refuses other types, as PyTorch's parser does.
+
+    @composite()
+    def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor: ...
+
+    narrow(x, 0, 1.5, 2)     TypeError: narrow(): argument 'start' (position 3) must be int, not float
+
+The tests are written out as the lines of a function and compiled when it is first called (compiling all of
+them would take a fifth of the time of import); each costs one comparison of types. What is not of the very
+type is looked at again: NumPy's numbers and 0-d tensors without gradient become Python's, as in PyTorch.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinygrad6 import op
+from tinygrad6.tensor import TENSORS, Tensor
+
+
+def refused(function: str, name: str, position: int, expected: str, value: Any) -> TypeError:
+    came = type(value).__name__
+    return TypeError(f"{function}(): argument '{name}' (position {position}) must be {expected}, not {came}")
+
+
+def plain(value: Any) -> Any:
+    """NumPy's numbers and 0-d tensors without gradient as Python's numbers; anything else as it is."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Tensor) and not value.array.ndim and value.node is None:
+        return value.array.item()
+    return value
+
+
+def truth(function: str, name: str, position: int, value: Any) -> bool:
+    raise refused(function, name, position, "bool", value)
+
+
+def whole(function: str, name: str, position: int, value: Any) -> int:
+    number = plain(value)
+    if type(number) is not int:
+        raise refused(function, name, position, "int", value)
+    return number
+
+
+def real(function: str, name: str, position: int, value: Any) -> float:
+    number = plain(value)
+    if isinstance(number, bool):
+        return float(number)
+    if not isinstance(number, (int, float)):
+        raise refused(function, name, position, "float", value)
+    return number
+
+
+def several(function: str, name: str, position: int, value: Any) -> Any:
+    """A tuple of ints, or one."""
+    if type(value) in (tuple, list):
+        for v in value:
+            if type(v) is not int:
+                break
+        else:
+            return value
+    if isinstance(value, (tuple, list)):
+        numbers = tuple(map(plain, value))
+        for i, number in enumerate(numbers):
+            if type(number) is not int:
+                raise TypeError(
+                    f"{function}(): argument '{name}' (position {position}) must be tuple of ints, but found "
+                    f"element of type {type(value[i]).__name__} at pos {i}"
+                )
+        return numbers
+    number = plain(value)
+    if type(number) is not int:
+        raise refused(function, name, position, "tuple of ints", value)
+    return number
+
+
+def tensor(function: str, name: str, position: int, value: Any) -> Any:
+    if not isinstance(value, (Tensor, np.ndarray, np.generic)):  # arrays come from rules
+        raise refused(function, name, position, "Tensor", value)
+    return value
+
+
+Ints = Any  # the annotation of an int or a tuple of them, one for each dimension
+TESTS: dict[str, tuple[str, Callable[..., Any]]] = {  # annotation -> when to look again, and how
+    "Tensor": ("type({n}) not in TENSORS", tensor),
+    "bool": ("type({n}) is not bool", truth),
+    "int": ("type({n}) is not int", whole),
+    "float": ("type({n}) is not float and type({n}) is not int", real),
+    "Ints": ("type({n}) is not int", several),
+}
+
+
+def checked(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function`, which refuses arguments of other types than those it is annotated with.
+
+    TypeError, before anything is done, names the function, the argument, its position, and what came.
+    """
+    code, kinds = function.__code__, function.__annotations__
+    if code.co_flags & 0x0C:  # * or **
+        return op.checked_tensors(function, function)
+    count = code.co_argcount + code.co_kwonlyargcount
+    if not any(kinds.get(n, "").removesuffix(" | None") in TESTS for n in code.co_varnames[:count]):
+        return function
+    made: Callable[..., Any] | None = None
+
+    @functools.wraps(function)
+    def entry(*args: Any, **kwargs: Any) -> Any:
+        nonlocal made
+        if made is None:
+            made = _compiled(function)
+        if kwargs and not op.ALIASES.keys().isdisjoint(kwargs):
+            kwargs = {op.ALIASES.get(k, k): v for k, v in kwargs.items()}
+        return made(*args, **kwargs)
+
+    return entry
+
+
+def _compiled(function: Any) -> Any:
+    """The tests in front of a call of `function`, under its signature."""
+    code, kinds = function.__code__, function.__annotations__
+    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    head, body, given = [], [], []
+    for i, n in enumerate(names):
+        if i == code.co_argcount:
+            head.append("*")
+        head.append(n)
+        given.append(n if i < code.co_argcount else f"{n}={n}")
+        kind, _, optional = kinds.get(n, "").partition(" | ")
+        if kind in TESTS and optional in ("", "None"):
+            test, convert = TESTS[kind]
+            test = test.format(n=n)
+            test = f"{n} is not None and {test}" if optional else test
+            again = f"{convert.__name__}_({function.__name__!r}, {n!r}, {i + 1}, {n})"
+            body.append(f"    if {test}: {n} = {again}")
+    space = {f"{f.__name__}_": f for _, f in TESTS.values()} | {"TENSORS": TENSORS, "call_": function}
+    name = function.__name__
+    lines = [f"def {name}({', '.join(head)}):", *body, f"    return call_({', '.join(given)})"]
+    exec("\n".join(lines), space)
+    made = space[name]
+    made.__defaults__, made.__kwdefaults__ = function.__defaults__, function.__kwdefaults__
+    return made
+
+
+def composite(**facts: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """`op.composite` of a function whose annotations are kept."""
+    register = op.composite(**facts)
+    return lambda function: register(checked(function))
