@@ -250,17 +250,18 @@ def rms_norm(
     input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None
 ) -> Tensor:
     """x / sqrt(mean(x^2) + eps) * weight over the last dimensions: Zhang and Sennrich 2019."""
-    if input.ndim < len(normalized_shape):
+    wanted = () if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    if wanted and weight is not None and weight.array.shape != wanted:
+        raise RuntimeError(
+            "Expected weight to be of same shape as normalized_shape, but got weight of shape "
+            f"{list(weight.shape)} and normalized_shape = {list(wanted)}"
+        )
+    if input.ndim < len(wanted):
         raise ValueError(
             f"rms_norm(): Input tensor must have at least {len(normalized_shape)} dimensions, but got "
             f"{input.ndim}"
         )
     shape = _trailing("rms_norm", input, normalized_shape)
-    if weight is not None and weight.array.shape != shape:
-        raise RuntimeError(
-            "Expected weight to be of same shape as normalized_shape, but got weight of shape "
-            f"{list(weight.shape)} and normalized_shape = {list(shape)}"
-        )
     dims = tuple(range(-len(shape), 0))
     if not input.array.size:
         return input * 1.0 if weight is None else input * weight

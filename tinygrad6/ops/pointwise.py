@@ -604,16 +604,20 @@ _OF = {
 }
 
 
-def _relu_kernel(g, out):
-    """g where out is above 0 (or nan): its bits times 1, else times 0,
+def _kept(g, keep):
+    """g where `keep` holds, else 0: its bits times 1 or 0,
     a selection like where at the price of a multiplication."""
     zero, _, whole = _OF[g.dtype]
-    if not out.ndim:
-        return (where(np.less_equal(out, zero), 0.0, g),)
-    keep = np.not_equal(out, zero)
+    if not g.ndim:
+        return np.where(keep, g, zero)
     if keep.size > 4096:
         keep = keep.astype(whole)
-    return ((g.view(whole) * keep).view(g.dtype),)
+    return (g.view(whole) * keep).view(g.dtype)
+
+
+def _relu_kernel(g, out):
+    """g where out is above 0 (or nan)."""
+    return (_kept(g, np.not_equal(out, _OF[g.dtype][0])),)
 
 
 @op(
@@ -789,7 +793,7 @@ def _gelu_kernel(g, x, out, approximate):
     """gelu' = p + x p', where p = out / x spares the error function; 1 / 2 at 0, where that is 0 / 0."""
     if x.dtype.char == "e" or not x.ndim:
         return (g * gelu_slope(x, approximate),)
-    tiny = np.finfo(x.dtype).tiny * 4
+    tiny = _TINY[x.dtype.char]
     p = (out + tiny / 2) / (x + tiny)
     if approximate == "tanh":
         x = _clip(x, x.dtype.type(-SATURATED), x.dtype.type(SATURATED))
@@ -810,6 +814,7 @@ def _gelu_kernel(g, x, out, approximate):
     return (slope,)
 
 
+_TINY = {kind: float(np.finfo(kind).tiny) * 4 for kind in "fd"}
 SATURATED = 20.0  # beyond this the tanh of gelu is 1, and its slope 0, in every type
 
 
@@ -863,7 +868,7 @@ def gelu_slope(x: Any, approximate: str) -> Any:
 
 
 def _clip_kernel(g, x, min, max):
-    return (select(np.asarray(within.op.forward(x, min, max)), g, np.zeros((), g.dtype)),)
+    return (_kept(g, within.op.forward(x, min, max)),)
 
 
 @op(

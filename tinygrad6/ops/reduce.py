@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad6 import dtypes
-from tinygrad6.op import POSITIVE, case, composite, op
-from tinygrad6.ops.pointwise import exp, log, maximum, minimum, nothing, pow, sign, sqrt, where
+from tinygrad6.arguments import composite
+from tinygrad6.op import POSITIVE, case, op
 from tinygrad6.ops.pointwise import abs as absolute
+from tinygrad6.ops.pointwise import exp, log, maximum, minimum, nothing, pow, sign, sqrt, where
 from tinygrad6.ops.shape import cast, expand_to, flip_over, normal_dim, normal_dims, permute_to
 from tinygrad6.quiet import Quiet
 from tinygrad6.sums import add_up
@@ -569,8 +570,17 @@ def norm_slope(g: Any, x: Any, out: Any, p: float, dim: tuple, keepdim: bool) ->
     return inner * where(out == 0, 0.0, g / pow(out, p - 1))
 
 
+def _norm_kernel(g, x, out, p, dim, keepdim):
+    if p != 2:
+        return (norm_slope(g, x, out, p, dim, keepdim),)
+    g, out = keep_dims(g, x.shape, dim, keepdim), keep_dims(out, x.shape, dim, keepdim)
+    zero = out == 0
+    return (x * (np.where(zero, g * 0, g / np.where(zero, 1, out)) if zero.any() else g / out),)
+
+
 @op(
     lambda g, x, out, p, dim, keepdim: norm_slope(g, x, out, p, dim, keepdim),
+    kernel=_norm_kernel,
     method=False,
     public=False,
     prepare=_reduced,
