@@ -426,7 +426,9 @@ class Optimizer:
                 )
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"defaults": self.defaults, "state": self.state, "param_groups": self.param_groups}
+        kept = ("skip_nonfinite", "skipped_steps")
+        state = {"defaults": self.defaults, "state": self.state, "param_groups": self.param_groups}
+        return {**state, **{name: self.__dict__[name] for name in kept if name in self.__dict__}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

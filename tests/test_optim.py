@@ -1146,6 +1146,17 @@ def test_a_step_with_nonfinite_gradients_changes_nothing_if_asked(cls, bad):
     assert (plain[3], spoiled[3]) == (0, 2)
 
 
+def test_copies_go_on_leaving_steps_out():
+    w = torch.ones(2, requires_grad=True)
+    optimizer = optim.Adam([w])
+    optimizer.skip_nonfinite, optimizer.skipped_steps = True, 3
+    for twin in (copy.deepcopy(optimizer), pickle.loads(pickle.dumps(optimizer))):
+        twin.param_groups[0]["params"][0].grad = torch.tensor([math.nan, 1.0])
+        twin.step()
+        assert twin.skipped_steps == 4 and twin.param_groups[0]["params"][0].tolist() == [1.0, 1.0]
+    assert set(optim.Adam([w]).__getstate__()) == {"defaults", "state", "param_groups"}
+
+
 def test_a_closure_is_called_once_where_steps_may_be_left_out():
     w = torch.ones(2, requires_grad=True)
     optimizer = optim.SGD([w], lr=0.5)
