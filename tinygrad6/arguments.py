@@ -47,6 +47,14 @@ def whole(function: str, name: str, position: int, value: Any) -> int:
     return number
 
 
+def scalar(function: str, name: str, position: int, value: Any) -> Any:
+    """A number of any type."""
+    number = plain(value)
+    if not isinstance(number, (bool, int, float)):
+        raise refused(function, name, position, "Number", value)
+    return number
+
+
 def real(function: str, name: str, position: int, value: Any) -> float:
     number = plain(value)
     if isinstance(number, bool):
@@ -138,10 +146,11 @@ def _compiled(function: Any) -> Any:
             again = f"{convert.__name__}_({function.__name__!r}, {n!r}, {i + 1}, {n})"
             body.append(f"    if {test}: {n} = {again}")
     space = {f"{f.__name__}_": f for _, f in TESTS.values()} | {"TENSORS": TENSORS, "call_": function}
-    name = function.__name__
-    lines = [f"def {name}({', '.join(head)}):", *body, f"    return call_({', '.join(given)})"]
+    # Not under its own name, which would hide a builtin from the tests: there is a method `type`.
+    lines = [f"def made_({', '.join(head)}):", *body, f"    return call_({', '.join(given)})"]
     exec("\n".join(lines), space)
-    made = space[name]
+    made = space["made_"]
+    made.__name__, made.__qualname__ = function.__name__, function.__qualname__
     made.__defaults__, made.__kwdefaults__ = function.__defaults__, function.__kwdefaults__
     return made
 
