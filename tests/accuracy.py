@@ -79,15 +79,18 @@ FUNCTIONS = [
     Function("elu", lambda x: x if x > 0 else mpmath.expm1(x), ((-20.0, 20.0), SMALL), (2, 2)),
     Function("gelu", lambda x: x * _normal(x), ((-1.0, 10.0), SMALL), (8, 8)),
     Function("gelu", _gelu_tanh, ((-1.0, 10.0), SMALL), (8, 8), {"approximate": "tanh"}),
-    Function("erf", mpmath.erf, ((-6.0, 6.0), SMALL), (4, 3)),
+    Function("erf", mpmath.erf, ((-6.0, 6.0), SMALL, ("log", 1e-30, 1e-6)), (4, 3)),
     Function("erfc", mpmath.erfc, ((-4.0, 4.0),), (8, 8)),
     Function("erfinv", mpmath.erfinv, ((-0.99, 0.99), ("log", 1e-6, 0.9)), (8, 8)),
-    Function("lgamma", mpmath.loggamma, ((2.5, 100.0), (0.01, 0.9)), (2, 8)),
+    Function(
+        "lgamma", mpmath.loggamma, ((0.01, 10.0), (0.99, 1.01), (1.99, 2.01), ("positive", 10, 1e30)), (2, 6)
+    ),
     Function("digamma", mpmath.digamma, ((2.0, 100.0), (0.01, 1.0)), (2, 16)),
     Function("logit", lambda x: mpmath.log(x / (1 - x)), ((0.6, 0.999), (0.001, 0.4)), (8, 8)),
     Function("sinc", mpmath.sincpi, ((-0.9, 0.9), (1.1, 1.9)), (24, 24)),
     Function("pow", lambda x, y: x**y, ((0.1, 10.0),), (2, 2), inputs=2),
     Function("atan2", mpmath.atan2, (("log", 1e-6, 1e6),), (3, 3), inputs=2),
+    Function("zeta", mpmath.zeta, ((1.5, 20.0),), (2, 16), inputs=2),
     Function("hypot", mpmath.hypot, (("log", 1e-18, 1e18),), (2, 2), inputs=2),
     Function(
         "logaddexp", lambda x, y: mpmath.log(mpmath.exp(x) + mpmath.exp(y)), ((1.0, 80.0),), (3, 3), {}, 2
@@ -111,6 +114,7 @@ FUNCTIONS = [
         (3, 3),
         {"alpha": 2.0},
     ),
+    Function("hardsigmoid", lambda x: min(max(x + 3, 0), 6) / mpmath.mpf(6), ((-4.0, 4.0), (-3.0, -2.9))),
     Function("hardswish", lambda x: x * min(max(x + 3, 0), 6) / 6, ((-2.0, 6.0),), (4, 4)),
     Function(
         "softplus", lambda x: mpmath.log1p(mpmath.exp(2 * x)) / 2, ((-40.0, 8.0),), (4, 4), {"beta": 2.0}
@@ -219,6 +223,8 @@ SUMS = [
     Sum("softmax, the largest", lambda lib, x: x.softmax(0).max(),
         lambda x: mpmath.exp(max(x.tolist())) / _exponentials(x)),
     Sum("cumsum, the last", lambda lib, x: x.cumsum(0)[-1], _total, (1, 100)),
+    Sum("logcumsumexp, the last", lambda lib, x: x.logcumsumexp(0)[-1],
+        lambda x: mpmath.log(_exponentials(x)), (1, 100)),
     Sum("prod, numbers near 1", lambda lib, x: (x * 0.01 + 1).prod(), _product, (100, 100)),
     Sum("cumprod, the last", lambda lib, x: (x * 0.01 + 1).cumprod(0)[-1], _product, (1, 100)),
 ]  # fmt: skip

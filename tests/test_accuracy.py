@@ -102,3 +102,26 @@ def test_hardsigmoid_keeps_its_digits_where_it_begins():
     x = torch.tensor([-2.998046875, -2.9921875], dtype=torch.float16)
     found = torch.nn.functional.hardsigmoid(x)
     assert found.tolist() == (np.array([2**-9, 2**-7]) / 6).astype(np.float16).tolist()
+
+
+def test_long_float32_reductions_agree_with_float64():
+    n = 1 << 20
+    x = (np.random.default_rng(0).standard_normal((n, 1)) + 3).astype(np.float32)
+    single, double = torch.from_numpy(x), torch.from_numpy(x.astype(np.float64))
+    for call in (
+        lambda t: t.sum(0),
+        lambda t: t.mean(0),
+        lambda t: t.var(0),
+        lambda t: t.std(0),
+        lambda t: t.norm(dim=0),
+        lambda t: t.norm(3, dim=0),
+        lambda t: t.logsumexp(0),
+        lambda t: t.cumsum(0)[-1],
+        lambda t: t.softmax(0).sum(0),
+        lambda t: torch.nn.functional.mse_loss(t, torch.zeros_like(t)),
+        lambda t: torch.nn.functional.batch_norm(t, None, None, training=True).square().mean(0),
+    ):
+        for layout in (lambda t: t, lambda t: t.reshape(-1)[:, None].expand(n, 2)[:, :1]):
+            found = call(layout(single))
+            assert found.dtype == torch.float32
+            np.testing.assert_allclose(found.numpy(), call(layout(double)).numpy(), rtol=1e-6)
