@@ -44,7 +44,7 @@ class LBFGS(Optimizer):
 
     counters = ()
 
-    @property  # type: ignore[override]
+    @property
     def skip_nonfinite(self) -> bool:
         """False: what the closure computes on the way cannot be foreseen."""
         return False
@@ -130,7 +130,7 @@ class LBFGS(Optimizer):
 
         answer, g = evaluate()
         loss, start = float(answer), state["func_evals"] - 1
-        if np.abs(g).max(initial=0) <= group["tolerance_grad"]:
+        if np.abs(g).max(initial=0) <= group["tolerance_grad"] or group["max_iter"] < 1:
             return answer
         memory, n_iter = _Memory(state, group["history_size"]), state["n_iter"]
         for i in range(1, group["max_iter"] + 1):

@@ -59,7 +59,7 @@ class Dtype:
 _MARK = object()
 _COPIES = 4  # bytes that calls may make for each byte of a pickle: an honest one makes two or three
 _SMALL = 64  # so many are free: several objects may well be made of one short text or tuple
-_LEAST = dict.fromkeys((set, frozenset, OrderedDict, Counter, Size), 8)  # bytes for a member, at the least
+_LEAST: dict[type, int] = dict.fromkeys((set, frozenset, OrderedDict, Counter, Size), 8)  # for each member
 _LEAST |= {bytes: 1, bytearray: 1}
 
 
