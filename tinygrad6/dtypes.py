@@ -70,7 +70,7 @@ def to_numpy(d: Any) -> np.dtype:
     if isinstance(d, dtype):
         return d.np
     if d is _py_float:
-        return _default
+        return FLOAT64  # as in NumPy and PyTorch, whatever the default float is
     if d is _py_int:
         return INT64
     if d is _py_bool:

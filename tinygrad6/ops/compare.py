@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad6.arguments import composite
+from tinygrad6.arguments import composite, refused
 from tinygrad6.op import REAL, _mismatch, _operator, case, lift, op
 from tinygrad6.tensor import Tensor, wrap
 
@@ -185,6 +185,7 @@ def allclose(
 @composite()
 def equal(input: Tensor, other: Tensor) -> bool:
     """Whether both have the same shape and values."""
-    if not isinstance(other, Tensor):
-        raise TypeError(f"equal(): argument 'other' must be Tensor, not {type(other).__name__}")
+    for i, (name, t) in enumerate((("input", input), ("other", other)), 1):
+        if not isinstance(t, Tensor):
+            raise refused("equal", name, i, "Tensor", t)
     return input.array.shape == other.array.shape and bool((input.array == other.array).all())

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import builtins
 import math
-import operator
 from typing import Any
 
 import numpy as np
 
 from tinygrad6 import dtypes, random
-from tinygrad6.arguments import composite
+from tinygrad6.arguments import composite, plain, real, refused, scalar, truth, whole
 from tinygrad6.tensor import Tensor, as_array, flatten_sequence, to_device, wrap
 
 _ROOM = {"layout", "pin_memory", "memory_format", "out"}  # what PyTorch's constructors take besides
@@ -33,16 +32,21 @@ def _type(dtype: Any, default: np.dtype | None = None) -> np.dtype:
 
 
 def _shape(size: tuple, name: str) -> tuple[int, ...]:
-    items = flatten_sequence(size)
-    try:
-        shape = tuple(operator.index(n) for n in items)
-    except TypeError:
-        raise TypeError(f"{name}(): sizes must be ints or one sequence of ints, got {size!r}") from None
+    shape = tuple(plain(n) for n in flatten_sequence(size))
+    if builtins.any(type(n) is not builtins.int for n in shape):
+        raise TypeError(f"{name}(): sizes must be ints or one sequence of ints, got {size!r}")
     if builtins.any(n < 0 for n in shape):
         raise RuntimeError(
             f"{name}(): trying to create tensor with negative dimension {min(shape)}: {list(shape)}"
         )
     return shape
+
+
+def _sequence(size: Any, name: str, position: int) -> tuple[int, ...]:
+    """A shape that may not be a single int."""
+    if not isinstance(size, (tuple, list)):
+        raise refused(name, "size", position, "tuple of ints", size)
+    return _shape(tuple(size), name)
 
 
 def _size(size: tuple, rest: dict, name: str) -> tuple[int, ...]:
@@ -96,12 +100,15 @@ def frombuffer(
     buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, requires_grad: bool = False
 ) -> Tensor:
     """A 1-d tensor on the memory of an object with the buffer protocol."""
+    count, offset = whole("frombuffer", "count", 3, count), whole("frombuffer", "offset", 4, offset)
+    if count == 0:
+        raise ValueError("frombuffer(): count must not be 0")
     return _finish(np.frombuffer(buffer, dtypes.to_numpy(dtype), count, offset), requires_grad)
 
 
 def scalar_tensor(s: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A 0-d tensor of the default float."""
-    return _finish(np.array(s, _type(dtype)), requires_grad, device)
+    return _finish(np.array(scalar("scalar_tensor", "s", 1, s), _type(dtype)), requires_grad, device)
 
 
 # ---- filled
@@ -138,14 +145,10 @@ def full(
     **rest: Any,
 ) -> Tensor:
     """`fill_value` repeated; its type is the one the number becomes (float32 for 1.0, int64 for 1)."""
-    value = fill_value.item() if isinstance(fill_value, (Tensor, np.generic)) else fill_value
-    if not isinstance(value, (builtins.bool, builtins.int, builtins.float)):
-        raise TypeError(
-            f"full(): argument 'fill_value' (position 2) must be Number, not {builtins.type(value).__name__}"
-        )
+    value = scalar("full", "fill_value", 2, fill_value)
     kind = dtypes.of_scalar(value) if dtype is None else dtypes.to_numpy(dtype)
     return _finish(
-        np.full(_shape((size,) if isinstance(size, int) else tuple(size), "full"), value, kind),
+        np.full(_sequence(size, "full", 1), value, kind),
         requires_grad,
         device,
         rest,
@@ -197,8 +200,9 @@ def _new(name: str, make: Any) -> Any:
         requires_grad: bool = False,
         **rest: Any,
     ) -> Tensor:
-        size = size or (rest.pop("size"),)
-        return _finish(make(_shape(size, name), _type(dtype, self.array.dtype)), requires_grad, device, rest)
+        return _finish(
+            make(_size(size, rest, name), _type(dtype, self.array.dtype)), requires_grad, device, rest
+        )
 
     new.__name__ = name
     new.__doc__ = f"As {name[4:]}, in the type of self unless dtype is given."
@@ -216,7 +220,11 @@ def _new_full(
 ) -> Tensor:
     """As full, in the type of self unless dtype is given."""
     return full(
-        size, fill_value, dtype=_type(dtype, self.array.dtype), device=device, requires_grad=requires_grad
+        _sequence(size, "new_full", 1),
+        fill_value,
+        dtype=_type(dtype, self.array.dtype),
+        device=device,
+        requires_grad=requires_grad,
     )
 
 
@@ -244,14 +252,15 @@ def arange(
     int64 if all are integers, else the default float. RuntimeError for a zero step or one of the wrong sign.
     """
     named = {k: rest.pop(k) for k in ("start", "end", "step") if k in rest}
+    if len(bounds) > 3:
+        raise TypeError(f"arange() takes from 1 to 3 positional arguments but {len(bounds)} were given")
     order = ["end"] if len(bounds) == 1 else ["start", "end", "step"]
     values: dict[str, Any] = {"start": 0, "step": 1}
     values |= dict(zip(order, bounds, strict=False)) | named
     if "end" not in values:
         raise TypeError("arange() missing 1 required argument: 'end'")
     start, end, step = (
-        v.item() if isinstance(v, (Tensor, np.generic)) else v
-        for v in (values["start"], values["end"], values["step"])
+        scalar("arange", name, i + 1, values[name]) for i, name in enumerate(("start", "end", "step"))
     )
     if step == 0:
         raise RuntimeError("step must be nonzero")
@@ -267,6 +276,8 @@ def arange(
         return _finish(np.arange(start, end, step).astype(kind, copy=False), requires_grad, device, rest)
     n = math.ceil((end - start) / step)
     if kind.kind != "f":
+        if int(step) == 0:
+            raise ValueError(f"arange(): step must be nonzero, also as {dtypes.from_numpy(kind)}, got {step}")
         return _finish((int(start) + int(step) * np.arange(n)).astype(kind), requires_grad, device, rest)
     return _finish((start + step * np.arange(n, dtype=np.float64)).astype(kind), requires_grad, device, rest)
 
@@ -282,10 +293,10 @@ def linspace(
     **rest: Any,
 ) -> Tensor:
     """`steps` numbers from start to end, both included, evenly spaced, counted from the nearer end."""
-    steps = operator.index(steps)
+    steps = whole("linspace", "steps", 3, steps)
     if steps < 0:
         raise RuntimeError(f"number of steps must be non-negative, got {steps}")
-    start, end = (v.item() if isinstance(v, Tensor) else v for v in (start, end))
+    start, end = scalar("linspace", "start", 1, start), scalar("linspace", "end", 2, end)
     kind = _type(dtype)
     if kind.kind == "b":
         raise NotImplementedError("\"linspace_cpu\" not implemented for 'Bool'")
@@ -322,6 +333,7 @@ def logspace(
     **rest: Any,
 ) -> Tensor:
     """base to the powers linspace(start, end, steps)."""
+    base = real("logspace", "base", 4, base)
     powers = linspace(start, end, steps, dtype=dtypes.float64).array
     with np.errstate(over="ignore"):
         return _finish(np.power(float(base), powers).astype(_type(dtype)), requires_grad, device, rest)
@@ -337,6 +349,7 @@ def eye(
     **rest: Any,
 ) -> Tensor:
     """The (n, m) matrix with ones on its diagonal; m = n by default."""
+    n, m = whole("eye", "n", 1, n), None if m is None else whole("eye", "m", 2, m)
     if n < 0 or (m is not None and m < 0):
         raise RuntimeError(f"eye(): n and m must be greater or equal to 0, got n={n}, m={m}")
     return _finish(np.eye(n, m, dtype=_type(dtype)), requires_grad, device, rest)
@@ -372,6 +385,10 @@ def range(start: Any = 0, end: Any = None, step: Any = 1, **rest: Any) -> Tensor
     """
     if end is None:
         raise TypeError("range() missing 1 required positional argument: 'end'")
+    start, end, step = (
+        scalar("range", n, i + 1, v)
+        for i, (n, v) in enumerate(zip(("start", "end", "step"), (start, end, step)))
+    )
     if step == 0:
         raise RuntimeError("step must be nonzero")
     if (end - start) * step < 0:
@@ -393,6 +410,12 @@ def _window(name: str, doc: str, shape: Any, *options: tuple[str, Any]) -> Any:
         requires_grad: bool = False,
         **rest: Any,
     ) -> Tensor:
+        window_length = whole(name, "window_length", 1, window_length)
+        if type(periodic) is not builtins.bool:
+            truth(name, "periodic", 2, periodic)
+        if len(given) > len(names):
+            raise TypeError(f"{name}() takes at most {2 + len(names)} positional arguments")
+        given = tuple(real(name, n, i, v) for i, (n, v) in enumerate(zip(names, given, strict=False), 3))
         if window_length < 0:
             raise RuntimeError(
                 f"{name} requires non-negative window_length, got window_length={window_length}"
@@ -511,7 +534,12 @@ def randint(
         low = values.pop() if values else 0
     kind = _type(dtype, dtypes.INT64)
     return _finish(
-        _generator(generator).integers(_shape(tuple(size), "randint"), int(low), int(high), kind),
+        _generator(generator).integers(
+            _sequence(size, "randint", len(args)),
+            whole("randint", "low", 1, low),
+            whole("randint", "high", 2, high),
+            kind,
+        ),
         requires_grad,
         device,
         named,
@@ -528,10 +556,11 @@ def randperm(
     **rest: Any,
 ) -> Tensor:
     """A random order of 0 ... n - 1, as int64."""
+    n = whole("randperm", "n", 1, n)
     if n < 0:
         raise RuntimeError(f"randperm(): n must be non-negative, got {n}")
     return _finish(
-        _generator(generator).permutation(int(n)).astype(_type(dtype, dtypes.INT64)),
+        _generator(generator).permutation(n).astype(_type(dtype, dtypes.INT64)),
         requires_grad,
         device,
         rest,
@@ -552,21 +581,25 @@ def normal(
     """Normal numbers: of a given mean and std with `size`, or one per element of the tensors mean and std."""
     g = _generator(generator)
     if isinstance(mean, Tensor) or isinstance(std, Tensor):
-        m, s = (v.array if isinstance(v, Tensor) else v for v in (mean, std))
+        m, s = (
+            v.array if isinstance(v, Tensor) else real("normal", n, i, v)
+            for i, (n, v) in enumerate((("mean", mean), ("std", std)), 1)
+        )
         if size is not None:
             raise TypeError("normal(): give either tensors or a size, not both")
-        kind = m.dtype if isinstance(m, np.ndarray) else s.dtype
-        if np.any(np.less(s, 0)):
+        kind = _random_float(m.dtype if isinstance(m, np.ndarray) else s.dtype, "normal")
+        if not np.all(np.greater_equal(s, 0)):
             raise RuntimeError("normal expects all elements of std >= 0.0")
         return _finish(
             g.normal(np.broadcast_shapes(np.shape(m), np.shape(s)), kind, m, s), requires_grad, device, rest
         )
     if size is None:
         raise TypeError("normal() missing 1 required positional argument: 'size'")
-    if std < 0:
+    mean, std = real("normal", "mean", 1, mean), real("normal", "std", 2, std)
+    if not std >= 0:
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
     return _finish(
-        g.normal(_shape(tuple(size), "normal"), _random_float(dtype, "normal"), mean, std),
+        g.normal(_sequence(size, "normal", 3), _random_float(dtype, "normal"), mean, std),
         requires_grad,
         device,
         rest,
@@ -576,6 +609,8 @@ def normal(
 def bernoulli(input: Tensor, p: float | None = None, *, generator: random.Generator | None = None) -> Tensor:
     """1 with probability input[i] (or p), else 0, in input's shape and type."""
     g = _generator(generator)
+    if p is None:
+        _random_float(input.dtype, "bernoulli")
     drawn = g.bernoulli(input.array if p is None else float(p), input.array.shape)
     return wrap(np.asarray(drawn).astype(input.array.dtype))
 
@@ -663,15 +698,29 @@ def _filler(name: str, draw: Any, doc: str) -> None:
     setattr(Tensor, name, fill)
 
 
+def _named(function: str, named: dict, low: Any, high: Any) -> tuple[Any, Any]:
+    """`from` and `to`, which are no names for Python's own parameters."""
+    if unknown := set(named) - {"from", "to"}:
+        raise TypeError(f"{function}() got an unexpected keyword argument '{sorted(unknown)[0]}'")
+    return named.get("from", low), named.get("to", high)
+
+
 def _bounds(g: Any, a: np.ndarray, low: float = 0.0, high: float = 1.0, **named: float) -> Any:
-    low, high = named.get("from", low), named.get("to", high)
+    _random_float(a.dtype, "uniform_")
+    low, high = _named("uniform_", named, low, high)
+    low, high = real("uniform_", "from", 1, low), real("uniform_", "to", 2, high)
+    limit = np.finfo(a.dtype).max
+    if not (abs(low) <= limit and abs(high) <= limit):
+        raise RuntimeError(f"uniform_: from and to must be finite numbers of {a.dtype}, got {low} and {high}")
     if low > high:
         raise RuntimeError(f"uniform_ expects to return a [from, to) range, but found from={low} > to={high}")
     return g.uniform(a.shape, a.dtype, low, high)
 
 
 def _normals(g: Any, a: np.ndarray, mean: float = 0.0, std: float = 1.0) -> Any:
-    if std < 0:
+    _random_float(a.dtype, "normal_")
+    mean, std = real("normal_", "mean", 1, mean), real("normal_", "std", 2, std)
+    if not std >= 0:
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
     return g.normal(a.shape, a.dtype, mean, std)
 
@@ -686,18 +735,18 @@ def _integers(g: Any, a: np.ndarray, *bounds: int, **named: int) -> Any:
             else int(np.iinfo(a.dtype).max) + 1
         )
         return g.integers(a.shape, 0, limit, a.dtype, 1 << 32)
-    low, high = (
-        (0, bounds[0])
-        if len(bounds) == 1 and "from" not in named
-        else (bounds or (named.get("from", 0), named.get("to")))
-    )
+    if len(bounds) > 2:
+        raise TypeError(f"random_() takes at most 2 positional arguments but {len(bounds)} were given")
+    first, last = (0, *bounds) if len(bounds) == 1 and "from" not in named else bounds or (0, None)
+    first, last = _named("random_", named, first, last)
+    low, high = whole("random_", "from", 1, first), whole("random_", "to", 2, last)
     return g.integers(a.shape, low, high, a.dtype)
 
 
 def _geometrics(g: Any, a: np.ndarray, p: float) -> np.ndarray:
     if a.dtype.kind == "b":
         raise NotImplementedError("\"geometric_cpu\" not implemented for 'Bool'")
-    return g.geometric(a.shape, p)
+    return g.geometric(a.shape, real("geometric_", "p", 1, p))
 
 
 _filler("uniform_", _bounds, "Fill with uniform numbers in [from, to), by default [0, 1).")
@@ -709,12 +758,16 @@ _filler(
 )
 _filler(
     "bernoulli_",
-    lambda g, a, p=0.5: g.bernoulli(p.array if isinstance(p, Tensor) else float(p), a.shape),
+    lambda g, a, p=0.5: g.bernoulli(
+        p.array if isinstance(p, Tensor) else real("bernoulli_", "p", 1, p), a.shape
+    ),
     "Fill with ones with probability p, else zeros.",
 )
 _filler(
     "exponential_",
-    lambda g, a, lambd=1.0: g.exponential(a.shape, a.dtype, lambd),
+    lambda g, a, lambd=1.0: g.exponential(
+        a.shape, _random_float(a.dtype, "exponential_"), real("exponential_", "lambd", 1, lambd)
+    ),
     "Fill with exponential numbers of rate lambd.",
 )
 
@@ -725,12 +778,16 @@ _filler(
 )
 _filler(
     "cauchy_",
-    lambda g, a, median=0.0, sigma=1.0: g.cauchy(a.shape, median, sigma),
+    lambda g, a, median=0.0, sigma=1.0: g.cauchy(
+        a.shape, real("cauchy_", "median", 1, median), real("cauchy_", "sigma", 2, sigma)
+    ),
     "Fill with numbers of the Cauchy distribution around the median, of width sigma.",
 )
 _filler(
     "log_normal_",
-    lambda g, a, mean=1.0, std=2.0: g.log_normal(a.shape, mean, std),
+    lambda g, a, mean=1.0, std=2.0: g.log_normal(
+        a.shape, real("log_normal_", "mean", 1, mean), real("log_normal_", "std", 2, std)
+    ),
     "Fill with exp of normal numbers of the given mean and std.",
 )
 

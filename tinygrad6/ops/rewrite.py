@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad6.arguments import composite
+from tinygrad6.arguments import composite, scalar, several
 from tinygrad6.inplace import refuse
 from tinygrad6.modes import state
 from tinygrad6.op import case
@@ -122,6 +122,12 @@ def fill_diagonal_(self: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:
     """Write a number on the main diagonal, x[i, i, ..]; wrap: again below the end of a tall matrix."""
     from tinygrad6.inplace import twin
 
+    if not isinstance(fill_value, Tensor):
+        fill_value = scalar("fill_diagonal_", "fill_value", 1, fill_value)
+    elif fill_value.array.ndim:
+        raise RuntimeError(
+            f"fill_diagonal_(): fill_value must be a number or a 0-d tensor, got {list(fill_value.shape)}"
+        )
     return twin("fill_diagonal", fill_diagonal, True)(self, fill_value, wrap)
 
 
@@ -161,7 +167,10 @@ def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
     """
     if live_node(self) is not None:
         raise RuntimeError("cannot resize variables that require grad")
-    size = tuple(int(n) for n in flatten_sequence(sizes))
+    if not sizes:
+        raise TypeError("resize_() missing 1 required positional argument: 'size'")
+    size = flatten_sequence(sizes)
+    size = several("resize_", "size", 1, tuple(size))
     if any(n < 0 for n in size):
         raise RuntimeError(f"Trying to create tensor with negative dimension {min(size)}: {list(size)}")
     n, flat = math.prod(size), self.array.reshape(-1)

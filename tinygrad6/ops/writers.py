@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad6 import dtypes
+from tinygrad6.arguments import scalar
 from tinygrad6.inplace import refuse, write
 from tinygrad6.modes import state
 from tinygrad6.op import case, op
@@ -136,7 +137,7 @@ def fill_(self: Tensor, value: Any) -> Tensor:
         raise RuntimeError(
             f"fill_ only supports 0-dimension value tensor but got tensor with {value.array.ndim} dimensions."
         )
-    return _fill(self, value)
+    return _fill(self, value if isinstance(value, Tensor) else scalar("fill_", "value", 1, value))
 
 
 Tensor.copy_, Tensor.fill_ = copy_, fill_  # type: ignore[attr-defined]

@@ -1,0 +1,392 @@
+"""Bad input, made systematically: every good call of a table with one argument at a time replaced by what it
+should not be.
+
+A call is a line of Python that runs with either library as `torch`, so what disagrees can be pasted into a
+prompt. `good_calls` has the lines, written in good_calls.py or drawn by calls.py and modules.py; `spoiled` has the bad
+ones made of a good one; `outcome` runs a line and says what came of it, and what was changed by it.
+
+    python tests/bad_input.py [part of a name] ...     lists the disagreements with PyTorch
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import random
+import sys
+import warnings
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from calls import CALLS
+from drawing import Draw
+from good_calls import LINES
+from modules import MODULES
+
+import tinygrad6
+
+
+class Call(NamedTuple):
+    """function(*arguments, **keywords), all of them source."""
+
+    function: str
+    arguments: tuple[str, ...]
+    keywords: tuple[tuple[str, str], ...]
+
+    def __str__(self) -> str:
+        given = [*self.arguments, *(f"{k}={v}" for k, v in self.keywords)]
+        return f"{self.function}({', '.join(given)})"
+
+
+def parsed(line: str) -> Call:
+    """The outermost call of a line."""
+    call = ast.parse(line, mode="eval").body
+    assert isinstance(call, ast.Call), line
+    return Call(
+        ast.unparse(call.func),
+        tuple(ast.unparse(a) for a in call.args),
+        tuple((str(k.arg), ast.unparse(k.value)) for k in call.keywords),
+    )
+
+
+# ---- the names that lines use
+
+
+@functools.cache
+def names_of(lib: Any) -> dict[str, Any]:
+    """What a line may use: the library as `torch`, its parts, and numbers to call them with."""
+
+    def x(*shape: int) -> Any:
+        """Floats between 0 and 1, all different."""
+        n = int(np.prod(shape))
+        return lib.tensor((np.arange(1, n + 1) * 0.618 % 1).tolist()).reshape(shape)
+
+    def i(below: int, *shape: int) -> Any:
+        """Integers from 0 to below - 1."""
+        return lib.tensor((np.arange(int(np.prod(shape))) * 7 % below).tolist(), dtype=lib.int64).reshape(
+            shape
+        )
+
+    def p(*shape: int) -> Any:
+        return lib.nn.Parameter(x(*shape))
+
+    def graded(*shape: int) -> Any:
+        q = p(*shape)
+        q.grad = x(*shape)
+        return q
+
+    def sgd(**options: Any) -> Any:
+        return lib.optim.SGD([p(2)], **{"lr": 0.1, **options})
+
+    root = lib.__name__
+    load = lambda name: __import__(f"{root}.{name}", fromlist=["x"])  # noqa: E731
+    return {
+        "torch": lib, "nn": lib.nn, "F": lib.nn.functional, "optim": lib.optim, "init": lib.nn.init,
+        "utils": lib.nn.utils, "rnn": load("nn.utils.rnn"), "data": load("utils.data"),
+        "distributions": load("distributions"), "special": load("special"), "linalg": load("linalg"),
+        "schedulers": lib.optim.lr_scheduler, "swa": load("optim.swa_utils"), "parametrize": None,
+        "func": load("func"), "x": x, "i": i, "p": p, "graded": graded, "sgd": sgd, "np": np, "nan": np.nan,
+        "inf": np.inf,
+    }  # fmt: skip
+
+
+# ---- good calls
+
+
+def source(value: Any) -> str:
+    """A drawn argument as source."""
+    if isinstance(value, tinygrad6.Tensor):
+        text = f"torch.tensor({value.tolist()!r}, dtype={value.dtype!r})"
+        return text if value.numel() or value.ndim == 1 else f"{text}.reshape({tuple(value.shape)})"
+    if isinstance(value, tinygrad6.dtype):
+        return repr(value)
+    if isinstance(value, (list, tuple)):
+        inner = ", ".join(map(source, value))
+        return f"[{inner}]" if isinstance(value, list) else f"({inner}{',' if len(value) == 1 else ''})"
+    if isinstance(value, np.generic):
+        return f"np.{value.dtype}({value.item()!r})"
+    if isinstance(value, type):
+        return value.__name__
+    return repr(value)
+
+
+def drawn(name: str) -> Iterator[str]:
+    """Calls of one name of calls.py, as function and as method: one for each set of options seen."""
+    seen, r = set(), random.Random(1)
+    for _ in range(40):
+        args, kwargs = CALLS[name](Draw(r, wild=0))
+        kinds = (*(type(a) for a in args), *sorted(kwargs))
+        if kinds in seen or len(seen) > 6:
+            continue
+        seen.add(kinds)
+        given = [*map(source, args), *(f"{k}={source(v)}" for k, v in kwargs.items())]
+        if hasattr(tinygrad6, name):
+            yield f"torch.{name}({', '.join(given)})"
+        if isinstance(args[0], tinygrad6.Tensor) and hasattr(tinygrad6.Tensor, name):
+            yield f"{given[0]}.{name}({', '.join(given[1:])})"
+
+
+def of_modules() -> Iterator[str]:
+    for entry in MODULES:
+        if "()" in entry.name and entry.name.startswith(("Sequential", "TransformerEnc", "TransformerDec")):
+            continue
+        feeds, rng = [], np.random.default_rng(0)
+        for shape in entry.inputs:
+            a = None if shape is None else shape(rng) if callable(shape) else rng.uniform(0, 1, shape)
+            if a is not None and a.dtype.kind == "f":
+                a = a.astype(np.float32).round(3)
+            feeds.append("None" if a is None else source(tinygrad6.tensor(a.tolist(), dtype=_kind(a))))
+        yield f"nn.{entry.name}"
+        yield f"nn.{entry.name}({', '.join(feeds)})"
+
+
+def _kind(a: np.ndarray) -> Any:
+    return tinygrad6.int64 if a.dtype.kind == "i" else tinygrad6.float32
+
+
+def good_calls() -> list[Call]:
+    """Every call of the tables that runs with this library."""
+    lines = [*LINES, *(line for name in CALLS for line in drawn(name)), *of_modules()]
+    return [parsed(line) for line in dict.fromkeys(lines)]
+
+
+# ---- bad calls made of good ones
+
+ANYTHING = ["None", "'text'", "object()"]
+
+
+def worse(value: Any, s: str) -> list[str]:
+    """What might stand wrongly where `value`, of source `s`, stands rightly."""
+    if isinstance(value, tinygrad6.Tensor):
+        found = [
+            *ANYTHING,
+            "1.5",
+            "[1.0]",
+            f"{s}[None]",
+            f"{s}.sum()",
+            "torch.zeros(0)",
+            f"{s}.to(torch.int64)",
+        ]
+        found += [f"{s}.bool()", f"{s}.double()", f"{s}.half()", f"{s}.flatten()"]
+        if value.ndim:
+            found += [f"torch.cat([{s}, {s}])", f"torch.cat([{s}, {s}], {value.ndim - 1})", f"{s}[:0]"]
+        if value.is_floating_point():
+            return [*found, f"{s} * nan", f"{s} - 2", f"{s} * inf"]
+        return [*found, f"{s} - 100", f"{s} + 100"]
+    if isinstance(value, bool):
+        return [*ANYTHING, "2", "1.5", "[]"]
+    if isinstance(value, int):
+        found = [*ANYTHING, "-1", "0", "50", "-50", "2**70", "1.5", "2.0", "nan", "True", "[]", f"({s},)"]
+        return [*found, f"({s},) * 4", f"torch.tensor({s})", "torch.tensor(1.5)", f"np.int64({s})"]
+    if isinstance(value, float):
+        found = [*ANYTHING, "-1.0", "0.0", "nan", "inf", "-inf", "2", "True", f"[{s}]", f"torch.tensor({s})"]
+        return [*found, "torch.ones(2)", f"np.float32({s})", "1.5"]
+    if isinstance(value, str):
+        return ["None", "object()", "'no such'", "''", "3", "True"]
+    if isinstance(value, (list, tuple)):
+        found = [*ANYTHING, "1.5", "3", "[]", f"{s} * 2", f"{s}[:-1]"]
+        if value and isinstance(value[0], int):
+            kind = type(value).__name__
+            rest = f"{kind}({s}[1:])"
+            found += [
+                f"{kind}([{bad}]) + {rest}" for bad in ("-1", "0", "1.5", "None", "'text'", "50", "True")
+            ]
+        if value and isinstance(value[0], tinygrad6.Tensor):
+            found += [f"list({s}) + [{bad}]" for bad in (*ANYTHING, "1.5", "torch.ones(7, 7)")]
+        return found
+    if isinstance(value, tinygrad6.dtype):
+        return ["None", "3", "'float32'", "object()", "float"]
+    if value is None:
+        return ["object()", "'text'", "-1.5", "torch.ones(7)"]
+    return [*ANYTHING, "3", "torch.ones(2)"]
+
+
+def spoiled(call: Call) -> Iterator[Call]:
+    """The call with one argument wrong, missing or too many."""
+    function, args, keywords = call
+    names = names_of(tinygrad6)
+    with quiet():
+        for k, s in enumerate(args):
+            for bad in worse(eval(s, dict(names)), s):
+                yield call._replace(arguments=(*args[:k], bad, *args[k + 1 :]))
+        for k, (name, s) in enumerate(keywords):
+            for bad in worse(eval(s, dict(names)), s):
+                yield call._replace(keywords=(*keywords[:k], (name, bad), *keywords[k + 1 :]))
+    if args:
+        yield call._replace(arguments=args[:-1])
+        yield call._replace(arguments=())
+    yield call._replace(keywords=(*keywords, ("no_such", "1")))
+    yield call._replace(arguments=(*args, *["object()"] * 12))
+
+
+# ---- running a line
+
+
+class Outcome(NamedTuple):
+    error: Exception | None
+    result: Any
+    changed: str  # the arguments that are no longer what they were
+
+
+class quiet(warnings.catch_warnings):
+    """Neither warnings nor NumPy's floating-point errors."""
+
+    def __enter__(self) -> Any:
+        self.numpy = np.errstate(all="ignore")
+        self.numpy.__enter__()
+        entered = super().__enter__()
+        warnings.simplefilter("ignore")
+        return entered
+
+    def __exit__(self, *args: Any) -> None:
+        super().__exit__(*args)
+        self.numpy.__exit__(*args)
+
+
+def outcome(lib: Any, call: Call) -> Outcome:
+    names = dict(names_of(lib))
+    lib.manual_seed(0)
+    with quiet():
+        args = [eval(a, names) for a in call.arguments]
+        kwargs = {k: eval(v, names) for k, v in call.keywords}
+        owner, _, method = call.function.rpartition(".")
+        holder = eval(owner, names) if owner and not owner.isidentifier() else None
+        function = getattr(holder, method) if holder is not None else eval(call.function, names)
+        before = [values(a) for a in (args, kwargs, holder)]
+        lib.manual_seed(0)
+        try:
+            result, error = function(*args, **kwargs), None
+        except Exception as e:
+            result, error = None, e
+        changed = "" if before == [values(a) for a in (args, kwargs, holder)] else str(call)
+        if error is None:
+            try:
+                result = shown(lib, result)
+            except Exception as e:
+                result, error = None, e
+    return Outcome(error, result, changed)
+
+
+def values(a: Any) -> Any:
+    """What a call must not change: of tensors, modules and nests of them."""
+    if hasattr(a, "state_dict") and hasattr(a, "named_buffers"):
+        return {k: values(v) for k, v in a.state_dict().items()}
+    if hasattr(a, "requires_grad") and hasattr(a, "untyped_storage"):
+        d = a.detach()
+        return (str(d.dtype)[-8:], tuple(d.shape), np.array(d.numpy(force=True)).tobytes(), a.requires_grad)
+    if isinstance(a, (list, tuple)):
+        return [values(v) for v in a]
+    if isinstance(a, dict):
+        return {k: values(v) for k, v in a.items()}
+    return None
+
+
+def shown(lib: Any, result: Any) -> Any:
+    """A result as something to compare: modules by what they print, optimizers by a step, datasets by items."""
+    if isinstance(result, lib.nn.Module):
+        return repr(result)
+    if isinstance(result, lib.optim.Optimizer):
+        for group in result.param_groups:
+            for q in group["params"]:
+                q.grad = lib.ones_like(q)
+        if not isinstance(result, lib.optim.LBFGS):
+            result.step()
+            result.step()
+        return [q.detach() for g in result.param_groups for q in g["params"]]
+    if hasattr(result, "get_last_lr"):
+        rates = [result.get_last_lr()]
+        for _ in range(3):
+            result.optimizer.step()
+            result.step() if not isinstance(
+                result, lib.optim.lr_scheduler.ReduceLROnPlateau
+            ) else result.step(1.0)
+            rates.append(result.get_last_lr())
+        return rates
+    if hasattr(result, "log_prob"):
+        return [list(result.batch_shape), list(result.event_shape), result.sample((2,))]
+    if hasattr(result, "__next__") or hasattr(result, "__iter__") and hasattr(result, "__len__"):
+        if not isinstance(result, (list, tuple, dict, str, lib.Tensor, np.ndarray)):
+            return list(zip(range(20), result))
+    return result
+
+
+def builtin(error: Exception) -> type:
+    """The built-in type of an error of PyTorch's."""
+    return next(k for k in type(error).__mro__ if k.__module__ == "builtins")
+
+
+# What is otherwise on purpose: what PyTorch's error says | the type of ours | why
+MISTAKES = (AttributeError, AssertionError, KeyError, UnboundLocalError, ZeroDivisionError)
+
+
+def on_purpose(call: Call, theirs: Exception | None, ours: Exception | None) -> bool:
+    """Whether we do otherwise than PyTorch, which raises `theirs` (or not), for a reason.
+
+    - PyTorch's Python code takes the truth of whatever stands for a bool, its C++ code does not; here a bool is
+      a bool everywhere.
+    - Where PyTorch runs into a mistake of its own (a missing attribute of what is no tensor, an assertion, a key),
+      we raise TypeError or ValueError for what was given.
+    - Numbers beyond 64 bits are refused by whoever first cannot use them.
+    - Types that PyTorch has no kernel for ("not implemented for 'Half'") are computed.
+    """
+    if theirs is None:
+        return isinstance(ours, TypeError) and "must be bool" in str(ours)
+    text = str(theirs)
+    if ours is None:
+        return "2 ** 70" in str(call) or "not implemented for" in text
+    if isinstance(theirs, MISTAKES) or "INTERNAL ASSERT" in text:
+        return isinstance(ours, (TypeError, ValueError, RuntimeError, IndexError))
+    return "2 ** 70" in str(call)
+
+
+def disagreement(call: Call) -> str:
+    """What our library does otherwise than PyTorch, if anything: in words that begin with the kind."""
+    import torch
+
+    from helpers import assert_same
+
+    try:
+        theirs = outcome(torch, call)
+    except Exception:  # the line itself is wrong: another argument is
+        return ""
+    try:
+        ours = outcome(tinygrad6, call)
+    except Exception as e:
+        return f"argument {type(e).__name__}: {e}"
+    if ours.changed and ours.error is not None:
+        return f"changed ({type(ours.error).__name__}: {ours.error})"
+    if theirs.error is None and ours.error is None:
+        if "nan" in str(call) or "inf" in str(call):
+            return ""  # of numbers that are none, test_numerics.py
+        try:
+            assert_same(ours.result, theirs.result, 1e-2, 1e-3)
+        except Exception as e:
+            return "differs: " + " ".join(str(e).split())[:150]
+        return ""
+    kind = None if theirs.error is None else builtin(theirs.error)
+    if ours.error is not None and kind is not None and isinstance(ours.error, kind):
+        return ""
+    if on_purpose(call, theirs.error, ours.error):
+        return ""
+    said = [" ".join(f"{type(e).__name__}: {e}".split())[:110] for e in (ours.error, theirs.error)]
+    if kind is None:
+        return f"refuses ({said[0]})"
+    return f"accepts ({said[1]})" if ours.error is None else f"type ({said[0]} | {said[1]})"
+
+
+def report(wanted: list[str]) -> None:
+    for call in good_calls():
+        if wanted and not any(w in call.function for w in wanted):
+            continue
+        first = disagreement(call)
+        if first:
+            print("GOOD", call, "->", first)
+            continue
+        for bad in spoiled(call):
+            if found := disagreement(bad):
+                print(bad, "->", found, flush=True)
+
+
+if __name__ == "__main__":
+    report(sys.argv[1:])
