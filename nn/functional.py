@@ -135,6 +135,18 @@ def __getattr__(name: str) -> Any:
 
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """x1^T W_k x2 + b_k: input1 (*, in1), input2 (*, in2), weight (out, in1, in2) -> (*, out)."""
+    shapes = input1.shape, input2.shape
+    if shapes[0][:-1] != shapes[1][:-1] or weight.shape[1:] != (shapes[0][-1], shapes[1][-1]):
+        raise (RuntimeError if weight.ndim == 3 else IndexError)(
+            f"bilinear(): expected input1 (*, in1), input2 (*, in2) and weight (out, in1, in2), got "
+            f"{list(shapes[0])}, {list(shapes[1])} and {list(weight.shape)}"
+        )
+    if bias is not None and bias.shape != weight.shape[:1]:
+        raise RuntimeError(f"bilinear(): expected bias of size {weight.shape[0]}, got {list(bias.shape)}")
+    given = {"input1": input1, "input2": input2, "weight": weight, **({} if bias is None else {"bias": bias})}
+    if len({t.array.dtype for t in given.values()}) > 1:
+        shown = ", ".join(f"{name}: {t.dtype}" for name, t in given.items())
+        raise RuntimeError(f"bilinear(): all tensors must have the same dtype, got {shown}")
     out = NAMES["einsum"]("...i,kij,...j->...k", input1, weight, input2)
     return out if bias is None else out + bias
 
@@ -218,6 +230,8 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
     """x limited to [min_val, max_val], elementwise; gradient 0 at both."""
     if min_val > max_val:
         raise ValueError("min_val cannot be greater than max_val")
+    if input.array.dtype.kind == "b":
+        raise RuntimeError("hardtanh(): bool inputs are not supported")
     if input.array.dtype.kind != "f":
         return written(input.clamp(int(min_val), int(max_val)), input, inplace)
     inside = (input > min_val) & (input < max_val)
@@ -247,8 +261,8 @@ def tanhshrink(input: Tensor) -> Tensor:
 def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """x moved towards 0 by lambd, and 0 within, elementwise."""
     _floating(input, "softshrink")
-    if lambd < 0:
-        raise RuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd}.")
+    if not 0 <= lambd <= np.finfo(input.array.dtype).max:
+        raise RuntimeError(f"softshrink(): lambd must be a finite number of at least 0, got {lambd}")
     moved = NAMES["where"](input > 0, input - lambd, input + lambd)
     return NAMES["where"](input.abs() <= lambd, 0.0, moved)
 
@@ -269,6 +283,8 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
         raise RuntimeError(
             f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {weight.ndim}"
         )
+    if weight.array.dtype != input.array.dtype:
+        raise RuntimeError(f"prelu(): input and weight differ in type: {input.dtype} and {weight.dtype}")
     if weight.numel() != 1:
         channels = input.shape[1] if input.ndim > 1 else 1
         if weight.numel() != channels:
@@ -292,6 +308,8 @@ def rrelu(
     """x where x > 0, else a x with a drawn from U(lower, upper) for each element,
     or the mean of both in evaluation."""
     _floating(input, "rrelu")
+    if not (np.isfinite([lower, upper]).all() and lower <= upper):
+        raise RuntimeError(f"rrelu(): expected finite bounds, lower <= upper, got {lower} and {upper}")
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
     slopes = np.ones(input.array.shape, input.array.dtype)
@@ -376,6 +394,8 @@ def gumbel_softmax(
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """x1 . x2 / (max(|x1|, eps) max(|x2|, eps)) along dim."""
+    if not eps >= 0:
+        raise RuntimeError(f"cosine_similarity(): eps must be non-negative, got {eps}")
     norms = [x.norm(2, dim, keepdim=True).clamp(min=eps) for x in (x1, x2)]
     return (x1 / norms[0] * (x2 / norms[1])).sum(dim)
 

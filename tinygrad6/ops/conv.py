@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from tinygrad6.arguments import composite
+from tinygrad6.arguments import composite, several
 from tinygrad6.op import case, op
 from tinygrad6.ops.linalg import LOWER_NAMES, TYPE_NAMES, linear
 from tinygrad6.ops.reduce import sum as total
@@ -394,11 +394,16 @@ def convolve_dw(x, g, kernel, stride, padding, dilation, groups):
 # ---- PyTorch's functions
 
 
-def per_dimension(name: str, value: Any, n: int) -> tuple[int, ...]:
-    """A setting for each of n dimensions, from one number or n of them; RuntimeError for any other count."""
-    if isinstance(value, int):
+def per_dimension(name: str, value: Any, n: int, function: str = "conv") -> tuple[int, ...]:
+    """A setting for each of n dimensions, from one number or n of them.
+
+    RuntimeError for any other count, TypeError for what is no int.
+    """
+    if type(value) is not int:
+        value = several(function, name, 0, value)
+    if type(value) is int:
         return (value,) * n
-    values = tuple(int(v) for v in value)
+    values = tuple(value)
     if len(values) == 1:
         return values * n
     if len(values) != n:
@@ -417,7 +422,7 @@ def _checked(
     name = f"conv_transpose{d}d" if transposed else f"conv{d}d"
     for key in ("stride", "dilation", "padding", "output_padding"):
         if key in settings and not isinstance(settings[key], str):
-            settings[key] = per_dimension(key, settings[key], w.ndim - 2)
+            settings[key] = per_dimension(key, settings[key], w.ndim - 2, name)
     if x.ndim not in (d + 1, d + 2):
         raise RuntimeError(
             f"Expected {d + 1}D (unbatched) or {d + 2}D (batched) input to {name}, but got input of size: "
@@ -427,6 +432,8 @@ def _checked(
         raise RuntimeError(
             f"{name}: expected a {d + 2}-dimensional weight, but got weight of size {list(w.shape)}"
         )
+    if 0 in w.shape[2:] or transposed and not w.shape[1]:
+        raise RuntimeError(f"{name}: expected a weight that is not empty, got size {list(w.shape)}")
     for key in ("stride", "dilation"):
         if min(settings[key]) < 1:
             raise RuntimeError(f"non-positive {key} is not supported")
