@@ -92,11 +92,13 @@ def test_once_differentiable_refuses_the_second_time():
         @once_differentiable
         def backward(ctx, g):
             (x,) = ctx.saved_tensors
-            return torch.from_numpy(g.numpy() * np.cos(x.numpy(force=True)))
+            return torch.from_numpy(g.numpy(force=True) * np.cos(x.numpy(force=True)))
 
     x = leaf(0.3)
     assert gradcheck(Numpy.apply, x)
     (g,) = grad(Numpy.apply(x), x, create_graph=True)
+    assert not g.requires_grad  # the gradient that came in is a constant: so is the answer, as in PyTorch
+    (g,) = grad(Numpy.apply(x) * leaf(2.0), x, create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
         grad(g, x)
 

@@ -282,6 +282,11 @@ class Tensor:
 
     def requires_grad_(self, requires_grad: bool = True) -> Any:
         """Ask for gradients (or no longer) and return the tensor; RuntimeError for integer types."""
+        if type(requires_grad) is not bool:
+            raise TypeError(
+                "requires_grad_(): argument 'requires_grad' (position 1) must be bool, not "
+                f"{type(requires_grad).__name__}"
+            )
         self.requires_grad = requires_grad
         return self
 
@@ -462,13 +467,18 @@ class Tensor:
         return bool(self.array.item())
 
     def __float__(self) -> float:
-        return float(self.item())
+        return float(self._only().item())
 
     def __int__(self) -> int:
-        return int(self.item())
+        return int(self._only().item())
 
     def __complex__(self) -> complex:
-        return complex(self.item())
+        return complex(self._only().item())
+
+    def _only(self) -> np.ndarray:
+        if self.array.size != 1:
+            raise ValueError("only one element tensors can be converted to Python scalars")
+        return self.array
 
     def __index__(self) -> int:
         if self.array.size != 1 or self.array.dtype.kind not in "iub":
@@ -476,7 +486,9 @@ class Tensor:
         return int(self.array.item())
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if not self.array.ndim and spec else format(str(self), spec)
+        # A subclass, such as Parameter, takes no format, as in PyTorch.
+        number = not self.array.ndim and type(self) is Tensor
+        return format(self.item(), spec) if number else object.__format__(self, spec)
 
     def __contains__(self, value: Any) -> bool:
         return bool((self.array == (value.array if isinstance(value, Tensor) else value)).any())

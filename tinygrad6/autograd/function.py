@@ -323,7 +323,8 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
             answer = backward(ctx, *grads)
         finally:
             state.grad = graph
-        if not graph:
+        # As in PyTorch, only gradients through which one could differentiate make the result refuse.
+        if not (graph and any(isinstance(g, Tensor) and g.requires_grad for g in grads)):
             return answer
         answers = answer if isinstance(answer, tuple) else (answer,)
         outs = []
