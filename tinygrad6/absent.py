@@ -45,7 +45,6 @@ _REASONS = (
     ("symeig", "use linalg.eigh"),
     ("lobpcg svd_lowrank pca_lowrank", "use linalg.eigh or linalg.svd"),
     ("Stream Event", "there are no streams on the CPU"),
-    ("igamma igammac", "incomplete gamma functions are not supported"),
     ("nested jagged", "tensors of ragged rows are not supported: use nn.utils.rnn"),
 )
 REASONS = {name: reason for names, reason in _REASONS for name in names.split()}

@@ -289,7 +289,8 @@ class Generator:
     def _one_by_one(self, expected: int) -> Iterator[Callable[[], float]]:
         """A function that gives the next 53-bit uniform. They are drawn in blocks, and what is left of the
         last block at the end is given back to the stream."""
-        block, size, state = iter(()), min(max(2 * expected, 4), 4096), self._stream.get_state()
+        block: Iterator[float] = iter(())
+        size, state = min(max(2 * expected, 4), 4096), self._stream.get_state()
 
         def one() -> float:
             nonlocal block, state

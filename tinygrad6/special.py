@@ -26,6 +26,8 @@ from tinygrad6.ops.gamma import (
     zeta,
 )
 from tinygrad6.ops.gamma import lgamma as gammaln
+from tinygrad6.ops.incomplete import igamma as gammainc
+from tinygrad6.ops.incomplete import igammac as gammaincc
 from tinygrad6.ops.pointwise import erf, exp2, expm1, log1p, round
 from tinygrad6.ops.pointwise import sigmoid as expit
 from tinygrad6.ops.reduce import log_softmax as _log_softmax
@@ -46,9 +48,10 @@ def log_softmax(input: Any, dim: int, *, dtype: Any = None) -> Any:
 
 
 __all__ = [
-    "digamma", "entr", "erf", "erfc", "erfcx", "erfinv", "exp2", "expit", "expm1", "gammaln", "i0", "i0e",
-    "i1", "i1e", "log1p", "log_ndtr", "log_softmax", "logit", "logsumexp", "multigammaln", "ndtr", "ndtri",
-    "polygamma", "psi", "round", "sinc", "softmax", "xlog1py", "xlogy", "zeta",
+    "digamma", "entr", "erf", "erfc", "erfcx", "erfinv", "exp2", "expit", "expm1", "gammainc",
+    "gammaincc", "gammaln", "i0", "i0e", "i1", "i1e", "log1p", "log_ndtr", "log_softmax", "logit",
+    "logsumexp", "multigammaln", "ndtr", "ndtri", "polygamma", "psi", "round", "sinc", "softmax",
+    "xlog1py", "xlogy", "zeta",
 ]  # fmt: skip
 
 
