@@ -35,6 +35,8 @@ def embedding(
     if input.array.dtype not in (np.int64, np.int32):
         raise RuntimeError(f"embedding(): expected indices of type int64 or int32, got {input.dtype}")
     if max_norm is not None:
+        if weight.array.dtype.kind != "f":
+            raise RuntimeError(f"embedding(): max_norm needs a weight of floating point, got {weight.dtype}")
         used = np.unique(input.array)
         if used.size and not 0 <= used[0] <= used[-1] < rows:
             raise IndexError(
@@ -71,6 +73,15 @@ def embedding_bag(
         )
     if weight.ndim != 2:
         raise ValueError(f"weight has to be a 2D Tensor, but got Tensor of dimension {weight.ndim}")
+    if weight.array.dtype.kind != "f":
+        raise RuntimeError(f"embedding_bag(): expected a weight of floating point, got {weight.dtype}")
+    if per_sample_weights is not None and per_sample_weights.array.dtype != weight.array.dtype:
+        raise RuntimeError(
+            "embedding_bag(): expected weight and per_sample_weights to have the same type, got "
+            f"{weight.dtype} and {per_sample_weights.dtype}"
+        )
+    if offsets is not None and offsets.array.dtype not in (np.int64, np.int32):
+        raise RuntimeError(f"embedding_bag(): expected offsets of type int64 or int32, got {offsets.dtype}")
     if input.ndim == 2:
         if offsets is not None:
             raise ValueError(

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad6.arguments import whole
 from tinygrad6.op import NAMES, OPS
 from tinygrad6.ops import create
 from tinygrad6.ops.loss import _check_targets
@@ -53,6 +54,13 @@ def _same(input: Tensor, target: Tensor, name: str) -> tuple[Tensor, Tensor]:
         )
         input, target = NAMES["broadcast_tensors"](input, target)
     return input, target
+
+
+def _check_floating(name: str, *inputs: Tensor) -> None:
+    """RuntimeError for integers and bools, for which the loss would mean little, or truncate."""
+    for t in inputs:
+        if t.array.dtype.kind != "f":
+            raise RuntimeError(f"{name}(): expected tensors of floating point, got {t.dtype}: use .float()")
 
 
 def _check_weight(weight: Tensor | None, input: Tensor) -> None:
@@ -114,7 +122,7 @@ def smooth_l1_loss(
     """d^2 / (2 beta) where d = |x - y| < beta, else d - beta / 2, reduced: Girshick 2015."""
     reduction = check_reduction(reduction, size_average, reduce)
     input, target = _same(input, target, "smooth_l1_loss")
-    if beta < 0:
+    if not beta >= 0:
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
     d = input - target
     return reduced(d.abs() if beta == 0 else OPS["smooth_size"].call(d, beta), reduction)
@@ -126,9 +134,10 @@ def huber_loss(
     """d^2 / 2 where d = |x - y| <= delta, else delta (d - delta / 2), reduced: Huber 1964."""
     kind = input.dtype
     check_reduction(reduction)
+    _check_floating("huber_loss", input)
     _check_weight(weight, input)
     input, target = _same(input, target, "huber_loss")
-    if delta <= 0:
+    if not delta > 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
     loss = OPS["smooth_size"].call((input - target).to(kind), delta)
     loss = loss if delta == 1 else loss * delta
@@ -198,6 +207,8 @@ def nll_loss(
     the mean is over the weights counted."""
     reduction = check_reduction(reduction, size_average, reduce)
     _check_classes(input, target, weight, "nll_loss")
+    if input.array.dtype.kind != "f":
+        raise NotImplementedError(f"nll_loss(): expected an input of floating point, got {input.dtype}")
     rows, t = _rows(input, target)
     classes = t.array.astype(np.int64, copy=False)
     _check_targets(classes, rows.shape[1], ignore_index)
@@ -245,6 +256,8 @@ def cross_entropy(
             f"cross_entropy_loss(): argument '{'target' if isinstance(input, Tensor) else 'input'}' must be "
             f"Tensor, not {type(target if isinstance(input, Tensor) else input).__name__}"
         )
+    if type(ignore_index) is not int:
+        ignore_index = whole("cross_entropy_loss", "ignore_index", 5, ignore_index)
     if not 0.0 <= label_smoothing <= 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
     dim = 0 if input.ndim == 1 else 1
@@ -316,6 +329,8 @@ def binary_cross_entropy(
         raise RuntimeError(f"binary_cross_entropy: Found dtype {target.dtype} but expected {input.dtype}")
     if not ((p >= 0) & (p <= 1)).all():
         raise RuntimeError("all elements of input should be between 0 and 1")
+    if not ((target.array >= 0) & (target.array <= 1)).all():
+        raise RuntimeError("all elements of target should be between 0 and 1")
     loss = OPS["binary_entropy"].call(input, target)
     return _scaled(loss, weight, reduction)
 
@@ -380,6 +395,7 @@ def kl_div(
             stacklevel=2,
         )
     reduction = check_reduction("sum" if batchmean else reduction, size_average, reduce)
+    _check_floating("kl_div", input, target)
     if log_target:
         loss = target.exp() * (target - input)
     else:
@@ -434,6 +450,7 @@ def gaussian_nll_loss(
                 f"var is of incorrect size: expected {list(input.shape)}, one dimension of it 1, or the last "
                 f"one left out; got {list(var.shape)}"
             )
+    _check_floating("gaussian_nll_loss", var)
     # the gradient passes as if it were var
     with_floor = var + wrap(np.maximum(eps - var.array, 0).astype(var.array.dtype))
     loss = 0.5 * (with_floor.log() + (input - target) ** 2 / with_floor)
@@ -524,6 +541,8 @@ def hinge_embedding_loss(
 ) -> Tensor:
     """x where y = 1, max(0, margin - x) where y = -1, reduced."""
     reduction = check_reduction(reduction, size_average, reduce)
+    if reduction == "mean":
+        _check_floating("hinge_embedding_loss", input)
     loss = NAMES["where"](target != 1, (margin - input).clamp(min=0), 0.0) + NAMES["where"](
         target != -1, input, 0.0
     )
@@ -582,7 +601,14 @@ def soft_margin_loss(
 ) -> Tensor:
     """log(1 + exp(-y x)), reduced."""
     reduction = check_reduction(reduction, size_average, reduce)
-    return reduced(OPS["softplus"].call(-target * input, 1.0, math.inf), reduction)
+    _check_floating("soft_margin_loss", input)
+    product = -target * input
+    if product.array.shape != input.array.shape:
+        raise RuntimeError(
+            "soft_margin_loss(): the target must broadcast to the shape of the input, got input "
+            f"{list(input.shape)} and target {list(target.shape)}"
+        )
+    return reduced(OPS["softplus"].call(product, 1.0, math.inf).to(input.dtype), reduction)
 
 
 def multilabel_soft_margin_loss(
@@ -595,6 +621,12 @@ def multilabel_soft_margin_loss(
 ) -> Tensor:
     """The mean over classes of binary_cross_entropy_with_logits, reduced."""
     reduction = check_reduction(reduction, size_average, reduce)
+    if not input.ndim:
+        raise IndexError("multilabel_soft_margin_loss(): expected an input (N, C) or (C), got a 0-d tensor")
+    if input.array.dtype.kind != "f":
+        raise NotImplementedError(
+            f"multilabel_soft_margin_loss(): expected an input of floating point, got {input.dtype}"
+        )
     logsigmoid = OPS["logsigmoid"].call
     loss = -(target * logsigmoid(input) + (1 - target) * logsigmoid(-input))
     return reduced((loss if weight is None else loss * weight).mean(-1), reduction)
@@ -627,6 +659,10 @@ def multi_margin_loss(
         raise RuntimeError(f"multi_margin_loss: target out of range: expected classes in [0, {classes})")
     if weight is not None and weight.array.shape != (classes,):
         raise RuntimeError(f"inconsistent weight size, expected {classes} but got {list(weight.shape)}")
+    if weight is not None and weight.array.dtype != input.array.dtype:
+        raise RuntimeError(
+            f"multi_margin_loss: expected weight of type {input.dtype} but found {weight.dtype}"
+        )
     t = target.reshape(-1, 1)
     terms = (margin - NAMES["gather"](rows, 1, t) + rows).relu()  # of gradient 0 at the margin
     if p == 2:
@@ -640,6 +676,8 @@ def multi_margin_loss(
 
 def _matrix(input: Tensor, name: str) -> Tensor:
     """input (N, C) or (C) as a matrix."""
+    if input.array.dtype.kind != "f":
+        raise NotImplementedError(f"{name}: expected an input of floating point, got {input.dtype}")
     if input.ndim > 2 or input.ndim and not input.shape[-1]:
         raise RuntimeError(
             f"{name}: Expected non-empty vector or matrix with optional 0-dim batch size, but got: "

@@ -22,9 +22,13 @@ from tinygrad6 import op
 from tinygrad6.tensor import TENSORS, Tensor
 
 
+def _place(name: str, position: int) -> str:
+    return f"'{name}' (position {position})" if position else f"'{name}'"
+
+
 def refused(function: str, name: str, position: int, expected: str, value: Any) -> TypeError:
     came = type(value).__name__
-    return TypeError(f"{function}(): argument '{name}' (position {position}) must be {expected}, not {came}")
+    return TypeError(f"{function}(): argument {_place(name, position)} must be {expected}, not {came}")
 
 
 def plain(value: Any) -> Any:
@@ -77,7 +81,7 @@ def several(function: str, name: str, position: int, value: Any) -> Any:
         for i, number in enumerate(numbers):
             if type(number) is not int:
                 raise TypeError(
-                    f"{function}(): argument '{name}' (position {position}) must be tuple of ints, but found "
+                    f"{function}(): argument {_place(name, position)} must be tuple of ints, but found "
                     f"element of type {type(value[i]).__name__} at pos {i}"
                 )
         return numbers

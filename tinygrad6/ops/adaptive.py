@@ -8,7 +8,7 @@ import inspect
 import math
 from typing import Any
 
-from tinygrad6.arguments import composite
+from tinygrad6.arguments import Ints, composite
 from tinygrad6.op import COMPOSITES, NAMES, case
 from tinygrad6.ops.create import rand
 from tinygrad6.ops.pool import max_pool1d, max_pool2d, max_pool3d
@@ -144,7 +144,7 @@ def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = 
 def _fractional(
     d: int,
     x: Tensor,
-    kernel_size: Any,
+    kernel_size: Ints,
     output_size: Any,
     output_ratio: Any,
     indices: bool,
@@ -198,7 +198,7 @@ def _fractional(
 @composite(examples=[], method=False, public=False)
 def fractional_max_pool2d(
     input: Tensor,
-    kernel_size: Any,
+    kernel_size: Ints,
     output_size: Any = None,
     output_ratio: Any = None,
     return_indices: bool = False,
@@ -217,7 +217,7 @@ def fractional_max_pool2d(
 @composite(examples=[], method=False, public=False)
 def fractional_max_pool3d(
     input: Tensor,
-    kernel_size: Any,
+    kernel_size: Ints,
     output_size: Any = None,
     output_ratio: Any = None,
     return_indices: bool = False,

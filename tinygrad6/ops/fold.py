@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad6.arguments import composite
+from tinygrad6.arguments import Ints, composite
 from tinygrad6.op import case, op
 from tinygrad6.ops.conv import output_sizes, overlaps, padded, windows
 from tinygrad6.ops.shape import clone, permute_to, reshape
@@ -77,7 +77,9 @@ def _pairs(name: str, floor: int, **settings: Any) -> dict:
     examples=[case((1, 2, 3, 4), kernel_size=2), case((2, 4, 4), kernel_size=(2, 3), padding=1, stride=2)],
     torch="nn.functional.unfold",
 )
-def unfold(input: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Tensor:
+def unfold(
+    input: Tensor, kernel_size: Ints, dilation: Ints = 1, padding: Ints = 0, stride: Ints = 1
+) -> Tensor:
     """Every window of input (N, C, H, W) or (C, H, W) as a column of (N, C KH KW, L), L windows.
 
     Windows in row-major order; C varies slowest in a column. RuntimeError for settings or shapes that do not
@@ -115,7 +117,12 @@ def unfold(input: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0,
     torch="nn.functional.fold",
 )
 def fold(
-    input: Tensor, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
+    input: Tensor,
+    output_size: Ints,
+    kernel_size: Ints,
+    dilation: Ints = 1,
+    padding: Ints = 0,
+    stride: Ints = 1,
 ) -> Tensor:
     """Columns (N, C KH KW, L) added up where their windows lie in (N, C, *output_size): transposes unfold.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad6.arguments import composite
+from tinygrad6.arguments import Ints, composite
 from tinygrad6.op import POSITIVE, case
 from tinygrad6.ops.conv import per_dimension
 from tinygrad6.ops.pad import constant_pad_nd
@@ -35,7 +35,7 @@ def _settings(
             f"Expected {d + 1}D or {d + 2}D (batch mode) tensor with optional 0 dim batch size for input, "
             f"but got:{list(shape)}"
         )
-    if settings["stride"] is None or settings["stride"] == []:
+    if settings["stride"] is None or settings["stride"] in ([], ()):
         settings["stride"] = settings["kernel_size"]
     for key, value in settings.items():
         if not isinstance(value, int) and len(value) not in (1, d):
@@ -84,7 +84,7 @@ def _cells(
 def _max(
     d: int,
     input: Tensor,
-    kernel_size: Any,
+    kernel_size: Ints,
     stride: Any,
     padding: Any,
     dilation: Any,
@@ -111,10 +111,10 @@ def _max(
 @composite(examples=[case((2, 2, 6), kernel_size=2)], method=False)
 def max_pool1d(
     input: Tensor,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
+    kernel_size: Ints,
+    stride: Ints | None = None,
+    padding: Ints = 0,
+    dilation: Ints = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Any:
@@ -131,10 +131,10 @@ def max_pool1d(
 )
 def max_pool2d(
     input: Tensor,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
+    kernel_size: Ints,
+    stride: Ints | None = None,
+    padding: Ints = 0,
+    dilation: Ints = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Any:
@@ -150,10 +150,10 @@ def max_pool2d(
 @composite(examples=[case((1, 2, 2, 4, 4), kernel_size=2)], method=False)
 def max_pool3d(
     input: Tensor,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
+    kernel_size: Ints,
+    stride: Ints | None = None,
+    padding: Ints = 0,
+    dilation: Ints = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Any:
@@ -178,7 +178,7 @@ def _inverse_counts(
 def _avg(
     d: int,
     input: Tensor,
-    kernel_size: Any,
+    kernel_size: Ints,
     stride: Any,
     padding: Any,
     ceil_mode: bool,
@@ -204,9 +204,9 @@ def _avg(
 @composite(examples=[case((2, 2, 6), kernel_size=2)], method=False)
 def avg_pool1d(
     input: Tensor,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
+    kernel_size: Ints,
+    stride: Ints | None = None,
+    padding: Ints = 0,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
 ) -> Tensor:
@@ -224,9 +224,9 @@ def avg_pool1d(
 )
 def avg_pool2d(
     input: Tensor,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
+    kernel_size: Ints,
+    stride: Ints | None = None,
+    padding: Ints = 0,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     divisor_override: int | None = None,
@@ -242,9 +242,9 @@ def avg_pool2d(
 @composite(examples=[case((1, 2, 2, 4, 4), kernel_size=2)], method=False, public=False)
 def avg_pool3d(
     input: Tensor,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
+    kernel_size: Ints,
+    stride: Ints | None = None,
+    padding: Ints = 0,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     divisor_override: int | None = None,
@@ -276,7 +276,7 @@ def _lp(d: int, x: Tensor, p: float, kernel_size: Any, stride: Any, ceil_mode: b
     examples=[case((2, 2, 6), norm_type=2, kernel_size=2)], domain=POSITIVE, method=False, public=False
 )
 def lp_pool1d(
-    input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
+    input: Tensor, norm_type: float, kernel_size: Ints, stride: Ints | None = None, ceil_mode: bool = False
 ) -> Tensor:
     """lp_pool2d in one dimension: (N, C, L) or (C, L)."""
     return _lp(1, input, norm_type, kernel_size, stride, ceil_mode)
@@ -286,7 +286,7 @@ def lp_pool1d(
     examples=[case((2, 2, 4, 4), norm_type=3, kernel_size=2)], domain=POSITIVE, method=False, public=False
 )
 def lp_pool2d(
-    input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
+    input: Tensor, norm_type: float, kernel_size: Ints, stride: Ints | None = None, ceil_mode: bool = False
 ) -> Tensor:
     """(sum of x^p over every window)^(1/p), p = norm_type (inf: max |x|): shapes as in avg_pool2d.
 
@@ -301,7 +301,7 @@ def lp_pool2d(
     examples=[case((1, 1, 2, 2, 4), norm_type=2, kernel_size=2)], domain=POSITIVE, method=False, public=False
 )
 def lp_pool3d(
-    input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
+    input: Tensor, norm_type: float, kernel_size: Ints, stride: Ints | None = None, ceil_mode: bool = False
 ) -> Tensor:
     """lp_pool2d in three dimensions: (N, C, D, H, W) or (C, D, H, W)."""
     return _lp(3, input, norm_type, kernel_size, stride, ceil_mode)
@@ -375,9 +375,9 @@ def _unpool(
 def max_unpool1d(
     input: Tensor,
     indices: Tensor,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
+    kernel_size: Ints,
+    stride: Ints | None = None,
+    padding: Ints = 0,
     output_size: Any = None,
 ) -> Tensor:
     """max_unpool2d in one dimension: (N, C, L) or (C, L)."""
@@ -388,9 +388,9 @@ def max_unpool1d(
 def max_unpool2d(
     input: Tensor,
     indices: Tensor,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
+    kernel_size: Ints,
+    stride: Ints | None = None,
+    padding: Ints = 0,
     output_size: Any = None,
 ) -> Tensor:
     """Maxima written back where max_pool2d found them, zeros elsewhere.
@@ -407,9 +407,9 @@ def max_unpool2d(
 def max_unpool3d(
     input: Tensor,
     indices: Tensor,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
+    kernel_size: Ints,
+    stride: Ints | None = None,
+    padding: Ints = 0,
     output_size: Any = None,
 ) -> Tensor:
     """max_unpool2d in three dimensions: (N, C, D, H, W) or (C, D, H, W)."""

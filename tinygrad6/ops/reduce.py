@@ -26,7 +26,7 @@ _ALL = tuple(tuple(range(n)) for n in range(65))  # every dimension of an array 
 def _reduced(arrays: list, params: dict) -> None:
     """dim as a tuple from the front (None and () mean all), dtype applied to the input."""
     x, dim = arrays[0], params["dim"]
-    if dim is None or dim == ():
+    if dim is None or type(dim) in (tuple, list) and not dim:
         params["dim"] = _ALL[x.ndim]
     else:
         dims = normal_dims(dim, x.ndim)
@@ -575,7 +575,8 @@ def _norm_kernel(g, x, out, p, dim, keepdim):
         return (norm_slope(g, x, out, p, dim, keepdim),)
     g, out = keep_dims(g, x.shape, dim, keepdim), keep_dims(out, x.shape, dim, keepdim)
     zero = out == 0
-    return (x * (np.where(zero, g * 0, g / np.where(zero, 1, out)) if zero.any() else g / out),)
+    slope = np.where(zero, 0, x / np.where(zero, 1, out)) if zero.any() else x / out
+    return (g * slope,)  # not x * (g / out): a quotient by a tiny norm would overflow
 
 
 @op(
@@ -629,7 +630,7 @@ def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, 
             f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {x.dtype}"
         )
     if p == "nuc":
-        raise NotImplementedError("norm(): the nuclear norm is not supported")
+        raise NotImplementedError("norm(): p='nuc' is not supported: use linalg.matrix_norm(x, 'nuc')")
     p = 2 if p in ("fro", None) else p
     if math.isinf(p):
         _not_empty("amax" if p > 0 else "amin")([x.array], {"dim": dim})
