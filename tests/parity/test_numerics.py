@@ -76,6 +76,7 @@ def test_the_whole_range_is_as_in_pytorch(table, name, kind):
 # What differs: y is the value; g0 and g1 are the gradients; h0, h1, ... the gradients of their sum in the
 # inputs, then in the incoming gradient. Where PyTorch says nan:
 NUMBER = {
+    "mish": "g0 h0 h1",  # at inf, the limit
     "digamma": "h0",  # at inf, the limit
     "polygamma": "g0 h0 h1",  # the same
     "sinc": "h0 h1",  # at 0, the limit

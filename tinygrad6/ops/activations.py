@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad6 import dtypes
 from tinygrad6.op import REAL, op
 from tinygrad6.ops.pointwise import _clip, below, clip_numbers, exp, in_single, where
+from tinygrad6.ops.shape import cast
 
 
 @op(
@@ -26,13 +28,14 @@ def hardswish(x):
 
 
 # tanh(log(1 + e)) is n / (n + 2) with e = exp(x), n = e (e + 2): one exponential instead of three functions.
-# Beyond 20 it is 1 in every type; the limit leaves room for the square of n.
+# Beyond 22 it is 1 in every type, and so is the slope; the limit leaves room for the square of n.
 
 
 def _mish_kernel(g, x):
     if x.dtype.char == "e" or not x.ndim:
         return (g * mish_slope(x),)
-    e = np.exp(below(x, 20))
+    x = below(x, 22)
+    e = np.exp(x)
     n = e + 2
     n *= e
     slope = e + 1
@@ -62,13 +65,16 @@ def mish(x):
 
 
 def _mish(x: np.ndarray) -> np.ndarray:
-    e = np.exp(below(x, 20))
+    e = np.exp(below(x, 22))
     n = e * (e + 2)
     return x * (n / (n + 2))
 
 
 def mish_slope(x: Any) -> Any:
-    """The derivative of mish."""
-    e = exp(clip_numbers(x, None, 20.0))
+    """The derivative of mish; of float16, in which the squares overflow from 5.5 on, through float32."""
+    if x.dtype == dtypes.float16:
+        return cast(mish_slope(cast(x, np.dtype(np.float32))), x.dtype)
+    x = clip_numbers(x, None, 22.0)
+    e = exp(x)
     n = e * (e + 2)
     return n / (n + 2) + x * (4 * e * (e + 1) / ((n + 2) * (n + 2)))
