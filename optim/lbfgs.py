@@ -260,7 +260,9 @@ def cubic_minimum(
     d2 = square**0.5
     if x1 > x2:
         x1, g1, x2, g2 = x2, g2, x1, g1
-    return min(max(x2 - (x2 - x1) * ((g2 + d2 - d1) / (g2 - g1 + 2 * d2)), low), high)
+    with np.errstate(divide="ignore", invalid="ignore"):  # 0 over 0 on a straight line
+        share = float(np.divide(g2 + d2 - d1, g2 - g1 + 2 * d2))
+    return min(max(x2 - (x2 - x1) * share, low), high)
 
 
 def strong_wolfe(

@@ -301,9 +301,11 @@ def linspace(
     if kind.kind == "b":
         raise NotImplementedError("\"linspace_cpu\" not implemented for 'Bool'")
     if kind.kind != "f":
-        step = (end - start) / (steps - 1) if steps > 1 else 0
+        start, end = math.trunc(start), math.trunc(end)
+        step = np.longdouble((end - start) / (steps - 1) if steps > 1 else 0)
         i = np.arange(steps)
-        values = np.where(i < steps / 2, start + step * i, end - step * (steps - 1 - i))
+        values = np.where(i < (steps // 2 or 1), start + step * i, end - step * (steps - 1 - i))
+        values = values.astype(np.float64)  # rounded once, as fma does
         return _finish(np.trunc(values).astype(kind), requires_grad, device, rest)
     work = np.float32 if kind == dtypes.FLOAT16 else kind.type
     first, last = work(start), work(end)

@@ -1,0 +1,312 @@
+"""Corners that drawn arguments hardly reach, beside PyTorch: each was found by a mutant that survived."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import math
+import random
+import warnings
+
+import numpy as np
+import pytest
+from helpers import pytorch, same
+
+import tinygrad6
+import tinygrad6.nn.init
+import tinygrad6.optim.lbfgs as lbfgs
+from tinygrad6 import optim
+
+
+def numbers(*values, grad=True, dtype=tinygrad6.float64):
+    return tinygrad6.tensor(values, dtype=dtype, requires_grad=grad)
+
+
+def line_search():
+    return importlib.import_module("torch.optim.lbfgs")  # the name is one of an attribute, too
+
+
+# ---- the search for a minimum along a line
+
+
+def test_cubic_minimum_of_small_whole_numbers():
+    """Whole numbers make the discriminant 0 and the slopes equal now and then."""
+    wanted = line_search()._cubic_interpolate
+    r = random.Random(0)
+    for _ in range(1000):
+        x1, x2 = r.sample(range(4), 2)
+        values = [
+            float(v) for v in (x1, r.randint(-3, 3), r.randint(-3, 3), x2, r.randint(-3, 3), r.randint(-3, 3))
+        ]
+        bounds = r.choice([None, (min(x1, x2) - 1.0, max(x1, x2) + 0.5)])
+        answers = []
+        for f in (lbfgs.cubic_minimum, wanted):
+            try:
+                numbers = (
+                    values
+                    if f is not wanted
+                    else [pytorch().tensor(v, dtype=pytorch().float64) for v in values]
+                )
+                answers.append(float(f(*numbers, bounds)))
+            except ZeroDivisionError:
+                answers.append("0")
+        assert (
+            answers[0] == pytest.approx(answers[1], nan_ok=True)
+            if "0" not in answers
+            else answers[0] == answers[1]
+        ), values
+
+
+def test_strong_wolfe_on_drawn_functions():
+    torch = pytorch()
+    r = random.Random(0)
+    for _ in range(300):
+        a = [r.uniform(-2, 2) for _ in range(4)]
+        f = lambda t: a[0] * t + abs(a[1]) * t * t + a[2] * math.sin(3 * t)  # noqa: B023, E731
+        slope = lambda t: a[0] + 2 * abs(a[1]) * t + 3 * a[2] * math.cos(3 * t)  # noqa: B023, E731
+        if slope(0) >= 0:
+            continue
+        t, most, settings = r.choice([0.01, 0.5, 1.0, 8.0]), r.choice([1, 2, 4, 25]), {}
+        if r.random() < 0.5:
+            settings = dict(c1=r.choice([1e-4, 0.1]), c2=r.choice([0.9, 0.1]))
+        d = np.array([1.0])
+        got = lbfgs.strong_wolfe(
+            lambda t: (f(t), np.array([slope(t)])),
+            t,
+            d,
+            f(0),
+            np.array([slope(0)]),
+            slope(0),
+            most,
+            **settings,
+        )
+        td = torch.ones(1, dtype=torch.float64)
+        value, gradient, where, _ = line_search()._strong_wolfe(
+            lambda x, t, d: (f(t), slope(t) * td), None, t, td, f(0), slope(0) * td, torch.tensor(slope(0), dtype=torch.float64),
+            max_ls=most, **settings,
+        )  # fmt: skip
+        assert got[0] == pytest.approx(float(value), abs=1e-9) and got[2] == pytest.approx(
+            float(where), abs=1e-9
+        )
+        assert got[1][0] == pytest.approx(float(gradient), abs=1e-9)
+
+
+def test_defaults_of_the_line_search():
+    for ours, theirs, names in (
+        (lbfgs.strong_wolfe, "_strong_wolfe", {"evaluations": "max_ls", "tolerance": "tolerance_change"}),
+        (lbfgs.cubic_minimum, "_cubic_interpolate", {}),
+    ):
+        wanted = inspect.signature(getattr(line_search(), theirs)).parameters
+        for name, p in inspect.signature(ours).parameters.items():
+            if p.default is not p.empty:
+                assert p.default == wanted[names.get(name, name)].default
+
+
+# ---- schedulers and optimizers
+
+MAKE = {
+    "StepLR": dict(step_size=2),
+    "MultiStepLR": dict(milestones=[1]),
+    "ConstantLR": {},
+    "LinearLR": {},
+    "ExponentialLR": dict(gamma=0.5),
+    "PolynomialLR": {},
+    "CosineAnnealingLR": dict(T_max=3),
+    "CosineAnnealingWarmRestarts": dict(T_0=2),
+    "CyclicLR": dict(base_lr=0.1, max_lr=1.0, cycle_momentum=False),
+    "OneCycleLR": dict(max_lr=1.0, total_steps=7),
+    "LambdaLR": dict(lr_lambda=lambda i: 0.5**i),
+    "MultiplicativeLR": dict(lr_lambda=lambda i: 0.5),
+    "SWALR": dict(swa_lr=0.05),
+}
+
+
+@pytest.mark.parametrize("name", MAKE)
+def test_asking_for_the_rate_outside_of_step(name):
+    seen = []
+    for lib in (tinygrad6, pytorch()):
+        space = lib.optim.swa_utils if name == "SWALR" else lib.optim.lr_scheduler
+        opt = lib.optim.SGD([lib.zeros(1).requires_grad_()], lr=0.25, momentum=0.5)
+        scheduler = getattr(space, name)(opt, **MAKE[name])
+        rows = []
+        for _ in range(4):
+            opt.step(), scheduler.step()
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                rates = [float(v) for v in scheduler.get_lr()]
+            rows.append((rates, [float(v) for v in scheduler.get_last_lr()], [w.category for w in caught]))
+        seen.append(rows)
+    for ours, theirs in zip(*seen):
+        assert ours[0] == pytest.approx(theirs[0]) and ours[1] == pytest.approx(theirs[1])
+        assert ours[2] == theirs[2]
+
+
+def test_muon_refuses_a_hundred_iterations():
+    for lib in (tinygrad6, pytorch()):
+        w = lib.ones(2, 2).requires_grad_()
+        lib.optim.Muon([w], ns_steps=99)
+        with pytest.raises(ValueError, match="less than 100"):
+            w.sum().backward()
+            lib.optim.Muon([w], ns_steps=100).step()  # PyTorch notices in the step
+
+
+def test_optimizers_defaults_are_pytorchs():
+    for name in pytorch().optim.__dict__:
+        theirs = getattr(pytorch().optim, name)
+        if name[0].isupper() and hasattr(optim, name) and name not in ("Optimizer", "SparseAdam", "Muon"):
+            made = [
+                getattr(lib.optim, name)([lib.ones(2, 2).requires_grad_()]).defaults
+                for lib in (tinygrad6, pytorch())
+            ]
+            for key, value in made[0].items():
+                assert key not in made[1] or made[1][key] == value, (name, key)
+            assert list(inspect.signature(theirs).parameters) == list(
+                inspect.signature(getattr(optim, name)).parameters
+            )
+
+
+# ---- functions
+
+
+def test_sinc_near_zero():
+    same(lambda lib, x: lib.sinc(x), numbers(0.0, 1.0), second=False)
+    x = numbers(-1e-4, 0.003, 0.02, 0.05, -0.1, 0.14, 0.155, -0.16, 0.17, 0.3, 1.0, -2.0)
+    same(lambda lib, x: lib.sinc(x), x)
+    same(lambda lib, x: lib.sinc(x), numbers(0.01, 0.1, 0.2, dtype=tinygrad6.float32), rtol=1e-4, atol=1e-5)
+
+
+def test_whole_numbers_divided_by_zero():
+    for name in ("remainder", "fmod", "floor_divide"):
+        for y in ([0, 1], [0, 0], [1, 0], [2, 1]):
+            same(
+                lambda lib, x, y, name=name: getattr(lib, name)(x, y),
+                tinygrad6.tensor([4, 5]),
+                tinygrad6.tensor(y),
+            )
+    same(lambda lib, x: lib.remainder(x, 0), tinygrad6.tensor([4, 5]))
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int32", "uint8", "float32", "float64", "float16"])
+def test_linspace_from_both_ends(dtype):
+    for ends in ((0, 10), (10, 0), (-7, 9), (3, 3), (0.5, 9.75)):
+        for steps in (0, 1, 2, 3, 7, 10, 11):
+            if dtype == "uint8" and ends[0] == -7:
+                continue
+            same(lambda lib, a, b, steps=steps: lib.linspace(a, b, steps, dtype=getattr(lib, dtype)), *ends)
+
+
+def test_covariance_with_both_weights():
+    x = tinygrad6.tensor(np.random.default_rng(0).uniform(-1, 1, (3, 5))).requires_grad_()
+    f = tinygrad6.tensor([1, 2, 3, 1, 2])
+    a = tinygrad6.tensor([0.5, 1.0, 0.25, 2.0, 0.125], dtype=tinygrad6.float64)
+    for correction in (0, 1, 2):
+        same(lambda lib, x, f, a, c=correction: lib.cov(x, correction=c, fweights=f, aweights=a), x, f, a)
+        same(lambda lib, x, f, a, c=correction: lib.cov(x, correction=c, aweights=a), x, f, a)
+        same(lambda lib, x, f, a, c=correction: lib.cov(x, correction=c, fweights=f), x, f, a)
+
+
+# ---- layers
+
+
+def test_bags_whose_offsets_do_not_fit():
+    w = tinygrad6.ones(4, 2)
+    long = lambda *v: tinygrad6.tensor(v)  # noqa: E731
+    for index, offsets in (
+        (long(0, 1, 2), None),
+        (long(0, 1, 2), tinygrad6.tensor([[0, 1]])),
+        (long(0, 1, 2), long(1, 2)),
+        (long(0, 1, 2), long(0, 4)),
+        (long(0, 1, 2), long(0, 3)),
+        (tinygrad6.tensor([[0, 1]]), long(0)),
+        (tinygrad6.tensor([[[0, 1]]]), None),
+        (long(0, 1, 2), long(0, 2)),
+        (long(0, 1, 2), tinygrad6.tensor(0)),
+    ):
+        same(lambda lib, w, i, o: lib.nn.functional.embedding_bag(i, w, o), w, index, offsets)
+
+
+def test_normalized_shapes_that_do_not_fit():
+    x = tinygrad6.ones(2, 3)
+    for shape in ([], [2], [3], [2, 3], [1, 3], [4, 2, 3]):
+        same(lambda lib, x, s=shape: lib.nn.functional.layer_norm(x, s), x)
+        same(lambda lib, x, s=shape: lib.nn.functional.rms_norm(x, s), x)
+
+
+def test_tables_from_given_weights():
+    def run(lib, w, kind, freeze):
+        table = getattr(lib.nn, kind).from_pretrained(w, freeze=freeze, padding_idx=1)
+        return [
+            table.weight.detach(),
+            table.weight.requires_grad,
+            table.padding_idx,
+            table(lib.tensor([[0, 1, 2]])).detach(),
+        ]
+
+    for kind in ("Embedding", "EmbeddingBag"):
+        for freeze in (True, False):
+            same(run, tinygrad6.rand(4, 3), kind=kind, freeze=freeze)
+
+
+def test_the_causal_hint_reaches_the_layers():
+    def run(lib, x, mask, hint):
+        lib.manual_seed(0)
+        layer = lib.nn.TransformerEncoderLayer(4, 2, 8, dropout=0.0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model = lib.nn.TransformerEncoder(layer, 2)
+        mask = lib.nn.Transformer.generate_square_subsequent_mask(3) if mask else None
+        return model(x, mask=mask, is_causal=hint).detach()
+
+    x = tinygrad6.tensor(np.random.default_rng(0).uniform(-1, 1, (3, 2, 4)).astype(np.float32))
+    for mask in (True, False):
+        for hint in (None, True, False):
+            same(run, x, mask=mask, hint=hint)
+
+
+def test_old_names_of_initialisers():
+    for name in ("uniform", "normal", "constant", "eye", "dirac", "xavier_uniform", "xavier_normal",
+                 "kaiming_uniform", "kaiming_normal", "orthogonal"):  # fmt: skip
+        assert getattr(tinygrad6.nn.init, name).__name__ == name == getattr(pytorch().nn.init, name).__name__
+
+
+def signature(function):
+    return {
+        p.name: p.default
+        for p in inspect.signature(function).parameters.values()
+        if type(p.default) in (int, float, bool, str)
+    }
+
+
+def test_defaults_in_signatures_are_pytorchs():
+    """Every module, initialiser and function of nn: same name, same default."""
+    torch, wrong, seen = pytorch(), [], 0
+    for path in (
+        "nn",
+        "nn.functional",
+        "nn.init",
+        "nn.utils",
+        "optim.lr_scheduler",
+        "optim.swa_utils",
+        "optim",
+    ):
+        ours, theirs = tinygrad6, torch
+        for part in path.split("."):
+            ours, theirs = getattr(ours, part), getattr(theirs, part)
+        for name in dir(ours):
+            a, b = getattr(ours, name), getattr(theirs, name, None)
+            if (
+                name.startswith("_")
+                or not callable(a)
+                or not callable(b)
+                or inspect.isclass(a) != inspect.isclass(b)
+            ):
+                continue
+            try:
+                mine, yours = signature(a), signature(b)
+            except (TypeError, ValueError):
+                continue
+            for key in mine.keys() & yours.keys():
+                seen += 1
+                if mine[key] != yours[key]:
+                    wrong.append(f"{path}.{name}({key}={mine[key]!r}), PyTorch {yours[key]!r}")
+    assert not wrong and seen > 300, wrong
