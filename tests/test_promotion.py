@@ -191,3 +191,13 @@ def test_the_default_float_is_what_numbers_become():
         assert (torch.ones(2, dtype=torch.float32) * 1.5).dtype == torch.float32
     finally:
         torch.set_default_dtype(torch.float32)
+
+
+def test_a_number_beside_float16_is_not_rounded_first():
+    x = torch.ones(2, dtype=torch.float16)
+    assert (x / 192000)[0].item() == np.float16(1 / 192000) != 0
+    assert (x * 0.001 * 1e5)[0].item() == 100.0625
+    assert x.clone().div_(192000)[0].item() != 0
+    y = torch.ones(1, dtype=torch.float16, requires_grad=True)
+    (y / 70000).backward(torch.tensor([60000.0], dtype=torch.float16))
+    assert y.grad.dtype == torch.float16 and abs(y.grad.item() - 6 / 7) < 1e-3

@@ -22,7 +22,7 @@ from tinygrad6.view import link, live_node
 
 ndarray = np.ndarray
 NUMBERS = frozenset({float, int})
-BOOL = np.dtype(bool)
+BOOL, HALF, SINGLE = np.dtype(bool), np.dtype(np.float16), np.dtype(np.float32)
 ERRORS = (ValueError, IndexError, TypeError)
 
 
@@ -101,6 +101,7 @@ def binary(op: Any) -> Callable[..., Any]:
     forward, run, keep = op.forward, op.run, op.keep
     x_has_rule, y_has_rule = op.rules[0] is not None, op.rules[1] is not None
     limit, large = op.limit, op.large
+    exact = op.name in ("mul", "div")
     params: dict = {}
 
     def call(input: Any, other: Any) -> Any:
@@ -113,6 +114,8 @@ def binary(op: Any) -> Callable[..., Any]:
         elif type(input) in TENSORS and type(other) in NUMBERS:
             x, y = input.array, other
             ny = cy = None
+            if exact and x.dtype is HALF:  # the number is not rounded to float16 first
+                return call(input.to(SINGLE), other).to(HALF)
         else:
             return run((input, other), {})
         try:

@@ -56,7 +56,7 @@ def _straight(self: Any, args: tuple) -> bool:
         if type(v) in TENSORS:
             if v.array.dtype is not a.dtype or (v.array.shape != a.shape and v.array.ndim):
                 return False
-        elif type(v) not in (int, float) or a.dtype.kind != "f":
+        elif type(v) not in (int, float) or a.dtype.char not in "fd":
             return False
     return a.dtype.kind == "f"
 
