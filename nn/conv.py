@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 from tinygrad6.ops import create
@@ -16,7 +17,7 @@ from .parameter import Parameter
 
 def ntuple(value: Any, n: int) -> tuple:
     """A number repeated n times, or the sequence it is."""
-    return tuple(value) if isinstance(value, (tuple, list)) else (value,) * n
+    return tuple(value) if isinstance(value, Iterable) else (value,) * n
 
 
 class _ConvNd(Module):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 
+from tinygrad6.arguments import checked
 from tinygrad6.modes import no_grad
 from tinygrad6.ops.create import empty_like
 from tinygrad6.random import Generator, default_generator
@@ -273,3 +275,9 @@ xavier_uniform, xavier_normal, kaiming_uniform, kaiming_normal, orthogonal, spar
     _old(f, f.__name__[:-1])
     for f in (xavier_uniform_, xavier_normal_, kaiming_uniform_, kaiming_normal_, orthogonal_, sparse_)
 )
+
+
+for _name, _function in list(globals().items()):
+    if isinstance(_function, FunctionType) and _function.__module__ == __name__ and _name[0] != "_":
+        if _name != "calculate_gain" and _function.__name__ == _name and _name[-1] == "_":
+            globals()[_name] = checked(_function)

@@ -193,7 +193,9 @@ class Module(Hooked, Stateful):
     def add_module(self, name: str, module: Module | None) -> None:
         """Make `module` (or None) a submodule under `name`."""
         if module is not None and not isinstance(module, Module):
-            raise TypeError(f"{_type(module)} is not a Module subclass")
+            shown = getattr(module, "__qualname__", "")  # of a function, which is the usual mistake
+            came = f"{module.__module__}.{shown}" if shown else _type(module)
+            raise TypeError(f"{came} is not a Module subclass")
         self._check_name(name, "module", "modules")
         self._names["modules"].setdefault(name, None)
         self.__dict__[name] = module
@@ -374,6 +376,10 @@ class Module(Hooked, Stateful):
                 dtype = a.dtype
             elif isinstance(a, dtypes.dtype):
                 dtype = a
+            elif isinstance(a, int) and not isinstance(a, bool):
+                raise RuntimeError(f"to(): device {a} is not available: tinygrad6 computes on the CPU only")
+            elif a in (float, int, bool) or a is args[0] and isinstance(a, bool):
+                dtype = dtypes.from_numpy(dtypes.to_numpy(type(a) if isinstance(a, bool) else a))
             elif not isinstance(a, bool) and a is not None:
                 to_device(a)
         if dtype is None:
@@ -386,6 +392,8 @@ class Module(Hooked, Stateful):
 
     def type(self, dst_type: Any) -> Module:
         """Cast all parameters and buffers."""
+        if dst_type is None or isinstance(dst_type, int):
+            raise TypeError(f"type(): argument 'dst_type' must be a dtype, not {type(dst_type).__name__}")
         return self._apply(lambda t: t.type(dst_type))
 
     def float(self) -> Module:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad6.arguments import refused
 from tinygrad6.dtypes import default_float, from_numpy
 from tinygrad6.ops.create import empty
 from tinygrad6.tensor import Leaf, Tensor, wrap
@@ -21,6 +22,8 @@ class Parameter(Tensor):
             data = wrap(np.empty(0, default_float()))
         if not isinstance(data, Tensor):
             raise TypeError(f"Parameter(): expected a Tensor, got {type(data).__name__}")
+        if type(requires_grad) is not bool:
+            raise refused("Parameter", "requires_grad", 2, "bool", requires_grad)
         p = wrap(data.array, cls)
         p.cell = data.cell
         if requires_grad:

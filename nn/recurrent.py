@@ -153,6 +153,7 @@ class RNNBase(Module):
         if x.ndim not in (2, 3):
             raise ValueError(f"{self._get_name()}: Expected input to be 2D or 3D, got {x.ndim}D instead")
         batched = x.ndim == 3
+        _check_states(hx, 2 if self.mode == "LSTM" else 1, type(self).__name__)
         for h in hx or ():
             if h.ndim != x.ndim:
                 raise RuntimeError(
@@ -221,6 +222,17 @@ class RNNBase(Module):
                 which = f"hidden[{i}]" if len(shapes) > 1 else "hidden"
                 raise RuntimeError(f"Expected {which} size {shape}, got {list(h.shape)}")
         return tuple(hx)
+
+
+def _check_states(states: Any, count: int, name: str) -> None:
+    """Whether these are as many hidden states as the layer has, all of them Tensors; None is none given."""
+    if states is None:
+        return
+    if not isinstance(states, (tuple, list)) or len(states) != count:
+        raise RuntimeError(f"{name} expects {count} hidden states (h, c), got {type(states).__name__}")
+    for i, h in enumerate(states):
+        if not isinstance(h, Tensor):
+            raise TypeError(f"{name}: expected Tensor as hidden state {i}, but got {type(h).__name__}")
 
 
 def reverse(x: Tensor, lengths: Tensor | None) -> Tensor:
@@ -393,6 +405,7 @@ class RNNCellBase(Module):
         if state is None:
             state = tuple(wrap(np.zeros((x.shape[0], self.hidden_size), x.array.dtype)) for _ in range(count))
         else:
+            _check_states(state, count, type(self).__name__)
             for s in state:
                 if s.ndim not in (1, 2):
                     raise ValueError(

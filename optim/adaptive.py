@@ -255,6 +255,8 @@ class Rprop(Optimizer):
 
     def _check(self, group: dict[str, Any]) -> None:
         super()._check(group)
+        if len(group["step_sizes"]) != 2:
+            raise ValueError(f"Rprop(): step_sizes must be two numbers, got {group['step_sizes']}")
         if not 0.0 < group["etas"][0] < 1.0 < group["etas"][1]:
             raise ValueError(f"Invalid eta values: {group['etas'][0]}, {group['etas'][1]}")
 

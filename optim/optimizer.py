@@ -213,6 +213,8 @@ class Optimizer:
                 raise ValueError("lr as a Tensor is not supported for capturable=False and foreach=True")
         for name, (words, allowed) in {**LIMITS, **self.limits}.items():
             value = group.get(name)
+            if value is None and name in group and type(self).__module__.startswith(__package__):
+                raise TypeError(f"{type(self).__name__}(): argument '{name}' must be float, not NoneType")
             if value is not None and value is not required and not allowed(number(value)):
                 raise ValueError(f"Invalid {words}: {value}")
         if "betas" in group:

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad6.arguments import refused
 from tinygrad6.modes import no_grad
 from tinygrad6.random import fork_rng
 from tinygrad6.tensor import Tensor, wrap
 
 from ..module import Module
-
 from . import fusion, parametrizations, parametrize, rnn
 from .fusion import fuse_conv_bn_eval, fuse_conv_bn_weights, fuse_linear_bn_eval, fuse_linear_bn_weights
 from .parametrizations import old_spectral_norm as spectral_norm
@@ -58,7 +58,11 @@ def get_total_norm(
     foreach: bool | None = None,
 ) -> Tensor:
     """The p-norm of all elements of all tensors together, as a 0-d tensor."""
-    arrays = [t.array for t in ([tensors] if isinstance(tensors, Tensor) else tensors)]
+    tensors = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    for t in tensors:
+        if not isinstance(t, Tensor):
+            raise TypeError(f"get_total_norm(): tensors must be Tensors, got {type(t).__name__}")
+    arrays = [t.array for t in tensors]
     if not arrays:
         return wrap(np.zeros((), np.float32))
     p = float(norm_type)
@@ -94,6 +98,12 @@ def clip_grads_with_norm_(
     parameters: Tensor | Iterable[Tensor], max_norm: float, total_norm: Tensor, foreach: bool | None = None
 ) -> None:
     """Scale all gradients by min(1, max_norm / (total_norm + 1e-6))."""
+    if not isinstance(total_norm, Tensor):
+        raise refused("clip_grads_with_norm_", "total_norm", 3, "Tensor", total_norm)
+    if total_norm.ndim:
+        raise RuntimeError(
+            f"clip_grads_with_norm_(): total_norm must be a 0-d tensor, got shape {list(total_norm.shape)}"
+        )
     factor = (float(max_norm) / (total_norm.detach() + 1e-6)).clamp(max=1.0)  # nan stays nan
     with no_grad():
         for g in _grads(parameters):
