@@ -14,6 +14,7 @@ from typing import Any as _Any
 
 from tinygrad6 import autograd, ops
 from tinygrad6.dtypes import (
+    bfloat16,
     double,
     dtype,
     e,

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 _REASONS = (
-    ("bfloat16 BFloat16Tensor", "bfloat16 is not supported: use float32, or float16"),
+    ("BFloat16Tensor", "bfloat16 is not supported: use float32, or float16"),
     ("uint16 uint32 uint64", "unsigned integers wider than uint8 are not supported: use int32 or int64"),
     (
         "int1 int2 int3 int4 int5 int6 int7 uint1 uint2 uint3 uint4 uint5 uint6 uint7 bits8 bits16",

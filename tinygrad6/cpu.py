@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinygrad6 import amp as amp
+from tinygrad6.amp import module_of
 from tinygrad6.tensor import CPU
+
+amp = module_of("cpu")
 
 
 def is_available() -> bool:

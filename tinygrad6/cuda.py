@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
-from tinygrad6 import amp
+from tinygrad6.amp import module_of
 
-sys.modules["tinygrad6.cuda.amp"] = amp  # from tinygrad6.cuda.amp import autocast
+amp = module_of("cuda")
 
 
 def is_available() -> bool:

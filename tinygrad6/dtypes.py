@@ -40,6 +40,7 @@ class dtype:  # noqa: N801 -- PyTorch's name
         return self
 
 
+_Int = int
 float16 = half = dtype("float16", "f2")
 float32 = float = dtype("float32", "f4")
 float64 = double = dtype("float64", "f8")
@@ -49,6 +50,24 @@ int16 = short = dtype("int16", "i2")
 int32 = int = dtype("int32", "i4")
 int64 = long = dtype("int64", "i8")
 bool_ = dtype("bool", "?")
+
+
+class _Unsupported(dtype):
+    """A type that scripts may name and compare with; no array has it: NotImplementedError if it is used."""
+
+    __slots__ = ()
+
+    def __init__(self, name: str, itemsize: _Int) -> None:
+        self.name, self.itemsize = name, itemsize
+        self.is_floating_point, self.is_complex, self.is_signed = True, False, True
+
+    def __getattr__(self, attribute: str) -> Any:  # `np` and `dtype`, which are not set
+        if attribute in ("np", "dtype"):
+            raise NotImplementedError(f"{self.name} is not supported: use float32, or float16")
+        raise AttributeError(f"'dtype' object has no attribute '{attribute}'")
+
+
+bfloat16 = _Unsupported("bfloat16", 2)
 
 ALL = (float16, float32, float64, uint8, int8, int16, int32, int64, bool_)
 _OF_NUMPY = {d.np: d for d in ALL}
