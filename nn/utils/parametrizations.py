@@ -136,6 +136,14 @@ class _Hook:
     def __call__(self, module: Module, inputs: Any) -> None:
         setattr(module, self.name, self.compute(module))
 
+    def first(self, module: Module) -> Tensor:
+        """What stands as the weight until the first forward.
+
+        As in PyTorch, spectral_norm leaves the memory of <name>_orig there: init.normal_(layer.weight.data)
+        after it still counts.
+        """
+        return self.compute(module, training=False).detach()
+
     def compute(self, module: Module, training: bool | None = None) -> Tensor:
         raise NotImplementedError
 
@@ -169,6 +177,9 @@ class _SpectralNormHook(_Hook):
         with no_grad():
             for part, n in zip(("_u", "_v"), as_matrix(weight, dim).shape, strict=True):
                 module.register_buffer(name + part, random_direction(n, weight, eps))
+
+    def first(self, module: Module) -> Tensor:
+        return getattr(module, f"{self.name}_orig").detach()
 
     def compute(self, module: Module, training: bool | None = None) -> Tensor:
         weight, u, v = (getattr(module, self.name + part) for part in self.parts)
@@ -208,7 +219,7 @@ def _apply(module: Module, name: str, kind: type[_Hook], *settings: Any) -> Modu
         raise RuntimeError(f"Cannot register two {kind.__name__} hooks on the same parameter {name}")
     make: Callable[..., _Hook] = kind
     hook = make(module, name, *settings)
-    setattr(module, name, hook.compute(module, training=False).detach())
+    setattr(module, name, hook.first(module))
     module.register_forward_pre_hook(hook)
     return module
 

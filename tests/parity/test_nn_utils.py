@@ -439,3 +439,15 @@ def test_containers_refuse(wrong):
 def test_assert_same_is_not_blind():
     with pytest.raises(AssertionError):
         assert_same(torch.zeros(2), pytorch().ones(2))
+
+
+def test_spectral_norm_can_be_initialized_after_it():
+    """GAN scripts initialize layer.weight.data of layers that are normalized already."""
+
+    def call(lib):
+        lib.manual_seed(0)
+        layer = lib.nn.utils.spectral_norm(lib.nn.Linear(3, 4))
+        lib.nn.init.normal_(layer.weight.data, 0.0, 0.02)
+        return layer.weight_orig, layer(lib.ones(2, 3))
+
+    same(call)

@@ -336,3 +336,9 @@ def test_changes_of_shape(change):
     for shape in ((2, 3), (3, 2)):
         same(lambda lib, x: change(x.clone()), torch.arange(6.0).reshape(shape))
     same(lambda lib, x: change(x), torch.ones(2, 3).requires_grad_())
+
+
+@pytest.mark.parametrize("convert", [float, int, complex])
+def test_python_numbers_of_several_elements(convert):
+    for shape in ((2,), (0,), (1, 1)):
+        same(lambda lib, shape=shape: repr(convert(lib.ones(shape))))
