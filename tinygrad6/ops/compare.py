@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
 
 import numpy as np
 
 from tinygrad6.arguments import composite, refused
-from tinygrad6.op import REAL, _mismatch, _operator, case, lift, op
+from tinygrad6.op import REAL, _mismatch, _operator, case, op
 from tinygrad6.tensor import Tensor, wrap
 
 
@@ -163,10 +162,13 @@ def signbit(x):
 
 @composite()
 def isclose(
-    input: Tensor, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
+    input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
 ) -> Tensor:
     """|x - y| <= atol + rtol |y|, elementwise, as bool."""
-    x, y = input.array, lift(other).array
+    for name, least in (("rtol", rtol), ("atol", atol)):
+        if not least >= 0:
+            raise RuntimeError(f"isclose(): {name} must be greater than or equal to zero, but got {least}")
+    x, y = input.array, other.array
     if said := _mismatch(x.shape, y.shape):
         raise RuntimeError(said)
     if x.dtype != y.dtype:
@@ -176,7 +178,7 @@ def isclose(
 
 @composite()
 def allclose(
-    input: Tensor, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
+    input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
 ) -> bool:
     """Whether |x - y| <= atol + rtol |y| everywhere."""
     return bool(isclose(input, other, rtol, atol, equal_nan).array.all())

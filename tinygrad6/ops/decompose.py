@@ -341,6 +341,8 @@ def cholesky(input: Tensor, upper: bool = False) -> Tensor:
 def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False) -> Tensor:
     """The X with L L^T X = B (R^T R X = B if upper), from the Cholesky factor."""
     check_matrix("cholesky_solve", L)
+    if B.array.dtype != L.array.dtype:
+        raise RuntimeError(f"cholesky_solve: expected B and L of the same type, got {B.dtype} and {L.dtype}")
     T = triangle(L, 1.0, upper)
     down, up = (mT(T), T) if upper else (T, mT(T))
     return solve_matrices(up, solve_matrices(down, B))

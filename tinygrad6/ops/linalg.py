@@ -453,6 +453,8 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
     """
     if input.array.ndim != other.array.ndim:
         raise RuntimeError("linalg.cross: inputs must have the same number of dimensions.")
+    if input.array.dtype != other.array.dtype:
+        raise RuntimeError(f"linalg.cross: inputs must have the same type, got {input.dtype}, {other.dtype}")
     shape = np.broadcast_shapes(input.array.shape, other.array.shape)
     if dim is None:
         if 3 not in shape:
@@ -573,5 +575,9 @@ def chain_matmul(*matrices: Tensor) -> Tensor:
 
 @composite(public=False, method=False, examples=[case((2, 3), (2, 3)), case((2, 3), (2, 3), dim=0)])
 def vecdot(x: Tensor, y: Tensor, dim: int = -1) -> Tensor:
-    """The dot products of vectors along `dim`; the other dimensions broadcast."""
+    """The dot products of vectors along `dim`; the other dimensions broadcast. Floats of one type."""
+    if x.array.dtype.kind != "f" or x.array.dtype != y.array.dtype:
+        raise RuntimeError(
+            f"linalg.vecdot: expected two tensors of one floating type, got {x.dtype}, {y.dtype}"
+        )
     return total(x * y, dim)

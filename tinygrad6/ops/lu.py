@@ -174,6 +174,14 @@ def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoin
         raise RuntimeError(
             f"linalg.lu_solve: Expected LU and B to have the same dtype, but found {LU.dtype} and {B.dtype}"
         )
+    if pivots.array.dtype != np.int32:
+        raise RuntimeError(f"linalg.lu_solve: expected pivots of type torch.int32, got {pivots.dtype}")
+    if pivots.array.shape != LU.array.shape[:-1]:
+        raise RuntimeError(
+            f"linalg.lu_solve: expected pivots of shape {list(LU.shape[:-1])}, got {list(pivots.shape)}"
+        )
+    if B.array.ndim < 2:
+        raise RuntimeError(f"linalg.lu_solve: B must have at least 2 dimensions, got shape {list(B.shape)}")
     if not left:
         return mT(lu_solve(LU, pivots, mT(B), adjoint=not adjoint))
     rows = _order_of(pivots.array, LU.array.shape[-1])

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tinygrad6 import dtypes
-from tinygrad6.arguments import composite
+from tinygrad6.arguments import composite, scalar
 from tinygrad6.op import case, op
 from tinygrad6.ops import pointwise
 from tinygrad6.ops.index import items, replace_items
@@ -149,14 +149,11 @@ def count_nonzero(x, dim=None):
 
 
 def _dims(arrays: list, params: dict) -> None:
-    if params["dim"] is not None and params["dim"] != ():
-        params["dim"] = (
-            normal_dims(params["dim"], arrays[0].ndim)
-            if arrays[0].ndim
-            else (normal_dims(params["dim"], 0) and ())
-        )
-    elif params["dim"] == ():
+    dim, ndim = params["dim"], arrays[0].ndim
+    if type(dim) in (tuple, list) and not dim:
         params["dim"] = None
+    elif dim is not None:
+        params["dim"] = normal_dims(dim, ndim) if ndim else normal_dims(dim, 0) and ()
 
 
 @composite(method=False)
@@ -164,6 +161,9 @@ def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, inve
     """Whether each of `elements` is among `test_elements`, as bool; either may be a number, not both."""
     if not isinstance(elements, Tensor) and not isinstance(test_elements, Tensor):
         raise TypeError("isin(): one of elements and test_elements must be a Tensor")
+    for i, (name, v) in enumerate((("elements", elements), ("test_elements", test_elements)), 1):
+        if not isinstance(v, Tensor):
+            scalar("isin", name, i, v)
     x, y = as_array(elements), as_array(test_elements)
     return wrap(
         np.asarray(np.isin(x, y, assume_unique=assume_unique and x.ndim == y.ndim == 1, invert=invert))
@@ -229,6 +229,8 @@ def bucketize(input: Any, boundaries: Tensor, *, out_int32: bool = False, right:
     """
     if boundaries.array.ndim != 1:
         raise RuntimeError(f"boundaries tensor must be 1 dimension, but got dim({boundaries.array.ndim})")
+    if not isinstance(input, Tensor):
+        input = scalar("bucketize", "input", 1, input)
     which: Literal["left", "right"] = "right" if right else "left"
     kind = np.int32 if out_int32 else np.int64
     return wrap(np.asarray(boundaries.array.searchsorted(as_array(input), which)).astype(kind))

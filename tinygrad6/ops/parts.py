@@ -9,7 +9,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided as strided
 
 from tinygrad6 import dtypes
-from tinygrad6.arguments import composite
+from tinygrad6.arguments import composite, several, whole
 from tinygrad6.op import case, op
 from tinygrad6.ops.index import ALL, add_rows, part
 from tinygrad6.ops.reduce import sum as total
@@ -38,7 +38,7 @@ def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
     """x from start to start + length along `dim`; a view. RuntimeError beyond the end."""
     if not input.array.ndim:
         raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
-    d, first, length = normal_dim(dim, input.array.ndim), operator.index(start), operator.index(length)
+    d, first = normal_dim(dim, input.array.ndim), whole("narrow", "start", 3, start)
     n = input.array.shape[d]
     if length < 0:
         raise RuntimeError("narrow(): length must be non-negative.")
@@ -143,6 +143,8 @@ def _matrices(name: str) -> Any:
     def prepare(arrays: list, params: dict) -> None:
         if arrays[0].ndim < 2:
             raise RuntimeError(f"{name}: input tensor must have at least 2 dimensions")
+        if type(params["diagonal"]) is not int:
+            params["diagonal"] = whole(name, "diagonal", 2, params["diagonal"])
 
     return prepare
 
@@ -237,8 +239,8 @@ def fold_windows(x, shape, dimension, size, step):
 
 def _strides(arrays: list, params: dict) -> None:
     x = arrays[0]
-    size, stride = params["size"], params["stride"] = tuple(params["size"]), tuple(params["stride"])
-    params["size"] = size
+    size, stride = (tuple(several("as_strided", n, i, params[n])) for n, i in (("size", 2), ("stride", 3)))
+    params["size"], params["stride"] = size, stride
     offset = params["storage_offset"] = params["storage_offset"] or 0
     if len(size) != len(stride):
         raise RuntimeError("mismatch in length of strides and shape")

@@ -26,6 +26,8 @@ _ALL = tuple(tuple(range(n)) for n in range(65))  # every dimension of an array 
 def _reduced(arrays: list, params: dict) -> None:
     """dim as a tuple from the front (None and () mean all), dtype applied to the input."""
     x, dim = arrays[0], params["dim"]
+    if type(params.get("keepdim", False)) is not bool:
+        raise TypeError(f"argument 'keepdim' must be bool, not {type(params['keepdim']).__name__}")
     if dim is None or type(dim) in (tuple, list) and not dim:
         params["dim"] = _ALL[x.ndim]
     else:
@@ -316,10 +318,10 @@ def std_mean(
 
 def _not_empty(name: str) -> Any:
     def prepare(arrays: list, params: dict) -> None:
-        x, whole = arrays[0], params["dim"] is None or params["dim"] == ()
+        x, dim = arrays[0], params["dim"]
         _reduced(arrays, params)
         if not count(x.shape, params["dim"]):
-            kind = RuntimeError if whole else IndexError
+            kind = RuntimeError if dim is None or type(dim) is tuple and not dim else IndexError
             raise kind(
                 f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the "
                 f"reduction dim with the 'dim' argument. Got shape {list(x.shape)}, dim {params['dim']}"
@@ -358,6 +360,10 @@ def amin(x, dim=None, keepdim=False):
 def _argument(name: str) -> Any:
     def prepare(arrays: list, params: dict) -> None:
         x, dim = arrays[0], params["dim"]
+        if type(params["keepdim"]) is not bool:
+            raise TypeError(
+                f"{name}(): argument 'keepdim' must be bool, not {type(params['keepdim']).__name__}"
+            )
         if dim is not None:
             params["dim"] = dim = normal_dim(dim, x.ndim)
         if x.dtype.kind == "b":
@@ -396,7 +402,7 @@ def _first(find: Any, x: np.ndarray, dim: int | None, keepdim: bool) -> Any:
 
 
 def _judged(arrays: list, params: dict) -> None:
-    none = params["dim"] == ()  # for these two, no dimension at all
+    none = type(params["dim"]) in (tuple, list) and not params["dim"]  # for these two, no dimension at all
     _reduced(arrays, params)
     params["dim"] = () if none else params["dim"]
 

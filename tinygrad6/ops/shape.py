@@ -11,7 +11,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from tinygrad6 import dtypes
-from tinygrad6.arguments import composite
+from tinygrad6.arguments import composite, several
 from tinygrad6.op import REAL, case, op
 from tinygrad6.tensor import Size, Tensor, dim_error, flatten_sequence, to_device, wrap
 
@@ -32,15 +32,6 @@ def normal_dim(dim: Any, ndim: int) -> int:
     return d % n
 
 
-def whole(function: str, argument: str, value: Any) -> int:
-    """value as an int; TypeError for anything else, bools and floats too."""
-    if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
-        raise TypeError(
-            f"{function}(): argument '{argument}' must be int, not {builtins.type(value).__name__}"
-        )
-    return operator.index(value)
-
-
 def normal_dims(dim: Any, ndim: int) -> tuple[int, ...]:
     """One or several dimensions counted from the front; RuntimeError if one appears twice."""
     if isinstance(dim, (tuple, list)):
@@ -50,6 +41,15 @@ def normal_dims(dim: Any, ndim: int) -> tuple[int, ...]:
             raise RuntimeError(f"dim {twice} appears multiple times in the list of dims")
         return dims
     return (normal_dim(dim, ndim),)
+
+
+def _order(name: str, dims: tuple, named: dict) -> tuple:
+    """Dimensions given one by one, as a sequence, or as dims=."""
+    if unknown := set(named) - {"dims"}:
+        raise TypeError(f"{name}() got an unexpected keyword argument '{sorted(unknown)[0]}'")
+    if not dims and not named:
+        raise TypeError(f"{name}() missing 1 required positional argument: 'dims'")
+    return tuple(flatten_sequence(dims or (named["dims"],)))
 
 
 def _normal_dim(arrays: list, params: dict) -> None:
@@ -230,6 +230,8 @@ def reshape(input: Tensor, *sizes: Any, shape: Any = None) -> Tensor:
 
     A view where memory allows, else a copy. RuntimeError if the number of elements differs.
     """
+    if not sizes and shape is None:
+        raise TypeError("reshape() missing 1 required positional argument: 'shape'")
     return reshape_to(input, tuple(flatten_sequence(sizes)) if shape is None else tuple(shape))
 
 
@@ -372,7 +374,7 @@ def _inverse(dims: tuple) -> tuple:
 @composite()
 def permute(input: Tensor, *dims: Any, **named: Any) -> Tensor:
     """x with its dimensions in the order `dims`, given one by one or as a sequence; a view."""
-    return permute_to(input, tuple(flatten_sequence(dims or (named["dims"],))))
+    return permute_to(input, _order("permute", dims, named))
 
 
 def _transposed(arrays: list, params: dict) -> None:
@@ -505,6 +507,9 @@ def expand_as(input: Tensor, other: Tensor) -> Tensor:
 @composite(examples=[case((3,), size=(2, 3))])
 def broadcast_to(input: Tensor, size: Any) -> Tensor:
     """expand to `size`."""
+    size = several("broadcast_to", "size", 2, size)
+    if isinstance(size, int):
+        raise TypeError("broadcast_to(): argument 'size' (position 2) must be tuple of ints, not int")
     return expand_to(input, tuple(size))
 
 
@@ -530,6 +535,8 @@ def broadcast_shapes(*shapes: Any) -> Size:
 @composite(fresh=True, examples=[case((2, 3), dims=(2, 2)), case((3,), dims=(2, 1))])
 def tile(input: Tensor, *reps: Any, dims: Any = None) -> Tensor:
     """x repeated dims[i] times along dimension i, as np.tile does."""
+    if not reps and dims is None:
+        raise TypeError("tile() missing 1 required positional argument: 'dims'")
     times = flatten_sequence(reps if dims is None else (dims,))
     return repeat(input, *((1,) * (input.array.ndim - len(times)) + tuple(times)))
 
@@ -578,7 +585,7 @@ def flip_over(x, dims):
 @composite()
 def flip(input: Tensor, *dims: Any, **named: Any) -> Tensor:
     """x in reverse order along `dims`; a copy."""
-    return flip_over(input, tuple(flatten_sequence(dims or (named["dims"],))))
+    return flip_over(input, _order("flip", dims, named))
 
 
 @composite(examples=[case((2, 3))])
@@ -602,7 +609,6 @@ def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     """x turned k times by 90 degrees in the plane of two dimensions, from the first towards the second;
     a copy."""
     n = input.array.ndim
-    k = whole("rot90", "k", k)
     if len(dims) != 2:
         raise RuntimeError(f"expected total rotation dims == 2, but got dims = {len(dims)}")
     if n < 2:
@@ -618,8 +624,15 @@ def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     return clone(input) if not k else transpose(flip_over(input, (b if k == 1 else a,)), a, b)
 
 
+def _moves(arrays: list, params: dict) -> None:
+    params["shifts"] = several("roll", "shifts", 2, params["shifts"])
+    if params["dims"] is not None:
+        params["dims"] = several("roll", "dims", 3, params["dims"])
+
+
 @op(
     lambda g, shifts, dims: roll(g, _negative(shifts), dims),
+    prepare=_moves,
     examples=[
         case((2, 3), shifts=1),
         case((2, 3), shifts=(1, -2), dims=(0, 1)),
@@ -628,10 +641,8 @@ def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
 )
 def roll(x, shifts, dims=None):
     """x with its elements moved on by `shifts` along `dims`, round the end; without dims, of x flattened."""
-    moved = [shifts] if isinstance(shifts, (int, float, str)) else list(shifts)
+    moved = [shifts] if isinstance(shifts, int) else list(shifts)
     along = () if dims is None else [dims] if isinstance(dims, int) else list(dims)
-    for s in moved:
-        whole("roll", "shifts", s)
     if len(moved) != len(along) and (along or len(moved) > 1):
         raise ValueError(f"shifts and dimensions must align. shifts: {len(moved)}, dims:{len(along)}")
     return np.roll(x, moved[0] if not along else moved, along or None)

@@ -25,7 +25,7 @@ from tinygrad6.ops.join import cat
 from tinygrad6.ops.pointwise import floor, maximum, minimum, where
 from tinygrad6.ops.reduce import WIDER, accumulated, amax, amin, argmax, argmin, logsumexp
 from tinygrad6.ops.reduce import sum as total
-from tinygrad6.ops.shape import cast, expand_to, normal_dim, permute_to, reshape, unsqueeze, whole
+from tinygrad6.ops.shape import cast, expand_to, normal_dim, permute_to, reshape, unsqueeze
 from tinygrad6.quiet import Quiet
 from tinygrad6.tensor import Tensor, wrap
 from tinygrad6.view import live_node
@@ -140,7 +140,6 @@ _KTH = returns("kthvalue", "values", "indices")
 @composite(examples=[case((2, 4), k=2), case((4, 2), k=3, dim=0, keepdim=True)])
 def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Any:
     """(values, indices) of the k-th smallest along `dim`, counted from 1."""
-    k = whole("kthvalue", "k", k)
     x, d = input.array, normal_dim(dim, input.array.ndim)
     if x.ndim and not x.shape[d]:
         raise IndexError(f"kthvalue(): Expected reduction dim {d} to have non-zero size.")

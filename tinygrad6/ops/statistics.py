@@ -86,9 +86,9 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     """x with every slice along `dim` whose p-norm exceeds maxnorm scaled down to it."""
     if input.array.ndim < 2:
         raise RuntimeError(f"renorm: input needs at least 2 dimensions, got {input.array.ndim} dimensions")
-    if p <= 0:
+    if not p > 0:
         raise RuntimeError("renorm: non-positive norm degree is not supported")
-    if maxnorm < 0:
+    if not maxnorm >= 0:
         raise RuntimeError(f"renorm: expected maxnorm to be >= 0 but got {maxnorm:g}")
     d = normal_dim(dim, input.array.ndim)
     if input.array.dtype.char == "e":
@@ -311,6 +311,8 @@ def histogram(
         )
     if isinstance(bins, Tensor):
         edges = bins.array
+        if edges.dtype != a.dtype:
+            raise RuntimeError(f"histogram(): expected bins of type {input.dtype}, got {bins.dtype}")
         if edges.ndim != 1 or not edges.size:
             raise RuntimeError(
                 "torch.histogramdd(): bins tensor should have one dimension and at least one edge"
