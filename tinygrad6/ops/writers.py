@@ -137,8 +137,6 @@ def fill_(self: Tensor, value: Any) -> Tensor:
         raise RuntimeError(
             f"fill_ only supports 0-dimension value tensor but got tensor with {value.array.ndim} dimensions."
         )
-    if isinstance(value, Tensor) and value.requires_grad and state.grad and self.array.dtype.kind != "f":
-        raise RuntimeError(f"fill_(): a value that requires grad cannot be written into {self.dtype}")
     return _fill(self, value if isinstance(value, Tensor) else scalar("fill_", "value", 1, value))
 
 
