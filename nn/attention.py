@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
-from collections.abc import Callable
+import enum
+from collections.abc import Callable, Iterator
 from typing import Any
 
 
@@ -18,6 +20,31 @@ from .linear import Linear
 from .module import Module
 from .norm import LayerNorm
 from .parameter import Parameter
+
+
+class SDPBackend(enum.Enum):
+    """PyTorch's implementations of scaled_dot_product_attention, for `sdpa_kernel`."""
+
+    ERROR = -1
+    MATH = 0
+    FLASH_ATTENTION = 1
+    EFFICIENT_ATTENTION = 2
+    CUDNN_ATTENTION = 3
+    OVERRIDEABLE = 4
+
+
+@contextlib.contextmanager
+def sdpa_kernel(
+    backends: SDPBackend | list[SDPBackend], set_priority: bool = False
+) -> Iterator[dict[Any, Any]]:
+    """A block in which attention may use these implementations: there is one, with the same numbers."""
+    given = backends if isinstance(backends, list) else [backends]
+    if not all(isinstance(b, SDPBackend) for b in given):
+        raise AssertionError(
+            "Backend must be an instance of SDPBackend or a list of SDPBackend instances, got "
+            f"{type(backends).__name__}"
+        )
+    yield {}
 
 
 class NonDynamicallyQuantizableLinear(Linear):

@@ -9,7 +9,7 @@ from . import functional as F
 from .module import Module
 
 
-class _Dropout(Module):
+class _DropoutNd(Module):
     _function = staticmethod(F.dropout)
 
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
@@ -25,35 +25,35 @@ class _Dropout(Module):
         return f"p={self.p}, inplace={self.inplace}"
 
 
-class Dropout(_Dropout):
+class Dropout(_DropoutNd):
     """Each element set to 0 with probability p, the others divided by 1 - p (Srivastava et al. 2014)."""
 
 
-class Dropout1d(_Dropout):
+class Dropout1d(_DropoutNd):
     """dropout of whole channels of (N, C, L)."""
 
     _function = staticmethod(F.dropout1d)
 
 
-class Dropout2d(_Dropout):
+class Dropout2d(_DropoutNd):
     """dropout of whole channels of (N, C, H, W) (Tompson et al. 2015)."""
 
     _function = staticmethod(F.dropout2d)
 
 
-class Dropout3d(_Dropout):
+class Dropout3d(_DropoutNd):
     """dropout of whole channels of (N, C, D, H, W)."""
 
     _function = staticmethod(F.dropout3d)
 
 
-class AlphaDropout(_Dropout):
+class AlphaDropout(_DropoutNd):
     """dropout that keeps mean and variance, for SELU networks (Klambauer et al. 2017)."""
 
     _function = staticmethod(F.alpha_dropout)
 
 
-class FeatureAlphaDropout(_Dropout):
+class FeatureAlphaDropout(_DropoutNd):
     """alpha dropout of whole channels."""
 
     _function = staticmethod(F.feature_alpha_dropout)

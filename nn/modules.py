@@ -1,55 +1,18 @@
-"""PyTorch's paths to the classes, such as `nn.modules.loss`, for code that imports from them."""
+"""PyTorch's paths to the classes, such as `nn.modules.loss`, for code that imports from them: which file has
+the names of which path is in tinygrad6/paths.py."""
 
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from typing import Any
 
-from . import (
-    activation,
-    adaptive,
-    attention,
-    containers,
-    conv,
-    dropout,
-    embedding,
-    lazy,
-    linear,
-    loss,
-    module,
-    norm,
-    pool,
-)
-from . import recurrent, shape  # isort: skip
+from tinygrad6.paths import ALIASES
 
-_PATHS = {
-    "activation": activation,
-    "adaptive": adaptive,
-    "batchnorm": norm,
-    "channelshuffle": shape,
-    "container": containers,
-    "conv": conv,
-    "distance": shape,
-    "dropout": dropout,
-    "flatten": shape,
-    "fold": conv,
-    "instancenorm": norm,
-    "lazy": lazy,
-    "linear": linear,
-    "loss": loss,
-    "module": module,
-    "normalization": norm,
-    "padding": shape,
-    "pixelshuffle": shape,
-    "pooling": pool,
-    "rnn": recurrent,
-    "sparse": embedding,
-    "transformer": attention,
-    "upsampling": shape,
-}
-for _name, _module in _PATHS.items():
-    globals()[_name] = sys.modules[f"{__name__}.{_name}"] = _module
+__path__: list[str] = []  # a package, though there is no folder: modules of it are found by their names
 
 
 def __getattr__(name: str) -> Any:
-    return getattr(sys.modules[__package__], name)
+    if f"nn.modules.{name}" in ALIASES:
+        return import_module(f"{__name__}.{name}")
+    return getattr(sys.modules[__package__ or "tinygrad6.nn"], name)

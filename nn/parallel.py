@@ -24,6 +24,13 @@ class DataParallel(Module):
         return self.module(*inputs, **kwargs)
 
 
+class DistributedDataParallel(Module):
+    """NotImplementedError: there is one process, so train `module` itself."""
+
+    def __init__(self, module: Module, *args: Any, **kwargs: Any) -> None:
+        raise NotImplementedError("DistributedDataParallel(): there is one process: train the module itself")
+
+
 class SyncBatchNorm(_BatchNorm):
     """Batch norm of (N, C, *) over the processes of a group:
     of which there is one, so it is BatchNorm of any rank."""

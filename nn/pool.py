@@ -11,7 +11,7 @@ from .conv import ntuple
 from .module import Module
 
 
-class _MaxPool(Module):
+class _MaxPoolNd(Module):
     rank = 0
 
     def __init__(
@@ -47,13 +47,13 @@ class _MaxPool(Module):
         )
 
 
-class MaxPool1d(_MaxPool):
+class MaxPool1d(_MaxPoolNd):
     """The largest of each window of (N, C, L), and with return_indices its position."""
 
     rank = 1
 
 
-class MaxPool2d(_MaxPool):
+class MaxPool2d(_MaxPoolNd):
     """The largest of each window of (N, C, H, W), and with return_indices its position in H x W.
 
     >>> import tinygrad6 as torch
@@ -65,13 +65,13 @@ class MaxPool2d(_MaxPool):
     rank = 2
 
 
-class MaxPool3d(_MaxPool):
+class MaxPool3d(_MaxPoolNd):
     """The largest of each window of (N, C, D, H, W), and with return_indices its position."""
 
     rank = 3
 
 
-class _MaxUnpool(Module):
+class _MaxUnpoolNd(Module):
     """The values of a max pooling put back where they came from, zeros elsewhere."""
 
     rank = 0
@@ -90,18 +90,18 @@ class _MaxUnpool(Module):
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
-class MaxUnpool1d(_MaxUnpool):
-    __doc__ = _MaxUnpool.__doc__
+class MaxUnpool1d(_MaxUnpoolNd):
+    __doc__ = _MaxUnpoolNd.__doc__
     rank = 1
 
 
-class MaxUnpool2d(_MaxUnpool):
-    __doc__ = _MaxUnpool.__doc__
+class MaxUnpool2d(_MaxUnpoolNd):
+    __doc__ = _MaxUnpoolNd.__doc__
     rank = 2
 
 
-class MaxUnpool3d(_MaxUnpool):
-    __doc__ = _MaxUnpool.__doc__
+class MaxUnpool3d(_MaxUnpoolNd):
+    __doc__ = _MaxUnpoolNd.__doc__
     rank = 3
 
 
@@ -130,7 +130,7 @@ class AvgPool1d(Module):
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
-class _AvgPool(Module):
+class _AvgPoolNd(Module):
     rank = 0
 
     def __init__(
@@ -162,19 +162,19 @@ class _AvgPool(Module):
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
-class AvgPool2d(_AvgPool):
+class AvgPool2d(_AvgPoolNd):
     """The mean of each window of (N, C, H, W)."""
 
     rank = 2
 
 
-class AvgPool3d(_AvgPool):
+class AvgPool3d(_AvgPoolNd):
     """The mean of each window of (N, C, D, H, W)."""
 
     rank = 3
 
 
-class _LPPool(Module):
+class _LPPoolNd(Module):
     rank = 0
 
     def __init__(
@@ -195,19 +195,19 @@ class _LPPool(Module):
         )
 
 
-class LPPool1d(_LPPool):
+class LPPool1d(_LPPoolNd):
     """(sum of x^p)^(1/p) of each window of (N, C, L), p = norm_type."""
 
     rank = 1
 
 
-class LPPool2d(_LPPool):
+class LPPool2d(_LPPoolNd):
     """(sum of x^p)^(1/p) of each window of (N, C, H, W), p = norm_type."""
 
     rank = 2
 
 
-class LPPool3d(_LPPool):
+class LPPool3d(_LPPoolNd):
     """(sum of x^p)^(1/p) of each window of (N, C, D, H, W), p = norm_type."""
 
     rank = 3
@@ -262,7 +262,7 @@ class FractionalMaxPool3d(_FractionalMaxPool):
     rank = 3
 
 
-class _AdaptiveAvgPool(Module):
+class _AdaptiveAvgPoolNd(Module):
     rank = 0
 
     def __init__(self, output_size: Any) -> None:
@@ -276,25 +276,25 @@ class _AdaptiveAvgPool(Module):
         return f"output_size={self.output_size}"
 
 
-class AdaptiveAvgPool1d(_AdaptiveAvgPool):
+class AdaptiveAvgPool1d(_AdaptiveAvgPoolNd):
     """The means of windows of (N, C, L) chosen so that the result has output_size."""
 
     rank = 1
 
 
-class AdaptiveAvgPool2d(_AdaptiveAvgPool):
+class AdaptiveAvgPool2d(_AdaptiveAvgPoolNd):
     """The means of windows of (N, C, H, W) chosen so that the result has output_size."""
 
     rank = 2
 
 
-class AdaptiveAvgPool3d(_AdaptiveAvgPool):
+class AdaptiveAvgPool3d(_AdaptiveAvgPoolNd):
     """The means of windows of (N, C, D, H, W) chosen so that the result has output_size."""
 
     rank = 3
 
 
-class _AdaptiveMaxPool(Module):
+class _AdaptiveMaxPoolNd(Module):
     rank = 0
 
     def __init__(self, output_size: Any, return_indices: bool = False) -> None:
@@ -308,19 +308,19 @@ class _AdaptiveMaxPool(Module):
         return f"output_size={self.output_size}"
 
 
-class AdaptiveMaxPool1d(_AdaptiveMaxPool):
+class AdaptiveMaxPool1d(_AdaptiveMaxPoolNd):
     """The maxima of windows of (N, C, L) chosen so that the result has output_size."""
 
     rank = 1
 
 
-class AdaptiveMaxPool2d(_AdaptiveMaxPool):
+class AdaptiveMaxPool2d(_AdaptiveMaxPoolNd):
     """The maxima of windows of (N, C, H, W) chosen so that the result has output_size."""
 
     rank = 2
 
 
-class AdaptiveMaxPool3d(_AdaptiveMaxPool):
+class AdaptiveMaxPool3d(_AdaptiveMaxPoolNd):
     """The maxima of windows of (N, C, D, H, W) chosen so that the result has output_size."""
 
     rank = 3

@@ -108,15 +108,21 @@ class RNNBase(Module):
         """Nothing to do on the CPU."""
 
     @property
-    def all_weights(self) -> list[list[Parameter]]:
+    def _all_weights(self) -> list[list[str]]:
+        """The names behind all_weights; scripts that set the forget gate's bias go through them."""
         names = ["weight_ih", "weight_hh"]
         names += ["bias_ih", "bias_hh"] if self.bias else []
         names += ["weight_hr"] if self.proj_size else []
         return [
-            [getattr(self, f"{n}_l{layer}{s}") for n in names]
+            [f"{n}_l{layer}{s}" for n in names]
             for layer in range(self.num_layers)
             for s in self._directions()
         ]
+
+    @property
+    def all_weights(self) -> list[list[Parameter]]:
+        """The parameters, a list for each layer and direction."""
+        return [[getattr(self, name) for name in names] for names in self._all_weights]
 
     def extra_repr(self) -> str:
         s = f"{self.input_size}, {self.hidden_size}"

@@ -114,6 +114,8 @@ class Optimizer:
     skip_nonfinite = False  # set it to True, and a step whose gradients hold inf or nan changes nothing
     skipped_steps = 0  # how many steps were left out for that
     limits: dict[str, tuple[str, Callable[[Any], bool]]] = {}  # what options of its own may be, as LIMITS
+    _pre_hooks: Any = ()  # here too: optimizers around another one, such as Lookahead, often call no __init__
+    _post_hooks: Any = ()
     _opt_called: bool | None = (
         None  # whether step was called since there is a scheduler, which sets it to False
     )
@@ -142,8 +144,8 @@ class Optimizer:
 
     def _no_hooks(self) -> None:
         self._plans: dict[int, Plan] = {}
-        self._pre_hooks: OrderedDict[int, Callable] = OrderedDict()
-        self._post_hooks: OrderedDict[int, Callable] = OrderedDict()
+        self._pre_hooks = OrderedDict()
+        self._post_hooks = OrderedDict()
         self._state_pre_hooks: OrderedDict[int, Callable] = OrderedDict()
         self._state_post_hooks: OrderedDict[int, Callable] = OrderedDict()
         self._load_pre_hooks: OrderedDict[int, Callable] = OrderedDict()

@@ -14,7 +14,8 @@ ROOT = Path(__file__).parent.parent
 # From the lowest layer to the highest. A name stands for the module and all below it; the longest match
 # counts.
 LAYERS = [
-    ["dtypes", "modes", "hooks", "threads", "blocks", "memory", "version", "ops.special", "quiet", "sums"],
+    ["dtypes", "modes", "hooks", "threads", "blocks", "memory", "version", "ops.special", "quiet", "sums"]
+    + ["paths"],
     ["engine", "view", "random", "printing"],
     ["tensor"],
     ["dispatch", "out"],
@@ -23,7 +24,8 @@ LAYERS = [
     ["ops", "autograd.anomaly"],
     ["autograd", "func", "linalg", "special", "draw", "settings", "datasets", "utils", "testing"]
     + ["serialization", "archive", "files", "pickle_reader", "pickle_writer", "safetensors"]
-    + ["accelerator", "amp", "backends", "cpu", "cuda", "mps", "absent"],
+    + ["accelerator", "amp", "backends", "cpu", "cuda", "mps", "absent"]
+    + ["compiler", "distributed", "jit", "profiler", "types"],
     ["nn.parameter", "optim"],
     ["nn"],
     [""],  # tinygrad6/__init__.py

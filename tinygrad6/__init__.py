@@ -51,6 +51,7 @@ from tinygrad6.modes import (
 )
 from tinygrad6 import memory as _memory
 from tinygrad6 import out as _out
+from tinygrad6 import paths as _paths
 from tinygrad6.op import NAMES as _NAMES
 from tinygrad6.op import composite, op
 from tinygrad6.ops.create import (
@@ -146,6 +147,7 @@ from tinygrad6.version import __version__
 newaxis = None
 _memory.keep_freed()
 _rest_soon()
+_paths.install()
 # inf and nan are results, as in PyTorch, and no reason for NumPy to warn of what our arrays hold.
 _warnings.filterwarnings(
     "ignore", r"(divide by zero|overflow|underflow|invalid value) encountered", module="tinygrad6"
@@ -162,8 +164,8 @@ if _find_spec("tinygrad6.nn") is None:
 # Subpackages, and names that live in one, are loaded when somebody asks for them: the import stays quick.
 _MODULES = frozenset(
     """
-    accelerator amp backends cpu cuda datasets distributions func linalg mps nn optim safetensors special
-    testing utils version vision
+    accelerator amp backends compiler cpu cuda datasets distributed distributions func functional jit linalg
+    mps nn optim profiler safetensors special testing types utils version vision
     """.split()
 )
 _ELSEWHERE = {"draw": "draw", "load": "serialization", "save": "serialization", "vmap": "func"}

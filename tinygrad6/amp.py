@@ -15,6 +15,7 @@ from tinygrad6.modes import no_grad
 from tinygrad6.settings import autocast
 from tinygrad6.tensor import Tensor, wrap
 
+__path__: list[str] = []  # amp.grad_scaler and amp.autocast_mode are found by tinygrad6.paths
 __all__ = ["GradScaler", "autocast", "custom_bwd", "custom_fwd", "is_autocast_available"]
 
 READY, UNSCALED, STEPPED = "ready", "unscaled", "stepped"  # what has been done with an optimizer's gradients

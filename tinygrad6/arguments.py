@@ -97,6 +97,16 @@ def tensor(function: str, name: str, position: int, value: Any) -> Any:
     return value
 
 
+def tensors(function: str, items: Any) -> Any:
+    """Several tensors, given as a sequence."""
+    if not isinstance(items, (tuple, list)):
+        raise refused(function, "tensors", 1, "tuple of Tensors", items)
+    for i, t in enumerate(items):
+        if not isinstance(t, (Tensor, np.ndarray)):
+            raise TypeError(f"{function}(): expected Tensor as element {i}, but got {type(t).__name__}")
+    return items
+
+
 Ints = Any  # the annotation of an int or a tuple of them, one for each dimension
 TESTS: dict[str, tuple[str, Callable[..., Any]]] = {  # annotation -> when to look again, and how
     "Tensor": ("type({n}) not in TENSORS", tensor),

@@ -250,7 +250,11 @@ def vector_norm(
             f"linalg_vector_norm(): argument 'ord' (position 2) must be Number, not {type(ord).__name__}"
         )
     x = _typed("linalg.vector_norm", x, dtype)
-    dims = tuple(range(x.array.ndim)) if dim is None or type(dim) in (tuple, list) and not dim else normal_dims(dim, x.array.ndim)
+    dims = (
+        tuple(range(x.array.ndim))
+        if dim is None or type(dim) in (tuple, list) and not dim
+        else normal_dims(dim, x.array.ndim)
+    )
     if (math.isinf(ord) or ord < 0) and 0 in [x.array.shape[d] for d in dims if d < x.array.ndim]:
         raise RuntimeError(
             f"linalg.vector_norm cannot compute the {ord:g} norm on an empty tensor because the operation "

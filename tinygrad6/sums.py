@@ -16,6 +16,7 @@ from tinygrad6.quiet import Quiet
 
 FEW = 256  # rows that may be added one after the other
 BLOCK = 64
+_reduce: Any = np.add.reduce  # whose annotations know no tuple of axes
 
 
 def add_up(x: Any, dim: tuple[int, ...], kind: Any = None, keepdims: bool = False) -> Any:
@@ -25,20 +26,20 @@ def add_up(x: Any, dim: tuple[int, ...], kind: Any = None, keepdims: bool = Fals
         with Quiet():
             return np.asarray(add_up(x, dim, np.float32, keepdims)).astype(x.dtype)
     if x.size <= FEW or x.ndim < 2 or x.dtype.kind != "f":
-        return np.add.reduce(x, dim, kind, keepdims=keepdims)
+        return _reduce(x, dim, kind, keepdims=keepdims)
     last = x.ndim  # axes from here on are reduced, and lie together in memory
     while last - 1 in dim:
         last -= 1
     rows = [d for d in dim if d < last]
     if not rows or math.prod(x.shape[d] for d in rows) <= FEW:
-        return np.add.reduce(x, dim, kind, keepdims=keepdims)
+        return _reduce(x, dim, kind, keepdims=keepdims)
     if not x.flags.c_contiguous:
         turned = x.T
         if turned.flags.c_contiguous:
             out = add_up(turned, tuple(x.ndim - 1 - d for d in dim), kind, True).T
             return out if keepdims else out.reshape([n for i, n in enumerate(x.shape) if i not in dim])
         x = np.ascontiguousarray(x)
-    total = np.add.reduce(x, tuple(range(last, x.ndim)), kind, keepdims=True) if last < x.ndim else x
+    total = _reduce(x, tuple(range(last, x.ndim)), kind, keepdims=True) if last < x.ndim else x
     for d in rows:
         total = _along(total, d, kind)
     return total if keepdims else total.reshape([n for i, n in enumerate(x.shape) if i not in dim])
@@ -51,9 +52,9 @@ def _along(x: np.ndarray, axis: int, kind: Any) -> np.ndarray:
     x = x.reshape(outer, n, inner)
     while n > FEW:
         m = n // BLOCK  # sums of BLOCK rows each, as sums of BLOCK slabs of m rows
-        sums = np.add.reduce(x[:, : m * BLOCK].reshape(outer, BLOCK, m * inner), 1, kind)
+        sums = _reduce(x[:, : m * BLOCK].reshape(outer, BLOCK, m * inner), 1, kind)
         sums = sums.reshape(outer, m, inner)
         if m * BLOCK < n:
-            sums[:, 0] += np.add.reduce(x[:, m * BLOCK :], 1, kind)
+            sums[:, 0] += _reduce(x[:, m * BLOCK :], 1, kind)
         x, n = sums, m
-    return np.add.reduce(x, 1, kind).reshape(*shape[:axis], 1, *shape[axis + 1 :])
+    return _reduce(x, 1, kind).reshape(*shape[:axis], 1, *shape[axis + 1 :])

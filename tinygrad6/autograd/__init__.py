@@ -37,6 +37,14 @@ __all__ = [
 ]
 
 
+def __getattr__(name: str) -> Any:
+    if name == "profiler":
+        from tinygrad6 import profiler
+
+        return profiler
+    raise AttributeError(f"module 'tinygrad6.autograd' has no attribute {name!r}")
+
+
 def _as_list(value: Any) -> list:
     """Tensors one by one; a gradient edge as a tensor that stands for it."""
     values = [value] if isinstance(value, (Tensor, graph.GradientEdge)) else list(value)
@@ -187,6 +195,15 @@ def grad(
     return tuple(answers)
 
 
-def Variable(data: Tensor, requires_grad: bool = False, volatile: bool = False) -> Tensor:  # noqa: N802
-    """PyTorch's old name for a tensor that may ask for gradients."""
-    return data.detach().requires_grad_(requires_grad)
+class _AnyTensor(type):
+    """The type of Variable: every tensor is an instance, and calling it gives a tensor."""
+
+    def __call__(cls, data: Tensor, requires_grad: bool = False, volatile: bool = False) -> Tensor:
+        return data.detach().requires_grad_(requires_grad)
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, Tensor)
+
+
+class Variable(metaclass=_AnyTensor):
+    """PyTorch's old name for a tensor that may ask for gradients: Variable(data, requires_grad=False)."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from tinygrad6 import dtypes, random
 from tinygrad6.arguments import composite, plain, real, refused, scalar, truth, whole
+from tinygrad6.arguments import tensors as each_tensor
 from tinygrad6.tensor import Tensor, as_array, flatten_sequence, to_device, wrap
 
 _ROOM = {"layout", "pin_memory", "memory_format", "out"}  # what PyTorch's constructors take besides
@@ -302,7 +303,7 @@ def linspace(
         raise NotImplementedError("\"linspace_cpu\" not implemented for 'Bool'")
     if kind.kind != "f":
         start, end = math.trunc(start), math.trunc(end)
-        step = np.longdouble((end - start) / (steps - 1) if steps > 1 else 0)
+        step: Any = np.longdouble((end - start) / (steps - 1) if steps > 1 else 0)
         i = np.arange(steps)
         values = np.where(i < (steps // 2 or 1), start + step * i, end - step * (steps - 1 - i))
         values = values.astype(np.float64)  # rounded once, as fma does
@@ -359,7 +360,7 @@ def eye(
 
 def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     """The grids of coordinates of 1-d tensors: indexing "ij" (first varies along rows) or "xy"."""
-    items = flatten_sequence(tensors)
+    items = each_tensor("meshgrid", flatten_sequence(tensors))
     if indexing not in ("ij", "xy"):
         raise RuntimeError(f'torch.meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}')
     items = [t.reshape(1) if t.ndim == 0 else t for t in items]
@@ -589,7 +590,7 @@ def normal(
         )
         if size is not None:
             raise TypeError("normal(): give either tensors or a size, not both")
-        kind = _random_float(m.dtype if isinstance(m, np.ndarray) else s.dtype, "normal")
+        kind = _random_float(getattr(m if isinstance(m, np.ndarray) else s, "dtype", None), "normal")
         if not np.all(np.greater_equal(s, 0)):
             raise RuntimeError("normal expects all elements of std >= 0.0")
         return _finish(

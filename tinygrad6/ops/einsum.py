@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad6.arguments import composite
+from tinygrad6.arguments import composite, tensors
 from tinygrad6.op import case, op
 from tinygrad6.ops.reduce import sum as total
 from tinygrad6.ops.shape import permute_to, reshape
@@ -280,8 +280,8 @@ def einsum(*args: Any) -> Tensor:
     >>> torch.einsum("ii->i", torch.arange(9.0).reshape(3, 3))
     tensor([0., 4., 8.])
     """
-    equation, tensors = _arguments(args)
-    arrays = list(tensors)
+    equation, operands = _arguments(args)
+    arrays = list(tensors("einsum", operands))
     for kind, i, *how in _plan(equation, tuple(t.array.shape for t in arrays)):
         if kind == "contract":
             arrays[0] = contract(arrays[0], arrays[i], *how)

@@ -436,6 +436,8 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor
 @composite(fresh=True, inplace=True, examples=[case((3, 4), dim=1, index=wrap(np.array([3, 0])), value=2.0)])
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     """x with a number, or a 0-d tensor, in the slices along `dim` that the 1-d index names."""
+    if index.array.dtype != np.int64:
+        raise IndexError(f"index_fill(): expected an index of int64, got {index.dtype}")
     d, at = _vector("index_fill", input, dim, index)
     if isinstance(value, Tensor) and value.array.ndim:
         raise RuntimeError(

@@ -10,6 +10,7 @@ import numpy as np
 
 from tinygrad6 import dtypes
 from tinygrad6.arguments import composite
+from tinygrad6.arguments import tensors as each_tensor
 from tinygrad6.engine import Node
 from tinygrad6.modes import state
 from tinygrad6.op import OPS, Op, case
@@ -120,10 +121,7 @@ def concatenate(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 @composite(method=False)
 def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Any = None) -> Tensor:
     """The tensors, all of one shape, along a new dimension `dim`."""
-    if not isinstance(tensors, (tuple, list)):
-        raise TypeError(
-            f"stack(): argument 'tensors' (position 1) must be tuple of Tensors, not {type(tensors).__name__}"
-        )
+    each_tensor("stack", tensors)
     if not tensors:
         raise RuntimeError("stack expects a non-empty TensorList")
     if out is not None:
@@ -149,6 +147,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Any = None) -> Tensor
 
 def _at_least(ndim: int) -> Any:
     def lifted(t: Tensor) -> Tensor:
+        each_tensor(f"atleast_{ndim}d", [t])
         if t.array.ndim >= ndim:
             return t
         if ndim == 1:
@@ -178,14 +177,14 @@ for _n in (1, 2, 3):
 @composite(method=False)
 def hstack(tensors: Sequence[Tensor]) -> Tensor:
     """Joined along dimension 1, or 0 for 1-d tensors."""
-    items = [_at_least(1)(t) for t in tensors]
+    items = [_at_least(1)(t) for t in each_tensor("hstack", tensors)]
     return cat(items, 0 if items and items[0].array.ndim == 1 else 1)
 
 
 @composite(method=False)
 def vstack(tensors: Sequence[Tensor]) -> Tensor:
     """Joined along dimension 0, 1-d tensors as rows."""
-    return cat([_at_least(2)(t) for t in tensors], 0)
+    return cat([_at_least(2)(t) for t in each_tensor("vstack", tensors)], 0)
 
 
 @composite(method=False)
@@ -197,13 +196,14 @@ def row_stack(tensors: Sequence[Tensor]) -> Tensor:
 @composite(method=False)
 def dstack(tensors: Sequence[Tensor]) -> Tensor:
     """Joined along dimension 2."""
-    return cat([_at_least(3)(t) for t in tensors], 2)
+    return cat([_at_least(3)(t) for t in each_tensor("dstack", tensors)], 2)
 
 
 @composite(method=False)
 def column_stack(tensors: Sequence[Tensor]) -> Tensor:
     """1-d tensors as columns, joined along dimension 1."""
-    return cat([t.reshape(-1, 1) if t.array.ndim < 2 else t for t in tensors], 1)
+    items = each_tensor("column_stack", tensors)
+    return cat([t.reshape(-1, 1) if t.array.ndim < 2 else t for t in items], 1)
 
 
 # ---- splitting: the parts are views

@@ -455,6 +455,8 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
         raise RuntimeError("linalg.cross: inputs must have the same number of dimensions.")
     if input.array.dtype != other.array.dtype:
         raise RuntimeError(f"linalg.cross: inputs must have the same type, got {input.dtype}, {other.dtype}")
+    if said := broadcast_error(input.array.shape, other.array.shape):
+        raise RuntimeError(f"linalg.cross: {said}")
     shape = np.broadcast_shapes(input.array.shape, other.array.shape)
     if dim is None:
         if 3 not in shape:

@@ -513,9 +513,9 @@ def select(condition: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         if a.ndim and not (a.shape == shape and a.flags.c_contiguous):
             return np.where(condition, x, y)
     whole = np.int32 if kind.char == "f" else np.int64
-    bits = condition.astype(whole, "C")
+    bits: Any = condition.astype(whole, "C")
     np.negative(bits, out=bits)  # all bits, or none
-    other = y.view(whole)
+    other: Any = y.view(whole)
     bits &= x.view(whole) ^ other
     bits ^= other
     return bits.view(kind)

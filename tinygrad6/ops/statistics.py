@@ -399,7 +399,7 @@ def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
         else tuple(shape)
     )
     if indices.array.dtype.kind not in "iu":
-        raise ValueError(f"expected 'indices' to be integer dtype, but got {indices.dtype}")
+        raise TypeError(f"unravel_index(): expected 'indices' to be integer dtype, but got {indices.dtype}")
     if any(n < 0 for n in sizes):
         raise ValueError(f"'shape' cannot have negative values, but got {sizes}")
     rest, out = indices.array.astype(np.int64), []

@@ -1,0 +1,35 @@
+"""Sizes as tuples: the helpers of torch.nn.modules.utils."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from .conv import ntuple
+
+
+def _ntuple(n: int, name: str = "parse") -> Callable[[Any], tuple]:
+    """A function that makes a tuple of a number n times, or of a sequence."""
+
+    def parse(x: Any) -> tuple:
+        return ntuple(x, n)
+
+    parse.__name__ = name
+    return parse
+
+
+_single, _pair, _triple, _quadruple = (_ntuple(n) for n in (1, 2, 3, 4))
+
+
+def _reverse_repeat_tuple(t: Iterable, n: int) -> tuple:
+    """The elements from the last to the first, each n times: F.pad's order from a convolution's."""
+    return tuple(x for x in reversed(tuple(t)) for _ in range(n))
+
+
+def consume_prefix_in_state_dict_if_present(state_dict: Any, prefix: str) -> None:
+    """Take a prefix off all keys that have it, in place: "module." of a model saved inside DataParallel."""
+    for key in [k for k in state_dict if k.startswith(prefix)]:
+        state_dict[key[len(prefix) :]] = state_dict.pop(key)
+    metadata = getattr(state_dict, "_metadata", {})  # by module, so without the dot for the outermost
+    for key in [k for k in metadata if k and (k.startswith(prefix) or k == prefix.rstrip("."))]:
+        metadata[key[len(prefix) :]] = metadata.pop(key)
