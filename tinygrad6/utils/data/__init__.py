@@ -17,6 +17,7 @@ from tinygrad6.utils.data.dataset import (
     random_split,
 )
 from tinygrad6.utils.data.dataloader import DataLoader
+from tinygrad6.utils.data.distributed import DistributedSampler
 from tinygrad6.utils.data.sampler import (
     BatchSampler,
     RandomSampler,
@@ -33,6 +34,7 @@ __all__ = [
     "ConcatDataset",
     "DataLoader",
     "Dataset",
+    "DistributedSampler",
     "IterableDataset",
     "RandomSampler",
     "Sampler",
