@@ -26,7 +26,12 @@ DIFFERENT = {
         ("CrossEntropyLoss", "label_smoothing"),
         ("LazyConvTranspose3d", "padding"),
     },
-    *{("EmbeddingBag", "sparse"), ("Embedding", "sparse"), ("Embedding", "num_embeddings")},
+    *{
+        ("EmbeddingBag", "embedding_dim"),
+        ("EmbeddingBag", "sparse"),
+        ("Embedding", "sparse"),
+        ("Embedding", "num_embeddings"),
+    },
     *{("MultiheadAttention", key) for key in ("kdim", "vdim", "dropout")},  # PyTorch asserts
     *{(f"MaxUnpool{d}d", key) for d in (1, 2, 3) for key in ("kernel_size", "padding")},
     *{("Transformer", "num_encoder_layers"), ("Transformer", "num_decoder_layers")},

@@ -263,6 +263,143 @@ def test_the_causal_hint_reaches_the_layers():
             same(run, x, mask=mask, hint=hint)
 
 
+def test_dropout_of_channels_in_place_and_without_batch():
+    def run(lib, x, name, inplace):
+        lib.manual_seed(3)
+        x = x.clone()
+        y = getattr(lib.nn.functional, name)(x, 0.5, True, inplace)
+        return [y, x]
+
+    for name, shape in (("dropout1d", (4, 3)), ("dropout2d", (4, 2, 3)), ("dropout3d", (4, 2, 1, 3))):
+        for batched in (False, True):
+            for inplace in (False, True):
+                x = tinygrad6.ones(*(2,) * batched, *shape)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    same(run, x, name=name, inplace=inplace)
+
+
+def test_layers_refuse_what_does_not_fit():
+    x = tinygrad6.ones(2, 3)
+    for call in (
+        lambda lib, x: lib.nn.functional.embedding(lib.tensor([0, 1]), lib.ones(4)),
+        lambda lib, x: lib.nn.functional.embedding(lib.tensor([0, 1]), lib.ones(4, 2, 2)),
+        lambda lib, x: lib.nn.functional.rms_norm(x, [3], lib.ones(2)),
+        lambda lib, x: lib.nn.functional.rms_norm(x, [3], lib.ones(3, 1)),
+        lambda lib, x: lib.nn.functional.layer_norm(x, [3], lib.ones(2)),
+        lambda lib, x: lib.nn.functional.layer_norm(x, [3], lib.ones(3), lib.ones(2)),
+        lambda lib, x: lib.nn.functional.batch_norm(x, lib.zeros(3), None, training=True),
+        lambda lib, x: lib.nn.functional.batch_norm(x, None, lib.zeros(3), training=True),
+        lambda lib, x: lib.nn.functional.batch_norm(x, None, lib.zeros(3)),
+        lambda lib, x: lib.nn.functional.batch_norm(x, lib.zeros(2), lib.zeros(3)),
+        lambda lib, x: lib.nn.Softmax2d()(x),
+        lambda lib, x: lib.nn.Softmax2d()(lib.ones(2, 3, 2, 2, 2)),
+        lambda lib, x: lib.nn.RNNCell(4, 2)(x),
+        lambda lib, x: lib.nn.LSTMCell(4, 2)(x),
+        lambda lib, x: lib.nn.GRUCell(4, 2)(lib.ones(5)),
+        lambda lib, x: lib.nn.RNN(4, 2)(x),
+        lambda lib, x: lib.nn.GRUCell(3, 2)(x, lib.ones(2, 3)),
+        lambda lib, x: lib.nn.GRUCell(3, 2)(x, lib.ones(3, 2)),
+    ):
+        same(lambda lib, x, call=call: call(lib, x) is None, x)
+
+
+def test_hooks_of_state_dict_must_return_none():
+    for lib in (tinygrad6, pytorch()):
+        model = lib.nn.Linear(1, 1)
+        model.register_state_dict_post_hook(lambda module, state, prefix, metadata: state)
+        with pytest.raises(RuntimeError, match="post-hook must return None"):
+            model.state_dict()
+
+
+def test_every_mask_reaches_the_layers():
+    rng = np.random.default_rng(0)
+    draw = lambda *s: tinygrad6.tensor(rng.uniform(-1, 1, s).astype(np.float32))  # noqa: E731
+    masks = {"src_mask": (3, 3), "tgt_mask": (4, 4), "memory_mask": (4, 3)}
+    padding = {
+        "src_key_padding_mask": (2, 3),
+        "tgt_key_padding_mask": (2, 4),
+        "memory_key_padding_mask": (2, 3),
+    }
+
+    def run(lib, src, tgt, **options):
+        lib.manual_seed(0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model = lib.nn.Transformer(4, 2, 1, 1, 8, dropout=0.0, batch_first=True)
+            return model(src, tgt, **options).detach()
+
+    for name, shape in masks.items():
+        same(run, draw(2, 3, 4), draw(2, 4, 4), **{name: draw(*shape)})
+    for name, shape in padding.items():
+        mask = rng.random(shape) < 0.4
+        mask[:, 0] = False
+        same(run, draw(2, 3, 4), draw(2, 4, 4), **{name: tinygrad6.tensor(mask)})
+
+
+def test_shapes_at_the_ends():
+    for shape in ((), (3,), (2, 3), (2, 3, 4)):
+        x = tinygrad6.rand(shape, dtype=tinygrad6.float64).requires_grad_()
+        for name in ("atleast_1d", "atleast_2d", "atleast_3d"):
+            same(lambda lib, x, name=name: getattr(lib, name)(x), x)
+    x = tinygrad6.rand(5, 2).requires_grad_()
+    for sizes in ([0, 5], [5, 0], [2, 0, 3], [2, 3], [-1, 6], [1, 2]):
+        same(lambda lib, x, s=sizes: list(lib.split(x, s)), x)
+    one = tinygrad6.rand(2, 3, dtype=tinygrad6.float64).requires_grad_()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        same(lambda lib, x: lib.chain_matmul(x), one)
+        same(lambda lib, x: lib.chain_matmul(x, x.t()), one)
+    for value in (tinygrad6.tensor([1.0]), tinygrad6.tensor(1.0)):
+        same(lambda lib, x, v: x.clone().masked_fill_(x > 0.5, v), x.detach(), value)
+        same(lambda lib, x, v: x.masked_fill(x > 0.5, v), x, value)
+        same(lambda lib, x, v: x.index_fill(0, lib.tensor([0, 2]), v), x, value)
+
+
+# ---- where LBFGS stops, and what optimizers load
+
+
+@pytest.mark.parametrize("setting", ["tolerance_change", "tolerance_grad"])
+@pytest.mark.parametrize("value", [0.0, 1e-9, 1e-4, 1e-2, 1.0, 100.0])
+def test_where_lbfgs_stops(setting, value):
+    seen = []
+    for lib in (tinygrad6, pytorch()):
+        w = lib.tensor([3.0, -2.0], dtype=lib.float64).requires_grad_()
+        others = {"tolerance_grad": 0.0} if setting == "tolerance_change" else {"tolerance_change": 0.0}
+        opt = lib.optim.LBFGS([w], lr=0.5, max_iter=15, **{setting: value}, **others)
+
+        def closure():
+            opt.zero_grad()
+            loss = 0.05 * (w**4).sum() + 5
+            loss.backward()
+            return loss
+
+        rows = []
+        for _ in range(3):
+            opt.step(closure)
+            state = opt.state[opt.param_groups[0]["params"][0]]
+            rows.append((state["func_evals"], state["n_iter"], *w.tolist()))
+        seen.append(rows)
+    np.testing.assert_allclose(seen[0], seen[1], rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["Adam", "Adagrad", "RMSprop", "SGD"])
+def test_states_of_another_type_are_cast(name):
+    rows = []
+    for lib in (tinygrad6, pytorch()):
+        make = lambda kind: getattr(lib.optim, name)(  # noqa: B023, E731
+            [lib.ones(2, dtype=kind).requires_grad_()], **({"momentum": 0.9} if name == "SGD" else {})
+        )
+        old, new = make(lib.float64), make(lib.float32)
+        p = old.param_groups[0]["params"][0]
+        (p * p).sum().backward()
+        old.step()
+        new.load_state_dict(old.state_dict())
+        state = new.state[new.param_groups[0]["params"][0]]
+        rows.append({k: str(v.dtype) for k, v in state.items() if hasattr(v, "dtype")})
+    assert rows[0] == rows[1]
+
+
 def test_old_names_of_initialisers():
     for name in ("uniform", "normal", "constant", "eye", "dirac", "xavier_uniform", "xavier_normal",
                  "kaiming_uniform", "kaiming_normal", "orthogonal"):  # fmt: skip

@@ -34,6 +34,7 @@ def _aligned(name: str, align_corners: bool | None) -> bool:
             "PyTorch 1.3.0",
             stacklevel=3,
         )
+        return False
     if not isinstance(align_corners, bool):
         raise TypeError(
             f"{name}(): argument 'align_corners' must be bool, not {type(align_corners).__name__}"
