@@ -73,6 +73,8 @@ def disagreement(lines, data):
             assert any(words in str(e) for words in REFUSALS), e
             again = None
         second = None if again is None else sum(float((h.array * d).sum()) for h, d in zip(again, u))
+        if second is not None and not np.isfinite(second):
+            return None  # a norm of 0: PyTorch's second derivative is nan there, too
     numeric = []
     for eps in (1e-5, 1e-4, 1e-6):  # a step may cross a kink, or be too small or too large for the program
         sides = [run(lines, [a + s * eps * d for a, d in zip(data, u)]) for s in (1, -1)]
