@@ -412,9 +412,6 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
     return NAMES["pdist"](input, p)
 
 
-__all__ = [n for n in dir() if not n.startswith("_")]
-
-
 for _name, _function in list(globals().items()):
     if isinstance(_function, FunctionType) and _function.__module__.startswith(__package__):
         if _name[0] != "_" and _name != "cross_entropy":  # which checks by itself, in the fewest steps
