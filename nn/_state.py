@@ -78,16 +78,14 @@ class Stateful:
         metadata = {"version": self._version}
         if hasattr(destination, "_metadata"):
             destination._metadata[prefix[:-1]] = metadata
-        for hook in (self._hooks or {}).get("state_pre", {}).values():
+        for hook in (self._hooks or {}).get("_state_dict_pre_hooks", {}).values():
             hook(self, prefix, keep_vars)
         self._save_to_state_dict(destination, prefix, keep_vars)
         for name in self._names["modules"]:
             if (child := self.__dict__[name]) is not None:
                 child.state_dict(destination=destination, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
-        for hook, public in (self._hooks or {}).get("state", {}).values():
+        for hook in (self._hooks or {}).get("_state_dict_hooks", {}).values():
             answer = hook(self, destination, prefix, metadata)
-            if answer is not None and public:
-                raise RuntimeError("state_dict post-hook must return None")
             destination = destination if answer is None else answer
         return destination
 
@@ -114,8 +112,8 @@ class Stateful:
         """Plan this module's own entries (copy them at once if called from elsewhere);
         subclasses may extend it."""
         told = (state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
-        for hook, with_module in (self._hooks or {}).get("load_pre", {}).values():
-            hook(self, *told) if with_module else hook(*told)
+        for hook in (self._hooks or {}).get("_load_state_dict_pre_hooks", {}).values():
+            hook.tell(self, *told)
         plan: list[Callable[[], None]] = local_metadata.get("_plan", [])
         assign = local_metadata.get("assign_to_params_buffers", False)
         known = {_EXTRA}
@@ -181,7 +179,10 @@ class Stateful:
             for name in module._names["modules"]:
                 if (child := module.__dict__[name]) is not None:
                     visit(child, shares.get(name, {}), f"{prefix}{name}.")
-            after.extend((hook, module) for hook in (module._hooks or {}).get("load_post", {}).values())
+            after.extend(
+                (hook, module)
+                for hook in (module._hooks or {}).get("_load_state_dict_post_hooks", {}).values()
+            )
 
         def finish() -> None:
             for hook, module in after:

@@ -6,6 +6,7 @@ module: backward passes through them, and there the gradients of all inputs, or 
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable
@@ -16,27 +17,65 @@ from tinygrad6.hooks import RemovableHandle
 from tinygrad6.ops.create import zeros_like
 from tinygrad6.tensor import Tensor
 
+_NONE: dict = {}
+
+
+def _store(name: str) -> Any:
+    """The dict of hooks `name` of a module: made when somebody asks for it, and there to be changed."""
+
+    def get(self: Hooked) -> Any:
+        if "_hooks" not in self.__dict__ or self._hooks is None:
+            self.__dict__["_hooks"] = {}
+        return self._hooks.setdefault(name, OrderedDict())  # type: ignore[union-attr]
+
+    def set_(self: Hooked, hooks: Any) -> None:
+        get(self)
+        self._hooks[name] = hooks  # type: ignore[index]
+
+    return property(get, set_)
+
 
 class Hooked:
-    """What Module knows about hooks."""
+    """What Module knows about hooks.
 
-    _hooks: dict[str, dict] | None = None  # by kind; None as long as there are none
+    They live in one dict by kind, which is None as long as there are none, so that calls are short; PyTorch's
+    `_forward_hooks` and the like ({id: hook}) show its parts.
+    """
 
-    def _register(self, kind: str, hook: Any, prepend: bool = False) -> RemovableHandle:
-        if self._hooks is None:
-            self.__dict__["_hooks"] = {}
-        hooks: Any = self._hooks.setdefault(kind, OrderedDict())  # type: ignore[union-attr]
-        handle = RemovableHandle(hooks)
-        hooks[handle.id] = hook
-        if prepend:
-            hooks.move_to_end(handle.id, last=False)
-        return handle
+    _hooks: dict[str, dict] | None = None
+    _is_full_backward_hook: bool | None = None  # which of the two kinds of backward hooks this module has
+
+    _forward_pre_hooks, _forward_pre_hooks_with_kwargs = (
+        _store("_forward_pre_hooks"),
+        _store("_forward_pre_hooks_with_kwargs"),
+    )
+    _forward_hooks, _forward_hooks_with_kwargs = (
+        _store("_forward_hooks"),
+        _store("_forward_hooks_with_kwargs"),
+    )
+    _forward_hooks_always_called = _store("_forward_hooks_always_called")
+    _backward_hooks, _backward_pre_hooks = _store("_backward_hooks"), _store("_backward_pre_hooks")
+    _state_dict_hooks, _state_dict_pre_hooks = _store("_state_dict_hooks"), _store("_state_dict_pre_hooks")
+    _load_state_dict_pre_hooks, _load_state_dict_post_hooks = (
+        _store("_load_state_dict_pre_hooks"),
+        _store("_load_state_dict_post_hooks"),
+    )
+
+    def _register(self, kind: str, hook: Any, prepend: bool = False, **flags: bool) -> RemovableHandle:
+        return register(
+            getattr(self, kind), hook, prepend, *(getattr(self, f) for f, on in flags.items() if on)
+        )
+
+    def _those(self, kind: str) -> list[tuple[int, Any]]:
+        """The hooks of a kind with their ids, as they are now: a hook may take itself away."""
+        return list(self._hooks.get(kind, _NONE).items()) if self._hooks else []
 
     def register_forward_pre_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
     ) -> RemovableHandle:
         """Call hook(module, args[, kwargs]) before forward; a result replaces the arguments."""
-        return self._register("forward_pre", (hook, with_kwargs), prepend)
+        flags = {"_forward_pre_hooks_with_kwargs": with_kwargs}
+        return self._register("_forward_pre_hooks", hook, prepend, **flags)
 
     def register_forward_hook(
         self,
@@ -50,51 +89,95 @@ class Hooked:
 
         always_call: also if forward or another hook raised.
         """
-        return self._register("forward", (hook, with_kwargs, always_call), prepend)
+        flags = {"_forward_hooks_with_kwargs": with_kwargs, "_forward_hooks_always_called": always_call}
+        return self._register("_forward_hooks", hook, prepend, **flags)
+
+    def _backward_kind(self, full: bool) -> None:
+        if self._is_full_backward_hook is (not full):
+            raise RuntimeError(
+                "Cannot use both regular backward hooks and full backward hooks on a single Module. Please "
+                "use only one of them."
+            )
+        self.__dict__["_is_full_backward_hook"] = full
 
     def register_backward_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """PyTorch's deprecated backward hook: NotImplementedError."""
-        raise NotImplementedError("register_backward_hook is not supported: use register_full_backward_hook")
+        """PyTorch's deprecated form: call hook(module, grad_input, grad_output) of the last operation alone.
+
+        grad_output is (the gradient of the output,). grad_input are the gradients of that operation's inputs:
+        of a convolution (input, weight, bias), of a 2-D linear map (bias, input, transposed weight), of an
+        activation (input,); the hook's result replaces them. NotImplementedError, when backward comes by, for
+        operations whose inputs are others here than in PyTorch.
+        """
+        self._backward_kind(False)
+        return self._register("_backward_hooks", hook)
 
     def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
         """Call hook(module, grad_input, grad_output) when the gradients of the inputs are known.
 
         Both are tuples with None for what is no tensor or has no gradient; a result replaces grad_input.
         """
-        return self._register("backward", hook, prepend)
+        self._backward_kind(True)
+        return self._register("_backward_hooks", hook, prepend)
 
     def register_full_backward_pre_hook(
         self, hook: Callable[..., Any], prepend: bool = False
     ) -> RemovableHandle:
         """Call hook(module, grad_output) when the gradients of the outputs are known;
         a result replaces them."""
-        return self._register("backward_pre", hook, prepend)
+        return self._register("_backward_pre_hooks", hook, prepend)
 
     def register_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call hook(module, state_dict, prefix, metadata) at the end of state_dict;
         it may change the dict in place."""
-        return self._register("state", (hook, True))
+
+        def public(module: Any, *told: Any) -> None:
+            if hook(module, *told) is not None:
+                raise RuntimeError("state_dict post-hook must return None")
+
+        return self._register("_state_dict_hooks", public)
 
     def _register_state_dict_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        return self._register("state", (hook, False))  # this one may return another dict
+        return self._register("_state_dict_hooks", hook)  # this one may return another dict
 
     def register_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call hook(module, prefix, keep_vars) at the start of state_dict."""
-        return self._register("state_pre", hook)
+        return self._register("_state_dict_pre_hooks", hook)
 
     def register_load_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call hook(module, state_dict, prefix, metadata, strict, missing, unexpected, errors)
         before loading."""
-        return self._register("load_pre", (hook, True))
+        return self._register_load_state_dict_pre_hook(hook, with_module=True)
 
     def _register_load_state_dict_pre_hook(
         self, hook: Callable[..., Any], with_module: bool = False
     ) -> RemovableHandle:
-        return self._register("load_pre", (hook, with_module))
+        return self._register("_load_state_dict_pre_hooks", _Told(hook, with_module))
 
     def register_load_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call hook(module, incompatible_keys) after loading."""
-        return self._register("load_post", hook)
+        return self._register("_load_state_dict_post_hooks", hook)
+
+
+class _Told:
+    """A hook that is called with the module, or without: as PyTorch does, whoever calls all of them gives
+    it the rest."""
+
+    def __init__(self, hook: Callable[..., Any], with_module: bool) -> None:
+        self.hook, self.with_module = hook, with_module
+
+    def tell(self, module: Any, *told: Any) -> Any:
+        return self.hook(module, *told) if self.with_module else self.hook(*told)
+
+
+def register(hooks: Any, hook: Any, prepend: bool = False, *flags: dict) -> RemovableHandle:
+    """Put a hook into a dict, and its id into the dicts that say more about it."""
+    handle = RemovableHandle(hooks, extra_dict=list(flags))
+    hooks[handle.id] = hook
+    for flag in flags:
+        flag[handle.id] = True
+    if prepend:
+        hooks.move_to_end(handle.id, last=False)
+    return handle
 
 
 class _Outputs(Function):
@@ -108,20 +191,21 @@ class _Outputs(Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
-        grads = _placed(ctx.seen["out_none"], ctx.seen["out_places"], grads)
-        for hook in list((ctx.module._hooks or {}).get("backward_pre", {}).values()):
+        seen = ctx.seen
+        grads = _placed(seen["out_none"], seen["out_places"], grads)
+        for hook in seen["pre"]:
             answer = hook(ctx.module, grads)
             if answer is not None:
                 grads = _as_many(answer, len(grads), "pre hook", "grad_output")
-        ctx.seen["grads"] = grads
-        if not ctx.seen["inputs"]:
-            for hook in list((ctx.module._hooks or {}).get("backward", {}).values()):
-                if hook(ctx.module, ctx.seen["none"], grads) is not None:
+        seen["grads"] = grads
+        if not seen["inputs"]:
+            for hook in seen["full"]:
+                if hook(ctx.module, seen["none"], grads) is not None:
                     raise RuntimeError(
                         "Backward hook for Modules where no input requires gradient should always return "
                         "None or None for all gradients."
                     )
-        return (None, None, *[grads[i] for i in ctx.seen["out_places"]])
+        return (None, None, *[grads[i] for i in seen["out_places"]])
 
 
 class _Inputs(Function):
@@ -135,17 +219,16 @@ class _Inputs(Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
+        seen = ctx.seen
         given = tuple(  # zeros for every other tensor, as in PyTorch
             zeros_like(t) if g is None and isinstance(t, Tensor) else g
-            for g, t in zip(
-                _placed(ctx.seen["none"], ctx.seen["places"], grads), ctx.seen["args"], strict=True
-            )
+            for g, t in zip(_placed(seen["none"], seen["places"], grads), seen["args"], strict=True)
         )
-        for hook in list((ctx.module._hooks or {}).get("backward", {}).values()):
-            answer = hook(ctx.module, given, ctx.seen.get("grads"))
+        for hook in seen["full"]:
+            answer = hook(ctx.module, given, seen.get("grads"))
             if answer is not None:
                 given = _as_many(answer, len(given), "hook", "grad_input")
-        return (None, None, *[given[i] for i in ctx.seen["places"]])
+        return (None, None, *[given[i] for i in seen["places"]])
 
 
 def _placed(none: tuple, places: list[int], grads: tuple) -> tuple:
@@ -166,15 +249,17 @@ def _as_many(answer: Any, count: int, kind: str, what: str) -> tuple:
 
 
 def call_with_hooks(module: Any, args: tuple, kwargs: dict) -> Any:
-    """module.forward between its hooks."""
-    hooks = module._hooks
-    if not any(hooks.values()):  # all were removed: calls are short again
-        module.__dict__["_hooks"] = None
-    for hook, with_kwargs in list(hooks.get("forward_pre", {}).values()):
-        answer = hook(module, args, kwargs) if with_kwargs else hook(module, args)
+    """module.forward between its hooks and those of all modules."""
+    if not any(module._hooks.values()):  # all were removed: calls are short again
+        module.__dict__.pop("_hooks", None)
+    if not any(_everywhere.values()):
+        Hooked._hooks = None
+    with_kwargs = {**_everywhere["with_kwargs"], **dict(module._those("_forward_pre_hooks_with_kwargs"))}
+    for key, hook in [*_everywhere["forward_pre"].items(), *module._those("_forward_pre_hooks")]:
+        answer = hook(module, args, kwargs) if key in with_kwargs else hook(module, args)
         if answer is None:
             continue
-        if with_kwargs:
+        if key in with_kwargs:
             if not (isinstance(answer, tuple) and len(answer) == 2):
                 raise RuntimeError(
                     "forward pre-hook must return None or a tuple of (new_args, new_kwargs), but got "
@@ -183,28 +268,55 @@ def call_with_hooks(module: Any, args: tuple, kwargs: dict) -> Any:
             args, kwargs = answer
         else:
             args = answer if isinstance(answer, tuple) else (answer,)
-    backward = bool(hooks.get("backward") or hooks.get("backward_pre"))
+    own = [hook for _, hook in module._those("_backward_hooks")]
+    last = own if module._is_full_backward_hook is False else []  # hooks of the last operation alone
+    full = [*_everywhere["backward"].values(), *(own if not last else ())]
+    pre = [*_everywhere["backward_pre"].values(), *(hook for _, hook in module._those("_backward_pre_hooks"))]
     seen: dict[str, Any] = {}
-    if backward:
+    if full or pre:
         places = [i for i, a in enumerate(args) if isinstance(a, Tensor) and a.requires_grad]
-        seen = {"places": places, "none": (None,) * len(args), "inputs": bool(places)}
+        seen = {
+            "places": places,
+            "none": (None,) * len(args),
+            "inputs": bool(places),
+            "full": full,
+            "pre": pre,
+        }
         seen["args"] = tuple(a.detach() if isinstance(a, Tensor) else None for a in args)
         if places:
             passed = iter(_Inputs.apply(seen, module, *[args[i] for i in places]))
             args = tuple(next(passed) if i in places else a for i, a in enumerate(args))
     called: set[int] = set()
+    result = None
+    after = [*_everywhere["forward"].items(), *module._those("_forward_hooks")]
+    with_kwargs = {**_everywhere["with_kwargs"], **dict(module._those("_forward_hooks_with_kwargs"))}
     try:
         result = module.forward(*args, **kwargs)
-        for key, (hook, with_kwargs, _) in list(hooks.get("forward", {}).items()):
+        after = [*_everywhere["forward"].items(), *module._those("_forward_hooks")]
+        for key, hook in after:
             called.add(key)
-            answer = hook(module, args, kwargs, result) if with_kwargs else hook(module, args, result)
+            answer = hook(module, args, kwargs, result) if key in with_kwargs else hook(module, args, result)
             result = result if answer is None else answer
+        if full or pre:
+            result = _watched(module, result, seen)
+        if last:
+            _watch_last(module, args, result, last)
     except Exception:
-        for key, (hook, with_kwargs, always) in list(hooks.get("forward", {}).items()):
-            if always and key not in called:
-                hook(module, args, kwargs, None) if with_kwargs else hook(module, args, None)
+        always = {**_everywhere["always"], **dict(module._those("_forward_hooks_always_called"))}
+        for key, hook in after:
+            if key in always and key not in called:
+                try:
+                    told = (args, kwargs, result) if key in with_kwargs else (args, result)
+                    answer = hook(module, *told)
+                    result = result if answer is None else answer
+                except Exception as e:
+                    warnings.warn(
+                        "module forward hook with ``always_call=True`` raised an exception that was silenced "
+                        f"as another error was raised in forward: {e}",
+                        stacklevel=3,
+                    )
         raise
-    return _watched(module, result, seen) if backward else result
+    return result
 
 
 def _watched(module: Any, result: Any, seen: dict) -> Any:
@@ -226,3 +338,95 @@ def _watched(module: Any, result: Any, seen: dict) -> Any:
     if not isinstance(result, tuple):
         return outs[0]
     return type(result)(*outs) if hasattr(result, "_fields") else outs
+
+
+# ---- the deprecated backward hooks, which see one operation
+
+
+def _watch_last(module: Any, args: tuple, result: Any, hooks: list) -> None:
+    """Let the hooks see what the operation that made `result` passes back."""
+    out = result
+    while not isinstance(out, Tensor):
+        out = next(v for v in out.values() if isinstance(v, Tensor)) if isinstance(out, dict) else out[0]
+    node = out.grad_fn
+    if node is None:
+        return
+    to, back = _order(node, out)
+    for hook in hooks:
+
+        def told(inputs: tuple, outputs: tuple, hook: Any = hook) -> Any:
+            if to is None:
+                raise NotImplementedError(
+                    f"register_backward_hook: the inputs of {node.name()} are others here than in PyTorch: "
+                    "use register_full_backward_hook"
+                )
+            answer = hook(module, to(inputs), outputs)
+            return answer if answer is None else back(answer if isinstance(answer, tuple) else (answer,))
+
+        node.register_hook(told)
+    outs = result if isinstance(result, tuple) else (result,)
+    made = {t.grad_fn for t in (*args, *outs) if isinstance(t, Tensor) and t.grad_fn is not None}
+    if not all(isinstance(t, Tensor) for t in (*args, *outs)) or made - {node} != {
+        n for n, _ in node.next_functions if n is not None and n.op is not None
+    }:
+        warnings.warn(
+            "Using a non-full backward hook when the forward contains multiple autograd Nodes is deprecated "
+            "and will be removed in future versions. This hook will be missing some grad_input. Please use "
+            "register_full_backward_hook to get the documented behavior.",
+            FutureWarning,
+            stacklevel=4,
+        )
+
+
+_SAME_INPUTS = re.compile(
+    "conv(_transpose)?[123]d$|batch_norm|layer_norm|group_norm|embedding$|(add|sub|mul|div)$"
+)
+
+
+def _order(node: Any, out: Tensor) -> tuple[Any, Any]:
+    """How the gradients of a node's inputs become those of PyTorch's node for it, and how they come back."""
+    count, name = len(node.parents), node.op.name
+    if name == "linear" and out.ndim == 2:  # addmm(bias, input, weight.t()), or mm without a bias
+        has_bias = node.parents[2] is not None
+        flip = lambda g: None if g is None else g.t()  # noqa: E731
+        if has_bias:
+            return lambda g: (g[2], g[0], flip(g[1])), lambda g: (g[1], flip(g[2]), g[0])
+        return lambda g: (g[0], flip(g[1])), lambda g: (g[0], flip(g[1]), None)
+    if count == 1 or _SAME_INPUTS.match(name):
+        return lambda g: g, lambda g: g
+    return None, None
+
+
+# ---- hooks of all modules: torch.nn.modules.module.register_module_*_hook
+
+_everywhere: dict[str, OrderedDict] = {
+    kind: OrderedDict()
+    for kind in ("forward_pre", "forward", "with_kwargs", "always", "backward", "backward_pre")
+}
+
+
+def _register_everywhere(kind: str, hook: Any, **flags: bool) -> RemovableHandle:
+    Hooked._hooks = {}  # no longer None: every call looks for hooks
+    return register(_everywhere[kind], hook, False, *(_everywhere[f] for f, on in flags.items() if on))
+
+
+def register_module_forward_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """Call hook(module, args) before the forward of every module."""
+    return _register_everywhere("forward_pre", hook)
+
+
+def register_module_forward_hook(
+    hook: Callable[..., Any], *, with_kwargs: bool = False, always_call: bool = False
+) -> RemovableHandle:
+    """Call hook(module, args[, kwargs], output) after the forward of every module."""
+    return _register_everywhere("forward", hook, with_kwargs=with_kwargs, always=always_call)
+
+
+def register_module_full_backward_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """Call hook(module, grad_output) in the backward pass of every module."""
+    return _register_everywhere("backward_pre", hook)
+
+
+def register_module_full_backward_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """Call hook(module, grad_input, grad_output) in the backward pass of every module."""
+    return _register_everywhere("backward", hook)

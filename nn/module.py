@@ -67,6 +67,7 @@ class Module(Hooked, Stateful):
     """
 
     training: bool = True
+    dump_patches = False  # of sources of modules: PyTorch keeps the name only
     call_super_init = False  # whether __init__ goes on to the next class of a multiple inheritance
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -251,29 +252,36 @@ class Module(Hooked, Stateful):
         for _, m in self.named_children():
             yield m
 
-    def _named(
-        self, kind: str, prefix: str, recurse: bool, remove_duplicate: bool
+    def _named_members(
+        self,
+        get_members_fn: Callable[[Module], Any],
+        prefix: str = "",
+        recurse: bool = True,
+        remove_duplicate: bool = True,
     ) -> Iterator[tuple[str, Any]]:
+        """What get_members_fn(module) gives as (name, value), of the tree, without None; each value once."""
         seen: set[int] = set()
         for path, module in (
             self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate)
             if recurse
             else [(prefix, self)]
         ):
-            own = vars(module)
-            for name in module._names[kind]:
-                value = own[name]
+            for name, value in get_members_fn(module):
                 if value is None or id(value) in seen:
                     continue
                 if remove_duplicate:
                     seen.add(id(value))
                 yield f"{path}.{name}" if path else name, value
 
+    def _own(self, kind: str) -> Iterator[tuple[str, Any]]:
+        own = self.__dict__
+        return ((name, own[name]) for name in self._names[kind])
+
     def named_parameters(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Parameter]]:
         """The parameters of the tree with their dotted names; a shared one once, under its first name."""
-        return self._named("parameters", prefix, recurse, remove_duplicate)
+        return self._named_members(lambda m: m._own("parameters"), prefix, recurse, remove_duplicate)
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         """The parameters of the tree; a shared one once."""
@@ -284,7 +292,7 @@ class Module(Hooked, Stateful):
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Tensor]]:
         """The buffers of the tree with their dotted names."""
-        return self._named("buffers", prefix, recurse, remove_duplicate)
+        return self._named_members(lambda m: m._own("buffers"), prefix, recurse, remove_duplicate)
 
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
         """The buffers of the tree."""
@@ -421,6 +429,21 @@ class Module(Hooked, Stateful):
         to_device("cuda")
         return self
 
+    def xpu(self, device: Any = None) -> Module:
+        """There is no device but the CPU: RuntimeError."""
+        to_device("xpu")
+        return self
+
+    def mtia(self, device: Any = None) -> Module:
+        """There is no device but the CPU: RuntimeError."""
+        to_device("mtia")
+        return self
+
+    def ipu(self, device: Any = None) -> Module:
+        """There is no device but the CPU: RuntimeError."""
+        to_device("ipu")
+        return self
+
     def compile(self, *args: Any, **kwargs: Any) -> None:
         """Nothing: modules run as they are written. So a script that compiles its model runs unchanged."""
 
@@ -476,6 +499,9 @@ class Module(Hooked, Stateful):
             return f"{self._get_name()}({extra[0]})"
         lines = extra + children
         return f"{self._get_name()}(" + ("\n  " + "\n  ".join(lines) + "\n" if lines else "") + ")"
+
+    def __setstate__(self, state: dict) -> None:
+        self.__dict__.update(state)
 
     def __dir__(self) -> list[str]:
         return sorted({*dir(type(self)), *self.__dict__})

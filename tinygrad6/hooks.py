@@ -13,11 +13,13 @@ class RemovableHandle:
 
     def __init__(self, hooks_dict: Any, *, extra_dict: Any = None) -> None:
         self.id = _next_id()
-        self._hooks = hooks_dict
+        more = extra_dict if isinstance(extra_dict, list) else [] if extra_dict is None else [extra_dict]
+        self._dicts = [hooks_dict, *more]  # the latter say more about the same hooks
 
     def remove(self) -> None:
         """Take the hook away; nothing happens if it is gone already."""
-        self._hooks.pop(self.id, None)
+        for hooks in self._dicts:
+            hooks.pop(self.id, None)
 
     def __enter__(self) -> RemovableHandle:
         return self

@@ -208,7 +208,7 @@ def _taken(module: Module, name: str, what: str) -> Any:
 
 
 def _find(module: Module, name: str, kind: type[_Hook]) -> Any:
-    for key, (hook, _) in (module._hooks or {}).get("forward_pre", {}).items():
+    for key, hook in module._forward_pre_hooks.items():
         if isinstance(hook, kind) and hook.name == name:
             return key, hook
     return None, None
@@ -256,7 +256,7 @@ def _remove(module: Module, name: str, kind: Any, what: str) -> Module:
         weight = hook.compute(module, training=False).detach()
     for part in ("", *kind.parts):
         delattr(module, name + part)
-    del module._hooks["forward_pre"][key]  # type: ignore[index]
+    del module._forward_pre_hooks[key]
     module.register_parameter(name, Parameter(weight))
     return module
 
