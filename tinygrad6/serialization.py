@@ -21,8 +21,7 @@ import numpy as np
 from tinygrad6 import archive, pickle_reader
 from tinygrad6.files import replaced
 from tinygrad6.pickle_writer import Writer
-from tinygrad6.tensor import device as Device
-from tinygrad6.tensor import wrap
+from tinygrad6.tensor import to_device, wrap
 
 _LEGACY_MAGIC, _LEGACY_PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 
@@ -233,7 +232,7 @@ def _load_legacy(data: bytes, name: str, place: Callable) -> Any:
 def _placer(map_location: Any) -> Callable[[np.ndarray, str], np.ndarray]:
     """A function that says what becomes of the bytes of a storage that was at `location`."""
     if map_location is not None and not callable(map_location) and not isinstance(map_location, dict):
-        Device(map_location)  # raises for any but the CPU
+        to_device(map_location)  # raises for any but the CPU
 
         return lambda raw, location: raw
 
