@@ -8,12 +8,16 @@ import enum
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 
+from tinygrad6 import backends
+from tinygrad6.modes import is_grad_enabled
 from tinygrad6.ops import create
-from tinygrad6.tensor import Tensor
+from tinygrad6.tensor import Tensor, wrap
 
 from . import functional as F
 from . import init
+from .activation import GELU, ReLU
 from .containers import ModuleList
 from .dropout import Dropout
 from .linear import Linear
@@ -168,6 +172,21 @@ class MultiheadAttention(Module):
         )
         return out.transpose(0, 1) if turned else out, weights
 
+    def merge_masks(
+        self, attn_mask: Tensor | None, key_padding_mask: Tensor | None, query: Tensor
+    ) -> tuple[Tensor | None, int | None]:
+        """Both masks as one (N, H, L, L), with its kind 2; a padding mask alone as it is, with 1."""
+        if attn_mask is None:
+            return key_padding_mask, None if key_padding_mask is None else 1
+        n, length = query.shape[:2]
+        if attn_mask.ndim == 3:
+            merged = attn_mask.view(n, -1, length, length)
+        else:
+            merged = attn_mask.view(1, 1, length, length).expand(n, self.num_heads, -1, -1)
+        if key_padding_mask is not None:
+            merged = merged + key_padding_mask.view(n, 1, 1, length).expand(-1, self.num_heads, -1, -1)
+        return merged, 2
+
 
 def _activation(activation: str | Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
     if callable(activation):
@@ -175,6 +194,12 @@ def _activation(activation: str | Callable[[Tensor], Tensor]) -> Callable[[Tenso
     if activation not in ("relu", "gelu"):
         raise RuntimeError(f"activation should be relu/gelu, not {activation}")
     return F.relu if activation == "relu" else F.gelu
+
+
+def _which(activation: Any) -> int:
+    """1 for relu, 2 for gelu, 0 for any other."""
+    kinds = ((F.relu, ReLU), (F.gelu, GELU))
+    return next((i for i, (f, m) in enumerate(kinds, 1) if activation is f or isinstance(activation, m)), 0)
 
 
 class TransformerEncoderLayer(Module):
@@ -211,6 +236,7 @@ class TransformerEncoderLayer(Module):
         self.norm2 = LayerNorm(d_model, eps=layer_norm_eps, bias=bias, **kwargs)
         self.dropout1, self.dropout2 = Dropout(dropout), Dropout(dropout)
         self.activation = _activation(activation)
+        self.activation_relu_or_gelu = _which(self.activation)
 
     def forward(
         self,
@@ -219,18 +245,21 @@ class TransformerEncoderLayer(Module):
         src_key_padding_mask: Tensor | None = None,
         is_causal: bool = False,
     ) -> Tensor:
-        def attend(x: Tensor) -> Tensor:
-            out = self.self_attn(x, x, x, src_key_padding_mask, False, src_mask, is_causal=is_causal)
-            return self.dropout1(out[0])
-
-        def feed(x: Tensor) -> Tensor:
-            return self.dropout2(self.linear2(self.dropout(self.activation(self.linear1(x)))))
-
+        mask = (src_mask, src_key_padding_mask, is_causal)
         if self.norm_first:
-            x = src + attend(self.norm1(src))
-            return x + feed(self.norm2(x))
-        x = self.norm1(src + attend(src))
-        return self.norm2(x + feed(x))
+            x = src + self._sa_block(self.norm1(src), *mask)
+            return x + self._ff_block(self.norm2(x))
+        x = self.norm1(src + self._sa_block(src, *mask))
+        return self.norm2(x + self._ff_block(x))
+
+    # Apart, and under PyTorch's names, because subclasses put their own in the place of one.
+
+    def _sa_block(self, x: Tensor, attn_mask: Any, key_padding_mask: Any, is_causal: bool = False) -> Tensor:
+        out = self.self_attn(x, x, x, key_padding_mask, False, attn_mask, is_causal=is_causal)
+        return self.dropout1(out[0])
+
+    def _ff_block(self, x: Tensor) -> Tensor:
+        return self.dropout2(self.linear2(self.dropout(self.activation(self.linear1(x)))))
 
 
 class TransformerDecoderLayer(Module):
@@ -280,38 +309,56 @@ class TransformerDecoderLayer(Module):
         tgt_is_causal: bool = False,
         memory_is_causal: bool = False,
     ) -> Tensor:
-        def attend(x: Tensor) -> Tensor:
-            out = self.self_attn(x, x, x, tgt_key_padding_mask, False, tgt_mask, is_causal=tgt_is_causal)
-            return self.dropout1(out[0])
-
-        def look(x: Tensor) -> Tensor:
-            out = self.multihead_attn(
-                x, memory, memory, memory_key_padding_mask, False, memory_mask, is_causal=memory_is_causal
-            )
-            return self.dropout2(out[0])
-
-        def feed(x: Tensor) -> Tensor:
-            return self.dropout3(self.linear2(self.dropout(self.activation(self.linear1(x)))))
-
+        own = (tgt_mask, tgt_key_padding_mask, tgt_is_causal)
+        other = (memory, memory_mask, memory_key_padding_mask, memory_is_causal)
         x = tgt
         if self.norm_first:
-            x = x + attend(self.norm1(x))
-            x = x + look(self.norm2(x))
-            return x + feed(self.norm3(x))
-        x = self.norm1(x + attend(x))
-        x = self.norm2(x + look(x))
-        return self.norm3(x + feed(x))
+            x = x + self._sa_block(self.norm1(x), *own)
+            x = x + self._mha_block(self.norm2(x), *other)
+            return x + self._ff_block(self.norm3(x))
+        x = self.norm1(x + self._sa_block(x, *own))
+        x = self.norm2(x + self._mha_block(x, *other))
+        return self.norm3(x + self._ff_block(x))
+
+    def _sa_block(self, x: Tensor, attn_mask: Any, key_padding_mask: Any, is_causal: bool = False) -> Tensor:
+        out = self.self_attn(x, x, x, key_padding_mask, False, attn_mask, is_causal=is_causal)
+        return self.dropout1(out[0])
+
+    def _mha_block(
+        self, x: Tensor, mem: Tensor, attn_mask: Any, key_padding_mask: Any, is_causal: bool = False
+    ) -> Tensor:
+        out = self.multihead_attn(x, mem, mem, key_padding_mask, False, attn_mask, is_causal=is_causal)
+        return self.dropout2(out[0])
+
+    def _ff_block(self, x: Tensor) -> Tensor:
+        return self.dropout3(self.linear2(self.dropout(self.activation(self.linear1(x)))))
 
 
 def _clones(layer: Module, n: int) -> ModuleList:
     return ModuleList([copy.deepcopy(layer) for _ in range(n)])
 
 
+def _leaves_out_padding(layer: Any) -> bool:
+    """Whether PyTorch can compute this layer on sequences of several lengths."""
+    return (
+        isinstance(layer, TransformerEncoderLayer)
+        and not layer.norm_first
+        and layer.self_attn.batch_first
+        and layer.self_attn._qkv_same_embed_dim
+        and layer.self_attn.in_proj_bias is not None
+        and layer.activation_relu_or_gelu > 0
+        and layer.norm1.eps == layer.norm2.eps
+        and layer.self_attn.num_heads % 2 == 0
+    )
+
+
 class TransformerEncoder(Module):
     """num_layers copies of an encoder layer, one after another, and an optional final norm.
 
-    enable_nested_tensor and mask_check are about a shortcut that PyTorch takes in evaluation and which sets
-    what is padding to 0; there is none here, and no warning where PyTorch says that it cannot be taken.
+    In evaluation without gradients PyTorch leaves padding at the ends of the sequences out, so that the
+    layers' results there are 0 (of which the final norm makes its bias). So are they here, under the same
+    conditions: enable_nested_tensor, a src_key_padding_mask and no mask, and layers of the usual kind. Unlike
+    PyTorch we do not warn where the conditions are not met.
     """
 
     def __init__(
@@ -325,6 +372,22 @@ class TransformerEncoder(Module):
         super().__init__()
         self.layers = _clones(encoder_layer, num_layers)
         self.num_layers, self.norm = num_layers, norm
+        self.enable_nested_tensor, self.mask_check = enable_nested_tensor, mask_check
+        self.use_nested_tensor = enable_nested_tensor and _leaves_out_padding(encoder_layer)
+
+    def _is_padding(self, src: Tensor, mask: Any, padding: Any) -> np.ndarray | None:
+        """Where the layers' results (N, S, 1) become 0; None if nowhere."""
+        first = self.layers[0]
+        if mask is not None or padding is None or src.ndim != 3 or first.training:
+            return None
+        if not self.use_nested_tensor or not backends.mha.get_fastpath_enabled():
+            return None
+        if is_grad_enabled() and (src.requires_grad or any(p.requires_grad for p in first.parameters())):
+            return None
+        left_out = padding.array != 0  # True, or the -inf of masks that are added
+        if left_out.shape != src.array.shape[:2] or (left_out[:, :-1] & ~left_out[:, 1:]).any():
+            return None
+        return left_out[:, :, None]
 
     def forward(
         self,
@@ -333,10 +396,13 @@ class TransformerEncoder(Module):
         src_key_padding_mask: Tensor | None = None,
         is_causal: bool | None = None,
     ) -> Tensor:
+        left_out = self._is_padding(src, mask, src_key_padding_mask)
         for layer in self.layers:
             src = layer(
                 src, src_mask=mask, is_causal=bool(is_causal), src_key_padding_mask=src_key_padding_mask
             )
+        if left_out is not None:
+            src = src.masked_fill(wrap(left_out), 0.0)
         return src if self.norm is None else self.norm(src)
 
 

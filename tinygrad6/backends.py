@@ -44,4 +44,7 @@ cudnn = _Backend(
 cuda = _Backend("cuda", matmul=SimpleNamespace(allow_tf32=False, allow_fp16_reduced_precision_reduction=True))
 mps, mkl, openmp = _Backend("mps"), _Backend("mkl"), _Backend("openmp")
 mkldnn, opt_einsum = _Backend("mkldnn", enabled=True), _Backend("opt_einsum", enabled=False)
+mha = _Backend("mha", fastpath=True)  # whether TransformerEncoder leaves out padding in evaluation
+mha.get_fastpath_enabled = lambda: mha.fastpath  # type: ignore[attr-defined]
+mha.set_fastpath_enabled = lambda value: setattr(mha, "fastpath", value)  # type: ignore[attr-defined]
 cpu = SimpleNamespace(get_cpu_capability=lambda: "NUMPY")
