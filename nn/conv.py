@@ -34,14 +34,18 @@ class _ConvNd(Module):
         stride: Any,
         padding: Any,
         dilation: Any,
+        transposed: bool,
+        output_padding: Any,
         groups: int,
         bias: bool,
         padding_mode: str,
-        output_padding: Any,
-        device: Any,
-        dtype: Any,
+        device: Any = None,
+        dtype: Any = None,
     ) -> None:
         super().__init__()
+        self.transposed = transposed
+        if not self.rank:  # a direct subclass, which is to give tuples, as in PyTorch
+            self.rank = len(kernel_size)
         if groups <= 0:
             raise ValueError("groups must be a positive integer")
         if in_channels % groups:
@@ -130,15 +134,18 @@ class _Conv(_ConvNd):
             stride,
             padding,
             dilation,
+            False,
+            0,
             groups,
             bias,
             padding_mode,
-            0,
             device,
             dtype,
         )
 
-    def _sides(self) -> list[int]:
+    # The names of this and the next are PyTorch's, for subclasses that convolve with another weight.
+    @property
+    def _reversed_padding_repeated_twice(self) -> list[int]:
         """The padding of each side, last dimension first, for F.pad."""
         sides: list[int] = []
         for k, d, p in reversed(
@@ -154,12 +161,15 @@ class _Conv(_ConvNd):
             sides += [total // 2, total - total // 2] if isinstance(self.padding, str) else [p, p]
         return sides
 
-    def forward(self, input: Tensor) -> Tensor:
-        function = getattr(F, f"conv{self.rank}d")
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        function, padding = getattr(F, f"conv{self.rank}d"), self.padding
         if self.padding_mode != "zeros":
-            input = F.pad(input, self._sides(), mode=self.padding_mode)
-            return function(input, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
-        return function(input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+            sides = self._reversed_padding_repeated_twice
+            input, padding = F.pad(input, sides, mode=self.padding_mode), 0
+        return function(input, weight, bias, self.stride, padding, self.dilation, self.groups)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self._conv_forward(input, self.weight, self.bias)
 
 
 _CONV = """{kind} of {shape} with learned weight {weight} and bias (out_channels).
@@ -217,10 +227,11 @@ class _Transposed(_ConvNd):
             stride,
             padding,
             dilation,
+            True,
+            output_padding,
             groups,
             bias,
             padding_mode,
-            output_padding,
             device,
             dtype,
         )

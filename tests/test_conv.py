@@ -196,3 +196,25 @@ def test_a_small_network_learns():
         loss.backward()
         optimizer.step()
     assert loss.item() < 0.1
+
+
+def test_a_subclass_may_convolve_with_another_weight():
+    """Weight standardization as timm and detectron2 write it: PyTorch's constructor and `_conv_forward`."""
+
+    class Standardized(torch.nn.Conv2d):
+        def forward(self, x):
+            w = self.weight - self.weight.mean(dim=(1, 2, 3), keepdim=True)
+            return self._conv_forward(x, w, self.bias)
+
+    class Direct(torch.nn.modules.conv._ConvNd):
+        def __init__(self):
+            two = torch.nn.modules.utils._pair
+            super().__init__(2, 3, two(3), two(1), two(1), two(1), False, two(0), 1, True, "zeros")
+
+    x = torch.randn(2, 2, 5, 5)
+    m = Standardized(2, 3, 3, padding=1, padding_mode="circular")
+    w = m.weight - m.weight.mean(dim=(1, 2, 3), keepdim=True)
+    padded = torch.nn.functional.pad(x, (1, 1, 1, 1), mode="circular")
+    assert torch.equal(m(x), torch.conv2d(padded, w, m.bias))
+    d = Direct()
+    assert not d.transposed and d.weight.shape == (3, 2, 3, 3) and d.bias.shape == (3,)

@@ -84,7 +84,7 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     if isinstance(data, Tensor):
         same = kind is None or kind == data.array.dtype
         return data if same else data.to(kind)
-    return wrap(as_array(data, kind))
+    return wrap(as_array(data, kind).view())
 
 
 asarray = as_tensor
@@ -94,7 +94,7 @@ def from_numpy(ndarray: np.ndarray) -> Tensor:
     """A tensor on the array's own memory; TypeError for anything but an ndarray of a supported type."""
     if not isinstance(ndarray, np.ndarray):
         raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
-    return wrap(as_array(ndarray))
+    return wrap(as_array(ndarray).view())  # of its own: the array's shape may be set without harm
 
 
 def frombuffer(
@@ -277,8 +277,8 @@ def arange(
         return _finish(np.arange(start, end, step).astype(kind, copy=False), requires_grad, device, rest)
     n = math.ceil((end - start) / step)
     if kind.kind != "f":
-        if int(step) == 0:
-            raise ValueError(f"arange(): step must be nonzero, also as {dtypes.from_numpy(kind)}, got {step}")
+        if int(step) == 0 and kind == dtypes.INT64:  # narrower integers repeat the start, as in PyTorch
+            raise ValueError(f"arange(): step must be nonzero, also as torch.int64, got {step}")
         return _finish((int(start) + int(step) * np.arange(n)).astype(kind), requires_grad, device, rest)
     return _finish((start + step * np.arange(n, dtype=np.float64)).astype(kind), requires_grad, device, rest)
 
