@@ -1,5 +1,5 @@
-"""Weight and spectral normalization as parametrizations, and in PyTorch's older form,
-as hooks before forward."""
+"""Orthogonal weights, weight and spectral normalization as parametrizations;
+the two normalizations in PyTorch's older form, too, as hooks before forward."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
+from tinygrad6 import linalg
 from tinygrad6.modes import no_grad
-from tinygrad6.ops.create import empty
-from tinygrad6.tensor import Tensor
+from tinygrad6.op import NAMES
+from tinygrad6.ops.create import empty, eye, randn
+from tinygrad6.tensor import Tensor, wrap
 
 from .. import functional as F
 from ..module import Module
@@ -117,11 +121,135 @@ def spectral_norm(
     return register_parametrization(module, name, _SpectralNorm(weight, n_power_iterations, dim, eps))
 
 
-def orthogonal(*args: Any, **kwargs: Any) -> Module:
-    """Not supported: NotImplementedError."""
-    raise NotImplementedError(
-        "parametrizations.orthogonal is not supported: use nn.init.orthogonal_, or spectral_norm"
-    )
+class _Orthogonal(Module):
+    """Q(X) with orthonormal columns (rows if there are more columns), from any X: Lezcano-Casado 2019.
+
+    With a base B, a square orthogonal matrix, the result is B Q(X), and setting it makes a new B and X = -I,
+    of which every map makes the identity.
+    """
+
+    base: Tensor | None
+
+    def __init__(self, weight: Tensor, orthogonal_map: str, *, use_trivialization: bool = True) -> None:
+        super().__init__()
+        self.shape, self.orthogonal_map = weight.shape, orthogonal_map
+        if use_trivialization:
+            self.register_buffer("base", None)
+
+    def forward(self, X: Tensor) -> Tensor:
+        wide = X.shape[-2] < X.shape[-1]
+        x = X.mT if wide else X
+        n, k = x.shape[-2:]
+        if self.orthogonal_map == "householder":
+            a = x.tril(-1)
+            q = _product_of_reflections(a, 2.0 / (1.0 + (a * a).sum(-2)))
+            q = q * x.diagonal(0, -2, -1).detach().int().unsqueeze(-2)  # the diagonal holds signs alone
+        else:
+            a = x.tril()
+            if n != k:
+                a = NAMES["cat"]([a, a.new_zeros(*a.shape[:-1], n - k)], -1)
+            skew = a - a.mT
+            if self.orthogonal_map == "matrix_exp":
+                q = NAMES["matrix_exp"](skew)
+            else:  # Cayley: (I - A/2)^-1 (I + A/2)
+                one = eye(n, dtype=skew.dtype)
+                q = linalg.solve(one - 0.5 * skew, one + 0.5 * skew)
+            q = q[..., :k]
+        if "base" in self._buffers:
+            q = self.base @ q
+        return q.mT if wide else q
+
+    def right_inverse(self, Q: Tensor) -> Tensor:
+        if Q.shape != self.shape:
+            raise ValueError(
+                f"Expected a matrix or batch of matrices of shape {self.shape}. Got a tensor of shape "
+                f"{Q.shape}."
+            )
+        wide = Q.shape[-2] < Q.shape[-1]
+        q = (Q.mT if wide else Q).detach()
+        n, k = q.shape[-2:]
+        if "base" not in self._buffers:
+            if self.orthogonal_map != "householder":
+                raise NotImplementedError(
+                    "It is not possible to assign to the matrix exponential or the Cayley parametrizations "
+                    "when use_trivialization=False."
+                )
+            a, tau = _reflectors(q)
+            signs = np.sign(np.diagonal(a, 0, -2, -1))
+            signs = np.where(tau == 0, -signs, signs)  # LAPACK left that reflection out
+            a[..., np.arange(k), np.arange(k)] = signs
+            return wrap(np.ascontiguousarray(np.swapaxes(a, -2, -1) if wide else a))
+        if n != k:
+            q = _with_positive_r(NAMES["cat"]([q, randn(*q.shape[:-1], n - k, dtype=q.dtype)], -1))
+        elif not _is_orthogonal(q):
+            q = _with_positive_r(q)
+        self.base = q.clone()
+        return -eye(*Q.shape[-2:], dtype=Q.dtype).expand(Q.shape).clone()
+
+
+def _product_of_reflections(a: Tensor, tau: Tensor) -> Tensor:
+    """The first columns of H_1 H_2 ..., H_i = I - tau_i v_i v_i^T, v_i column i of a with 0 above its 1."""
+    n, k = a.shape[-2:]
+    first = eye(n, k, dtype=a.dtype)
+    v, q = a.tril(-1) + first, first.expand(a.shape)
+    for i in reversed(range(k)):
+        column = v[..., i : i + 1]
+        q = q - tau[..., i, None, None] * column @ (column.mT @ q)
+    return q
+
+
+def _reflectors(q: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """LAPACK's geqrf: R above the Householder vectors, and their factors tau."""
+    a, tau = (x.astype(q.array.dtype, copy=False) for x in np.linalg.qr(q.array, "raw"))
+    return np.swapaxes(a, -2, -1).copy(), tau
+
+
+def _with_positive_r(q: Tensor) -> Tensor:
+    """The orthogonal factor of QR with a positive diagonal of R."""
+    a, tau = _reflectors(q)
+    made = _product_of_reflections(wrap(a), wrap(tau))
+    return made * wrap(np.sign(np.diagonal(a, 0, -2, -1))[..., None, :])
+
+
+def _is_orthogonal(q: Tensor) -> bool:
+    n, k = q.shape[-2:]
+    eps = 10.0 * n * float(np.finfo(q.array.dtype).eps)
+    return bool(np.allclose(np.swapaxes(q.array, -2, -1) @ q.array, np.eye(k, dtype=q.array.dtype), atol=eps))
+
+
+def orthogonal(
+    module: Module,
+    name: str = "weight",
+    orthogonal_map: str | None = None,
+    *,
+    use_trivialization: bool = True,
+) -> Module:
+    """Let a weight (*, m, n) have orthonormal columns, or rows if m < n, whatever the optimizer does.
+
+    orthogonal_map: "matrix_exp" (exp(A), A skew-symmetric; the default if m = n), "cayley" ((I + A/2)(I -
+    A/2)^-1) or "householder" (a product of reflections; the default otherwise). With use_trivialization a
+    matrix `base` stands before it, so that the weight starts as it is if it is orthogonal, else as the factor
+    Q of its QR decomposition; without, only "householder" can be set. If m != n the base is completed at
+    random. ValueError for weights of fewer than 2 dimensions. Source: Lezcano-Casado 2019.
+
+    >>> import tinygrad6 as torch
+    >>> layer = torch.nn.utils.parametrizations.orthogonal(torch.nn.Linear(3, 3))
+    >>> torch.allclose(layer.weight @ layer.weight.T, torch.eye(3), atol=1e-5)
+    True
+    """
+    weight = getattr(module, name, None)
+    if not isinstance(weight, Tensor):
+        raise ValueError(f"Module '{module}' has no parameter or buffer with name '{name}'")
+    if weight.ndim < 2:
+        raise ValueError(f"Expected a matrix or batch of matrices. Got a tensor of {weight.ndim} dimensions.")
+    if orthogonal_map is None:
+        orthogonal_map = "matrix_exp" if weight.shape[-2] == weight.shape[-1] else "householder"
+    if orthogonal_map not in ("matrix_exp", "cayley", "householder"):
+        raise ValueError(
+            f'orthogonal_map has to be one of "matrix_exp", "cayley", "householder". Got: {orthogonal_map}'
+        )
+    rule = _Orthogonal(weight, orthogonal_map, use_trivialization=use_trivialization)
+    return register_parametrization(module, name, rule, unsafe=True)
 
 
 # ---- the older form
