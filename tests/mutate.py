@@ -274,8 +274,10 @@ def collect(files: list[str], act: Any) -> int:
 
 def passes(item: Any) -> bool:
     from _pytest.runner import runtestprotocol
+    from _pytest.warnings import catch_warnings_for_item
 
-    return not any(report.failed for report in runtestprotocol(item, log=False, nextitem=None))
+    with catch_warnings_for_item(config=item.config, ihook=item.ihook, when="runtest", item=item):
+        return not any(report.failed for report in runtestprotocol(item, log=False, nextitem=None))
 
 
 def trace(files: list[str], targets: dict[str, int], out: Path) -> None:
@@ -461,15 +463,29 @@ def judge_cold(mutant: Mutant, names: list[str], seconds: float) -> tuple[str, s
     return in_child(act, seconds + 20)
 
 
+def _needed(file: str) -> list[Path]:
+    """A test file, and what it imports from the tests and from `tinygrad6.testing`."""
+    helpers = {p.stem: p for p in sorted(Path("tests").glob("*.py"))}
+    found = [Path(file), Path("tests/conftest.py")]
+    for path in found:  # which grows
+        text = path.read_text()
+        names = re.findall(r"^\s*(?:from|import) (\w+)", text, re.M)
+        more = [helpers[n] for n in names if n in helpers]
+        if "testing" in text:
+            more += sorted(Path("tinygrad6/testing").glob("*.py"))
+        found += [p for p in dict.fromkeys(more) if p not in found]
+    return found
+
+
 def traced(files: list[str], targets: list[str], cache: Path) -> dict[str, Any]:
     """The traces of all test files, made where there is none of just these sources and tests."""
     whole = hashlib.sha256()
-    for path in sorted(Path.cwd().glob("**/*.py")):
-        if path.name.startswith("test_") or "tests" not in path.parts:
-            whole.update(b"" if "tests" in path.parts else path.read_bytes())
+    for path in sorted(Path().glob("**/*.py")):
+        if "tests" not in path.parts and "testing" not in path.parts:
+            whole.update(path.read_bytes())
     known: dict[str, Any] = {"tests": [], "seconds": [], "reached": {}, "imported": set(), "failing": []}
     for file in files:
-        key = hashlib.sha256(whole.digest() + Path(file).read_bytes()).hexdigest()[:16]
+        key = hashlib.sha256(whole.digest() + b"".join(map(Path.read_bytes, _needed(file)))).hexdigest()[:16]
         out = cache / f"{Path(file).stem}-{key}.json"
         if not out.exists():
             start = time.time()
@@ -486,6 +502,12 @@ def traced(files: list[str], targets: list[str], cache: Path) -> dict[str, Any]:
         for line, numbers in found["reached"].items():
             known["reached"].setdefault(line, []).extend(first + n for n in numbers)
     return known
+
+
+def _same_mutant(among: list[Mutant], file: str, line: int, text: str, **_: Any) -> Mutant | None:
+    """The mutant of an earlier report, though lines may have moved since."""
+    alike = [m for m in among if (m.file, m.text) == (file, text)]
+    return min(alike, key=lambda m: abs(m.line - line), default=None)
 
 
 def prepare() -> None:
@@ -527,6 +549,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--cap", type=float, default=40.0, help="seconds of tests for one mutant")
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "tinygrad6-mutants")
+    parser.add_argument("--again", type=Path, help="only what survived in a report of --report")
     parser.add_argument("--control", action="store_true", help="change nothing: all of them must survive")
     parser.add_argument("--report", type=Path, help="write every verdict here, a JSON object in each line")
     options = parser.parse_args()
@@ -535,6 +558,10 @@ def main() -> None:
         str(p.relative_to(ROOT)) for w in options.what for p in sorted(ROOT.glob(GROUPS.get(w, w)))
     ]
     everything = [m for f in chosen_files for m in mutants(f, (ROOT / f).read_text())]
+    if options.again:
+        rows = [r for r in map(json.loads, options.again.open()) if r["verdict"] == "survives"]
+        found = {m[:2]: m for r in rows if (m := _same_mutant(everything, **r))}
+        everything = list(found.values())
     sample = random.Random(options.seed).sample(everything, options.sample or len(everything))
     prepare()
     targets = [str(p.relative_to(ROOT)) for g in GROUPS.values() for p in sorted(ROOT.glob(g))]

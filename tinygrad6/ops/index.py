@@ -479,6 +479,13 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
     elif advanced is not None and value.array.dtype != input.array.dtype:
         at = [a for a in advanced if type(a) is np.ndarray]
         if value.array.size != 1 or len(at) > 1 or at[0].dtype != bool:  # one mask: masked_fill, which casts
+            try:  # shapes that do not fit are refused first
+                put(
+                    np.empty_like(input.array if basic is None else input.array[basic]), advanced, value.array
+                )
+            except IndexError as e:
+                if "shape mismatch" in str(e):
+                    raise
             raise RuntimeError(
                 "Index put requires the source and destination dtypes match, got "
                 f"{input.dtype} for the destination and {value.dtype} for the source."
