@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad6 import op
+from tinygrad6 import dispatch, op
 from tinygrad6.tensor import TENSORS, Tensor
 
 
@@ -129,14 +129,15 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
     if not any(kinds.get(n, "").removesuffix(" | None") in TESTS for n in code.co_varnames[:count]):
         return function
     made: Callable[..., Any] | None = None
+    spellings = dispatch.renames(code.co_varnames[:count])
 
     @functools.wraps(function)
     def entry(*args: Any, **kwargs: Any) -> Any:
         nonlocal made
         if made is None:
             made = _compiled(function)
-        if kwargs and not op.ALIASES.keys().isdisjoint(kwargs):
-            kwargs = {op.ALIASES.get(k, k): v for k, v in kwargs.items()}
+        if kwargs and not spellings.keys().isdisjoint(kwargs):
+            kwargs = dispatch.renamed(kwargs, spellings, function.__name__)
         return made(*args, **kwargs)
 
     return entry

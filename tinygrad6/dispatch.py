@@ -10,7 +10,8 @@ inside a rule) they pass to `Op.run`.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,7 +27,14 @@ BOOL, HALF, SINGLE = np.dtype(bool), np.dtype(np.float16), np.dtype(np.float32)
 ERRORS = (ValueError, IndexError, TypeError)
 
 
-MISSING: Any = object()  # stands for the default of a parameter that has none
+class _Missing:
+    def __repr__(self) -> str:  # seen in help()
+        return "required"
+
+
+MISSING: Any = _Missing()  # stands for the default of a parameter that has none
+# NumPy's spellings, which PyTorch takes too
+ALIASES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input", "x1": "input", "x2": "other"}
 
 
 class Parameter(NamedTuple):
@@ -50,6 +58,21 @@ def parameters_of(function: Any) -> list[Parameter]:
     plain = [Parameter(name, default, False) for name, default in zip(names[:n], padded, strict=True)]
     extra = names[n : n + code.co_kwonlyargcount]
     return plain + [Parameter(name, keyword_defaults.get(name, MISSING), True) for name in extra]
+
+
+def parameter_names(function: Any) -> list[str]:
+    """The names of a function's parameters, of an op's or a wrapped one's too."""
+    if (op := getattr(function, "op", None)) is not None:
+        return [*op.public_names, *op.statics]
+    code = inspect.unwrap(function).__code__
+    return list(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
+
+
+def with_names(function: Any, names: Sequence[str]) -> Any:
+    """The function, its first parameters called `names` (pow's exponent), at no cost per call."""
+    code = function.__code__
+    function.__code__ = code.replace(co_varnames=(*names, *code.co_varnames[len(names) :]))
+    return function
 
 
 def unary(op: Any) -> Callable[..., Any]:
@@ -144,7 +167,7 @@ def binary(op: Any) -> Callable[..., Any]:
                 )
         return result
 
-    return call
+    return with_names(call, op.public_names)
 
 
 def settled(op: Any) -> Callable[..., Any]:
@@ -239,37 +262,75 @@ def link_if_shared(out: Any, y: ndarray, t: Any, x: ndarray, op: Any, params: di
         link(out, t, op, params)
 
 
-def with_signature(op: Any, aliases: dict[str, str]) -> Callable[..., Any]:
+def renames(names: Iterable[str]) -> dict[str, str]:
+    """The other spellings that a function with parameters of these names takes: spelling -> name."""
+    own = set(names)
+    return {k: v for k, v in ALIASES.items() if v in own and k not in own}
+
+
+def renamed(kwargs: dict, spellings: dict[str, str], function: str) -> dict:
+    """The keywords under their own names; TypeError where one is given twice."""
+    out = {}
+    for k, v in kwargs.items():
+        name = spellings.get(k, k)
+        if name in out:
+            raise TypeError(f"{function}() got multiple values for argument '{name}'")
+        out[name] = v
+    return out
+
+
+def with_signature(op: Any) -> Callable[..., Any]:
     """A function with the op's public signature, which gathers its settings in a dict."""
     shown = op.public_names
-    head = []
+    names = [*shown, *op.statics]
+    spellings = renames(names)
+    if spellings.keys().isdisjoint(("axis", "keepdims")):
+        spellings = {}  # what nobody writes should not cost a dict in each call of linear
+    head: list[str] = []
     defaults = {}
-    for i, p in enumerate(op.parameters):
-        if i < len(shown):
-            head.append(shown[i] if p.default is MISSING else f"{shown[i]}={p.default!r}")
-            continue
+    wanted = []  # required arguments with another spelling, and those behind them: asked for below
+    for name, p in zip(names, op.parameters, strict=True):
         if p.keyword_only and "*" not in head:
             head.append("*")
-        head.append(p.name if p.default is MISSING else f"{p.name}=_{p.name}")
-        defaults[f"_{p.name}"] = p.default
-    aliased = any(v in op.statics for v in aliases.values())
+        if p.default is MISSING and (wanted or name in spellings.values()):
+            wanted.append(name)
+        elif p.default is MISSING:
+            head.append(name)
+            continue
+        head.append(f"{name}=_{name}")
+        defaults[f"_{name}"] = p.default
     items = ", ".join(f"{n!r}: {n}" for n in op.statics)
     inputs = ", ".join(shown)
+    lacks = " or ".join(f"{n} is MISSING" for n in wanted)
     source = (
-        f"def {op.name}({', '.join(head)}{', **aliases' if aliased else ''}):\n"
-        + (f"    if aliases: return again({inputs}, aliases, {{{items}}})\n" if aliased else "")
+        f"def {op.name}({', '.join(head)}{', **aliases' if spellings else ''}):\n"
+        + (f"    if aliases: return again({inputs}, aliases, {{{items}}})\n" if spellings else "")
+        + (f"    if {lacks}: lacking({', '.join(wanted)})\n" if wanted else "")
         + f"    return call({inputs}, {{{items}}})\n"
     )
     call = settled(op) if 1 <= len(shown) <= 4 else lambda *args: op.run(args[:-1], args[-1])
 
     def again(*args: Any) -> Any:
         *inputs, others, params = args
-        for name, value in others.items():
-            if (known := aliases.get(name, name)) not in params:
-                raise TypeError(f"{op.name}() got an unexpected keyword argument '{name}'")
-            params[known] = value
-        return call(*inputs, params)
+        given = {**dict(zip(shown, inputs, strict=True)), **params}
+        for spelling, value in others.items():
+            name = spellings.get(spelling)
+            if name is None:
+                raise TypeError(f"{op.name}() got an unexpected keyword argument '{spelling}'")
+            if given[name] is not defaults[f"_{name}"]:
+                raise TypeError(f"{op.name}() got multiple values for argument '{name}'")
+            given[name] = value
+        if any(given[n] is MISSING for n in wanted):
+            lacking(*(given[n] for n in wanted))
+        return call(*(given[n] for n in shown), {n: given[n] for n in op.statics})
 
-    space = {**defaults, "call": call, "again": again}
+    def lacking(*args: Any) -> None:
+        lost = [repr(n) for n, a in zip(wanted, args, strict=True) if a is MISSING]
+        raise TypeError(
+            f"{op.name}() missing {len(lost)} required positional argument{'s' * (len(lost) > 1)}: "
+            + " and ".join(lost)
+        )
+
+    space = {**defaults, "call": call, "again": again, "lacking": lacking, "MISSING": MISSING}
     exec(source, space)
     return space[op.name]

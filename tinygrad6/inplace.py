@@ -22,7 +22,8 @@ from tinygrad6.view import axis_order, live_node, reason, region, same_layout
 def twin(name: str, call: Callable[..., Any], composed: bool = False) -> Callable[..., Any]:
     """The in-place form of an op: the same arguments, the result stored in the first of them."""
 
-    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def method(input: Any, *args: Any, **kwargs: Any) -> Any:
+        self = input  # as PyTorch's functions of the same names have it: relu_(input=x)
         recording = state.grad and (
             live_node(self) is not None
             or any(type(a) in TENSORS and live_node(a) is not None for a in (*args, *kwargs.values()))

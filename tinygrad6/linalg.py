@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad6.dispatch import parameter_names
 from tinygrad6.ops import linalg as products
 from tinygrad6.ops.decompose import (
     LinAlgError,
@@ -43,6 +44,7 @@ from tinygrad6.ops.reduce import norm as _norm
 from tinygrad6.ops.reduce import sum as _sum
 from tinygrad6.ops.shape import movedim, normal_dims, reshape, unsqueeze
 from tinygrad6.ops.sort import returns
+from tinygrad6.out import taking_out
 from tinygrad6.tensor import Tensor, wrap
 
 __all__ = [
@@ -165,25 +167,40 @@ def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> T
 # ---- least squares
 
 
-def pinv(A: Tensor, *, atol: Any = None, rtol: Any = None, hermitian: bool = False) -> Tensor:
+def pinv(
+    A: Tensor, rcond: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None
+) -> Tensor:
     """The Moore-Penrose inverse of A (*, M, N): (*, N, M).
 
     Singular values up to max(atol, rtol * the largest) count as 0; rtol is max(M, N) eps unless atol is
-    given. The gradient holds where the rank does not change. hermitian: A is known to be symmetric (which
-    changes nothing here).
+    given, and `rcond` an older name of it. The gradient holds where the rank does not change. hermitian: A
+    is known to be symmetric (which changes nothing here).
     """
+    if rcond is not None:
+        atol, rtol = _older("linalg.pinv", "rcond", atol, rtol, 0.0, rcond)
     check_matrix("linalg.pinv", A, square=hermitian)
     return pseudo_inverse(A, *limits(A, atol, rtol))
 
 
-def matrix_rank(A: Tensor, *, atol: Any = None, rtol: Any = None, hermitian: bool = False) -> Tensor:
+def matrix_rank(
+    A: Tensor, tol: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None
+) -> Tensor:
     """How many singular values of A (*, M, N) exceed max(atol, rtol * the largest):
-    (*), int64, no gradient."""
+    (*), int64, no gradient. tol: atol alone, as in NumPy."""
+    if tol is not None:
+        atol, rtol = _older("linalg.matrix_rank", "tol", atol, rtol, tol, 0.0)
     check_matrix("linalg.matrix_rank", A, square=hermitian)
     a, r = limits(A, atol, rtol)
     s = np.linalg.svd(A.array, compute_uv=False)
     limit = np.maximum(a, r * np.max(s, -1, keepdims=True, initial=0.0))
     return wrap(np.asarray(np.sum(s > limit, -1, dtype=np.int64)))
+
+
+def _older(function: str, name: str, atol: Any, rtol: Any, absolute: Any, relative: Any) -> tuple:
+    """(absolute, relative), which one older argument stands for; TypeError beside the newer two."""
+    if atol is not None or rtol is not None:
+        raise TypeError(f"{function}(): give atol and rtol, or {name}, but not both")
+    return absolute, relative
 
 
 Lstsq = returns("linalg_lstsq", "solution", "residuals", "rank", "singular_values")
@@ -383,3 +400,14 @@ def tensorsolve(A: Tensor, B: Tensor, dims: Sequence[int] | None = None) -> Tens
 
 def __getattr__(name: str) -> Any:
     raise AttributeError(f"tinygrad6.linalg has no {name!r}; it has {', '.join(__all__)}")
+
+
+def _spelt(function: Any) -> dict[str, str]:
+    """Other keywords: PyTorch's manual calls the first matrix A, most of its functions `input`."""
+    names = parameter_names(function)
+    first = dict.fromkeys({"input", "A", "x", "a", "x1"} - set(names), names[0])
+    return first | ({} if "other" in names else {"b": "B", "other": "B"})
+
+
+for _name in set(__all__) - {"LinAlgError", "diagonal", "multi_dot", "vander"}:
+    globals()[_name] = taking_out(globals()[_name], _spelt(globals()[_name]))

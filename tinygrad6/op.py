@@ -39,7 +39,6 @@ OPS: dict[str, Op] = {}  # every primitive, by name
 COMPOSITES: dict[str, Callable[..., Any]] = {}  # every function built from primitives, by name
 NAMES: dict[str, Callable[..., Any]] = {}  # what `tinygrad6` exports of both
 PUBLIC = {"x": "input", "y": "other", "w": "weight", "b": "bias", "t": "target"}  # in rules -> PyTorch's
-ALIASES = {"axis": "dim", "keepdims": "keepdim"}  # NumPy's spellings, which PyTorch takes too
 REAL = (-2.0, 2.0)  # a domain for functions defined everywhere
 POSITIVE = (0.3, 3.0)
 ndarray = np.ndarray
@@ -305,7 +304,7 @@ def op(
         call: Any
         made = Op(forward, rules, **facts)
         if made.statics or len(rules) not in (1, 2) or made.prepare or made.view:
-            call = dispatch.with_signature(made, ALIASES)
+            call = dispatch.with_signature(made)
         else:
             call = (dispatch.unary if len(rules) == 1 else dispatch.binary)(made)
         functools.update_wrapper(
@@ -339,23 +338,22 @@ def composite(
     public: bool = True,
     fresh: bool = False,
     examples: list[Case] | None = None,
+    spellings: dict[str, str] | None = None,
     **facts: Any,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register a function of Tensors that is built from ops;
     `examples` as for `op`, [] if it has no gradient.
 
     fresh: the result is new for the caller, although it may be a view of something made in between.
+    spellings: further keywords that PyTorch takes, beside NumPy's -> the function's own.
     """
 
     def define(function: Callable[..., Any]) -> Callable[..., Any]:
         call = function
-        if any(p.name in ALIASES.values() for p in dispatch.parameters_of(function)):
-            call = functools.wraps(function)(lambda *a, **k: function(*a, **_renamed(k)))
         if fresh:
-            inner = call
-            call = functools.wraps(function)(lambda *a, **k: _owned(inner(*a, **k), (*a, *k.values())))
+            call = functools.wraps(function)(lambda *a, **k: _owned(function(*a, **k), (*a, *k.values())))
         call.examples, call.facts = examples, facts  # type: ignore[attr-defined]
-        checked = COMPOSITES[function.__name__] = checked_tensors(call, function)
+        checked = COMPOSITES[function.__name__] = checked_tensors(call, function, spellings)
         if public:
             NAMES[function.__name__] = checked
         if method:
@@ -377,15 +375,20 @@ def _owned(t: Any, given: tuple) -> Any:
     return t
 
 
-def checked_tensors(call: Callable[..., Any], function: Callable[..., Any]) -> Callable[..., Any]:
-    """`call` with a TypeError where something else stands for a parameter annotated as Tensor."""
+def checked_tensors(
+    call: Callable[..., Any], function: Callable[..., Any], more: dict[str, str] | None = None
+) -> Callable[..., Any]:
+    """`call` with a TypeError where something else stands for a parameter annotated as Tensor, and NumPy's
+    spellings of its parameters."""
     code, kinds = function.__code__, function.__annotations__
     names = code.co_varnames[: code.co_argcount]
     expected = [(i, n, kinds[n]) for i, n in enumerate(names) if kinds.get(n) in ("Tensor", "Tensor | None")]
     several = code.co_varnames[code.co_argcount + code.co_kwonlyargcount] if code.co_flags & 0x04 else ""
     if kinds.get(several) != "Tensor":
         several = ""
-    if not expected and not several:
+    spellings = dispatch.renames(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
+    spellings.update(more or {})
+    if not expected and not several and not spellings:
         return call
 
     def refuse(i: int, name: str, a: Any) -> None:
@@ -397,6 +400,8 @@ def checked_tensors(call: Callable[..., Any], function: Callable[..., Any]) -> C
     @functools.wraps(call)
     def checked(*args: Any, **kwargs: Any) -> Any:
         given = len(args)
+        if kwargs and not spellings.keys().isdisjoint(kwargs):
+            kwargs = dispatch.renamed(kwargs, spellings, function.__name__)
         for i, name, kind in expected:
             a = args[i] if i < given else kwargs.get(name, MISSING)
             if (
@@ -440,10 +445,6 @@ def _operator(call: Callable[..., Any]) -> Callable[..., Any]:
             raise
 
     return operate
-
-
-def _renamed(kwargs: dict) -> dict:
-    return {ALIASES.get(k, k): v for k, v in kwargs.items()}
 
 
 # ---- plans

@@ -12,19 +12,30 @@ from collections.abc import Callable
 from typing import Any
 
 from tinygrad6 import dtypes
+from tinygrad6.dispatch import parameter_names, renamed, renames
 from tinygrad6.modes import no_grad, state
 from tinygrad6.tensor import Tensor
 
 NAMES = frozenset(
     """
-    abs acos add addbmm addcdiv addcmul addmm addmv addr all amax amin any argmax argmin asin atan atan2
-    baddbmm bitwise_and bitwise_not bitwise_or bitwise_xor bmm ceil clamp clip cos cosh cross cummax
-    cummin cumprod cumsum diag div divide dot eq erf erfinv exp exp2 expm1 floor floor_divide fmod gather
-    ge gt hstack hypot index_select inverse kron kthvalue le lerp lgamma log log10 log1p log2 logaddexp
-    logical_and logical_not logical_or logical_xor logsumexp lt masked_select matmul max maximum mean
-    median min minimum mm mode mul multinomial multiply mv ne neg negative nonzero norm outer pow prod
-    quantile reciprocal remainder round rsqrt searchsorted sigmoid sign sin sinh sort sqrt square std sub
-    subtract sum tan tanh topk tril triu true_divide trunc var vstack where
+    abs absolute acos acosh add addbmm addcdiv addcmul addmm addmv addr all amax amin aminmax angle any
+    arccos arccosh arcsin arcsinh arctan arctan2 arctanh argmax argmin asin asinh atan atan2 atanh baddbmm
+    bernoulli bitwise_and bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift bitwise_xor bmm
+    bucketize ceil cholesky cholesky_inverse cholesky_solve clamp clamp_max clamp_min clip column_stack
+    conj_physical copysign cos cosh cross cummax cummin cumprod cumsum deg2rad diag diff digamma div
+    divide dot dstack eq erf erfc erfinv exp exp2 expand_copy expm1 fix float_power floor floor_divide
+    fmax fmin fmod frac frexp gather gcd ge ger greater greater_equal gt heaviside histc histogram hstack
+    hypot i0 igamma igammac index_add index_copy index_reduce index_select inner inverse isin isneginf
+    isposinf kron kthvalue lcm ldexp le lerp less less_equal lgamma log log10 log1p log2 log_softmax
+    logaddexp logaddexp2 logcumsumexp logical_and logical_not logical_or logical_xor logit logsumexp lt
+    lu_solve lu_unpack masked_select matmul matrix_power max maximum mean median min minimum mm mode mul
+    multinomial multiply mv mvlgamma nan_to_num nanmean nanmedian nanquantile nansum narrow_copy ne neg
+    negative nextafter nonzero nonzero_static norm not_equal outer permute_copy polygamma pow prod
+    quantile reciprocal remainder renorm round row_stack rsqrt scatter scatter_add scatter_reduce
+    searchsorted select_copy sgn sigmoid sign signbit sin sinc sinh slogdet softmax sort sqrt square
+    squeeze_copy std std_mean sub subtract sum svd t_copy take take_along_dim tan tanh tensordot topk
+    transpose_copy tril triu true_divide trunc unsqueeze_copy var var_mean vdot view_copy vstack where
+    xlogy
     """.split()
 )
 
@@ -61,11 +72,17 @@ def into(out: Tensor, result: Tensor, name: str) -> Tensor:
     return out
 
 
-def taking_out(call: Callable[..., Any]) -> Callable[..., Any]:
-    """The function with PyTorch's keyword `out`: a tensor, or a tuple of them where it returns several."""
+def taking_out(call: Callable[..., Any], spellings: dict[str, str] | None = None) -> Callable[..., Any]:
+    """The function with PyTorch's keyword `out`: a tensor, or a tuple of them where it returns several.
+
+    spellings: other keywords -> the function's own.
+    """
+    spellings = renames(parameter_names(call)) | (spellings or {})
 
     @functools.wraps(call)
     def function(*args: Any, out: Any = None, **kwargs: Any) -> Any:
+        if kwargs and not spellings.keys().isdisjoint(kwargs):
+            kwargs = renamed(kwargs, spellings, call.__name__)
         result = call(*args, **kwargs)
         if out is None:
             return result

@@ -33,6 +33,7 @@ from tinygrad6.ops.pointwise import sigmoid as expit
 from tinygrad6.ops.reduce import log_softmax as _log_softmax
 from tinygrad6.ops.reduce import logsumexp
 from tinygrad6.ops.reduce import softmax as _softmax
+from tinygrad6.out import taking_out as _taking_out
 
 psi, multigammaln = digamma, mvlgamma
 
@@ -53,6 +54,9 @@ __all__ = [
     "logsumexp", "multigammaln", "ndtr", "ndtri", "polygamma", "psi", "round", "sinc", "softmax",
     "xlog1py", "xlogy", "zeta",
 ]  # fmt: skip
+
+for _name in __all__:
+    globals()[_name] = _taking_out(globals()[_name])
 
 
 def __getattr__(name: str) -> Any:

@@ -219,8 +219,10 @@ class Tensor:
 
         return strided
 
-    def size(self, dim: int | None = None) -> Any:
+    def size(self, dim: int | None = None, *, axis: int | None = None) -> Any:
         """The shape, or the length of dimension `dim`; IndexError out of range."""
+        if axis is not None:
+            dim = axis
         if dim is None:
             return Size(self.array.shape)
         if not -self.array.ndim <= dim < self.array.ndim:
@@ -240,8 +242,9 @@ class Tensor:
     def element_size(self) -> int:
         return self.array.itemsize
 
-    def stride(self, dim: int | None = None) -> Any:
+    def stride(self, dim: int | None = None, *, axis: int | None = None) -> Any:
         """Distances between neighbours along each dimension, in elements."""
+        dim = axis if dim is None else dim
         steps = tuple(s // self.array.itemsize for s in self.array.strides)
         return steps if dim is None else steps[dim]
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from tinygrad6 import dtypes
 from tinygrad6.arguments import composite
+from tinygrad6.dispatch import with_names
 from tinygrad6.op import NAMES, attach, case, lift
 from tinygrad6.ops import compare, pointwise
 from tinygrad6.ops.pointwise import mul, quotient
@@ -132,15 +133,19 @@ Tensor.div_ = div_  # type: ignore[attr-defined]
 
 
 def _strict(name: str, both: bool) -> None:
+    names = NAMES[name].op.public_names if hasattr(NAMES[name], "op") else ("input", "other")
+
     def checked(call: Any, shown: str) -> Any:
         def strict(input: Any, other: Any) -> Any:
-            for i, (what, t) in enumerate((("input", input), ("other", other)), 1):
+            for i, t in enumerate((input, other), 1):
                 if not isinstance(t, Tensor) and (both or i == 1):
                     raise TypeError(
-                        f"{shown}(): argument '{what}' (position {i}) must be Tensor, not {type(t).__name__}"
+                        f"{shown}(): argument '{names[i - 1]}' (position {i}) must be Tensor, not "
+                        f"{type(t).__name__}"
                     )
             return call(input, other)
 
+        with_names(strict, names)
         strict.__name__ = strict.__qualname__ = shown
         strict.__doc__ = call.__doc__
         strict.op = getattr(call, "op", None)  # type: ignore[attr-defined]
@@ -190,6 +195,8 @@ def fill(input: Tensor, value: Any) -> Tensor:
     for name, v, kinds in (("input", input, Tensor), ("value", value, (Tensor, int, float, np.number))):
         if not isinstance(v, kinds):
             raise TypeError(f"fill(): argument '{name}' may not be {type(v).__name__}")
+    if isinstance(value, Tensor) and value.requires_grad and input.array.dtype.kind != "f":
+        raise RuntimeError(f"fill(): a value that requires grad cannot fill a tensor of {input.dtype}")
     return input.clone().fill_(value)
 
 

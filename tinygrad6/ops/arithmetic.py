@@ -198,12 +198,12 @@ def sgn(x):
 
 
 @op(no_derivative, no_derivative, domain=REAL, inplace=True, check=lambda arrays: _one_type(arrays))
-def heaviside(x, y):
-    """0 where x < 0, 1 where x > 0, y where x is 0, elementwise.
+def heaviside(x, values):
+    """0 where x < 0, 1 where x > 0, `values` where x is 0, elementwise.
 
     Its gradient is not defined: RuntimeError.
     """
-    return np.where(x == 0, y, (x > 0).astype(x.dtype))
+    return np.where(x == 0, values, (x > 0).astype(x.dtype))
 
 
 def _one_type(arrays: list) -> None:

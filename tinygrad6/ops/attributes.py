@@ -16,6 +16,7 @@ import numpy as np
 
 from tinygrad6 import dtypes
 from tinygrad6.arguments import composite
+from tinygrad6.dispatch import MISSING
 from tinygrad6.inplace import refuse
 from tinygrad6.op import NAMES, case
 from tinygrad6.ops import masks, parts, shape
@@ -97,8 +98,16 @@ def promote_types(type1: Any, type2: Any) -> dtypes.dtype:
     return dtypes.from_numpy(dtypes.promote_types(type1.np, type2.np))
 
 
-def result_type(tensor1: Any, tensor2: Any) -> dtypes.dtype:
-    """The type of the result of arithmetic with the two, tensors or numbers."""
+def result_type(tensor1: Any = MISSING, tensor2: Any = MISSING, **named: Any) -> dtypes.dtype:
+    """The type of the result of arithmetic with the two, tensors or numbers.
+
+    named: PyTorch's names of the two, tensor and other, scalar and tensor, or scalar1 and scalar2.
+    """
+    if named:
+        two = [named.pop(n) for n in ("scalar1", "scalar", "tensor", "scalar2", "other") if n in named]
+        tensor1, tensor2 = [*(t for t in (tensor1, tensor2) if t is not MISSING), *two, MISSING, MISSING][:2]
+    if named or tensor2 is MISSING:
+        raise TypeError("result_type(): expected two tensors or numbers")
     both = [t.array if isinstance(t, Tensor) else t for t in (tensor1, tensor2)]
     both = [t.item() if isinstance(t, np.generic) else t for t in both]
     for t in both:
@@ -141,7 +150,7 @@ def is_same_size(input: Tensor, other: Tensor) -> bool:
 def _fact(name: str, value: Any, doc: str, function: bool = True) -> None:
     """A method, and a function, that always answers the same."""
 
-    def answer(input: Tensor) -> Any:
+    def answer(input: Tensor, device: Any = None) -> Any:
         _of_tensor(name, input)
         return value
 
@@ -227,9 +236,9 @@ def angle(input: Tensor) -> Tensor:
 
 
 @composite(method=True, public=False)
-def sum_to_size(input: Tensor, *size: Any) -> Tensor:
+def sum_to_size(input: Tensor, *sizes: Any, size: Any = None) -> Tensor:
     """x summed over the dimensions that broadcasting `size` to x's shape would repeat."""
-    target = tuple(flatten_sequence(size))
+    target = tuple(flatten_sequence(sizes if size is None else (size,)))
     have = input.array.shape
     lead = len(have) - len(target)
     if lead < 0 or any(n not in (1, m) for n, m in zip(target, have[lead:], strict=True)):
@@ -311,10 +320,19 @@ def new_empty_strided(self: Tensor, size: Any, stride: Any, dtype: Any = None, *
 
 
 def empty_strided(
-    size: Any, stride: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **rest: Any
+    size: Any,
+    stride: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    layout: Any = None,
+    pin_memory: bool = False,
 ) -> Tensor:
     """Memory of the given size and strides, counted in elements, its values not set."""
     to_device(device)
+    if pin_memory:
+        raise RuntimeError("pin_memory=True needs an accelerator: tinygrad6 computes on the CPU only")
     kind = dtypes.default_float() if dtype is None else dtypes.to_numpy(dtype)
     room = 1 + sum((n - 1) * s for n, s in zip(size, stride, strict=True)) if all(size) else 0
     a = np.lib.stride_tricks.as_strided(
@@ -486,10 +504,10 @@ Tensor.to_dense = to_dense  # type: ignore[attr-defined]
 
 
 def _of_functional(name: str) -> None:
-    def method(self: Tensor, *args: Any) -> Tensor:
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         from tinygrad6.nn import functional
 
-        return getattr(functional, name)(self, *args)
+        return getattr(functional, name)(self, *args, **kwargs)
 
     method.__name__ = method.__qualname__ = name
     method.__doc__ = f"nn.functional.{name} of this tensor."

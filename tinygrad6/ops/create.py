@@ -11,25 +11,52 @@ import numpy as np
 from tinygrad6 import dtypes, random
 from tinygrad6.arguments import composite, plain, real, refused, scalar, truth, whole
 from tinygrad6.arguments import tensors as each_tensor
+from tinygrad6.out import into
 from tinygrad6.tensor import Tensor, as_array, flatten_sequence, to_device, wrap
 
-_ROOM = {"layout", "pin_memory", "memory_format", "out"}  # what PyTorch's constructors take besides
+_ROOM = {"layout", "pin_memory"}  # what PyTorch's constructors take besides
 
 
 def _finish(array: np.ndarray, requires_grad: bool, device: Any = None, rest: dict | None = None) -> Tensor:
     """The tensor of a constructor, after its common arguments were looked at."""
-    if rest:
-        if rest.get("out") is not None:
-            raise NotImplementedError("out= is not supported: assign the result, or use the in-place form")
-        if unknown := set(rest) - _ROOM:
-            raise TypeError(f"got an unexpected keyword argument '{sorted(unknown)[0]}'")
+    if type(requires_grad) is not builtins.bool:
+        raise TypeError(f"argument 'requires_grad' must be bool, not {type(requires_grad).__name__}")
+    out = _besides(rest) if rest else None
     to_device(device)
     t = wrap(array)
+    if out is not None:
+        t = into(out if out.shape == t.shape else out.resize_(t.shape), t, "out")
     return t.requires_grad_() if requires_grad else t
 
 
-def _type(dtype: Any, default: np.dtype | None = None) -> np.dtype:
-    return (default or dtypes.default_float()) if dtype is None else dtypes.to_numpy(dtype)
+def _besides(rest: dict) -> Tensor | None:
+    """Look at what seldom comes: the tensor given as `out`, if any."""
+    out = rest.pop("out", None)
+    if unknown := set(rest) - _ROOM:
+        raise TypeError(f"got an unexpected keyword argument '{sorted(unknown)[0]}'")
+    if rest.get("pin_memory"):
+        raise RuntimeError("pin_memory=True needs an accelerator: tinygrad6 computes on the CPU only")
+    if str(rest.get("layout") or "torch.strided") != "torch.strided":
+        raise NotImplementedError(f"layout {rest['layout']} is not supported: keep tensors strided")
+    if out is not None and not isinstance(out, Tensor):
+        raise TypeError(f"argument 'out' must be Tensor, not {type(out).__name__}")
+    return out
+
+
+def _type(dtype: Any, default: np.dtype | None = None, rest: dict | None = None) -> np.dtype:
+    """The type wanted, by `dtype`, by rest["out"], or by default."""
+    kind = None if dtype is None else dtypes.to_numpy(dtype)
+    if rest and isinstance(out := rest.get("out"), Tensor):
+        if kind is not None and kind != out.array.dtype:
+            raise RuntimeError(f"dtype {dtype} does not match dtype of out parameter ({out.dtype})")
+        return out.array.dtype
+    return kind or default or dtypes.default_float()
+
+
+def _numeric(name: str, kind: np.dtype) -> np.dtype:
+    if kind.kind == "b":
+        raise NotImplementedError(f"\"{name}_cpu\" not implemented for 'Bool'")
+    return kind
 
 
 def _shape(size: tuple, name: str) -> tuple[int, ...]:
@@ -73,7 +100,10 @@ def tensor(
             [3, 4]])
     """
     return _finish(
-        as_array(data, None if dtype is None else dtypes.to_numpy(dtype), copy=True), requires_grad, device
+        as_array(data, None if dtype is None else dtypes.to_numpy(dtype), copy=True),
+        requires_grad,
+        device,
+        {"pin_memory": pin_memory} if pin_memory else None,
     )
 
 
@@ -87,7 +117,29 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     return wrap(as_array(data, kind).view())
 
 
-asarray = as_tensor
+def asarray(
+    obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False
+) -> Tensor:
+    """obj as a tensor on its memory where that is possible, detached unless requires_grad.
+
+    copy: True always copies; False raises ValueError where a copy is needed, as for lists and other types.
+    """
+    to_device(device)
+    kind = None if dtype is None else dtypes.to_numpy(dtype)
+    array = obj.array if isinstance(obj, Tensor) else obj
+    shared = isinstance(array, np.ndarray) and (kind is None or kind == array.dtype)
+    if copy is False and not shared:
+        raise ValueError(
+            "can't alias arbitrary sequence or another type into a tensor: give copy=True or None"
+        )
+    t = obj if isinstance(obj, Tensor) else wrap(as_array(obj, kind).view())
+    if kind is not None:
+        t = t.to(kind)
+    if copy and shared:
+        t = t.clone()
+    if not requires_grad and t.requires_grad:
+        t = t.detach()
+    return t.requires_grad_() if requires_grad and not t.requires_grad else t
 
 
 def from_numpy(ndarray: np.ndarray) -> Tensor:
@@ -107,9 +159,13 @@ def frombuffer(
     return _finish(np.frombuffer(buffer, dtypes.to_numpy(dtype), count, offset), requires_grad)
 
 
-def scalar_tensor(s: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def scalar_tensor(
+    s: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **rest: Any
+) -> Tensor:
     """A 0-d tensor of the default float."""
-    return _finish(np.array(scalar("scalar_tensor", "s", 1, s), _type(dtype)), requires_grad, device)
+    if "out" in rest:
+        raise TypeError("scalar_tensor() got an unexpected keyword argument 'out'")
+    return _finish(np.array(scalar("scalar_tensor", "s", 1, s), _type(dtype)), requires_grad, device, rest)
 
 
 # ---- filled
@@ -119,21 +175,26 @@ def zeros(
     *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **rest: Any
 ) -> Tensor:
     """Zeros of the given size (ints, or one sequence of them), in the default float."""
-    return _finish(np.zeros(_size(size, rest, "zeros"), _type(dtype)), requires_grad, device, rest)
+    return _finish(
+        np.zeros(_size(size, rest, "zeros"), _type(dtype, None, rest)), requires_grad, device, rest
+    )
 
 
 def ones(
     *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **rest: Any
 ) -> Tensor:
     """Ones of the given size, in the default float."""
-    return _finish(np.ones(_size(size, rest, "ones"), _type(dtype)), requires_grad, device, rest)
+    return _finish(np.ones(_size(size, rest, "ones"), _type(dtype, None, rest)), requires_grad, device, rest)
 
 
 def empty(
     *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **rest: Any
 ) -> Tensor:
     """Memory of the given size, its values not set."""
-    return _finish(np.empty(_size(size, rest, "empty"), _type(dtype)), requires_grad, device, rest)
+    rest.pop("memory_format", None)
+    return _finish(
+        np.empty(_size(size, rest, "empty"), _type(dtype, None, rest)), requires_grad, device, rest
+    )
 
 
 def full(
@@ -147,7 +208,7 @@ def full(
 ) -> Tensor:
     """`fill_value` repeated; its type is the one the number becomes (float32 for 1.0, int64 for 1)."""
     value = scalar("full", "fill_value", 2, fill_value)
-    kind = dtypes.of_scalar(value) if dtype is None else dtypes.to_numpy(dtype)
+    kind = _type(dtype, dtypes.of_scalar(value), rest)
     return _finish(
         np.full(_sequence(size, "full", 1), value, kind),
         requires_grad,
@@ -156,7 +217,7 @@ def full(
     )
 
 
-def _like(name: str, make: Any) -> Any:
+def _like(name: str, make: Any, *needs: str) -> Any:
     def like(
         input: Tensor,
         *args: Any,
@@ -170,12 +231,12 @@ def _like(name: str, make: Any) -> Any:
                 f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
             )
         kind = _type(dtype, input.array.dtype)
-        return _finish(
-            make(input.array.shape, *args, kind, **{k: rest.pop(k) for k in list(rest) if k not in _ROOM}),
-            requires_grad,
-            device,
-            rest,
-        )
+        if rest:
+            rest.pop("memory_format", None)
+            args = (*args, *(rest.pop(k) for k in needs if k in rest))
+        if len(args) != len(needs) or "out" in rest:
+            raise TypeError(f"{name}() takes {('input', *needs)} and options, got {(input.shape, *args)}")
+        return _finish(make(input.array.shape, *args, kind), requires_grad, device, rest)
 
     like.__name__ = like.__qualname__ = name
     like.__doc__ = f"As {name[:-5]}, in the shape and type of input."
@@ -188,7 +249,9 @@ zeros_like, ones_like, empty_like = (
     _like("empty_like", np.empty),
 )
 full_like = _like(
-    "full_like", lambda shape, *a, fill_value=None: np.full(shape, a[0] if len(a) > 1 else fill_value, a[-1])
+    "full_like",
+    lambda shape, v, kind: np.full(shape, scalar("full_like", "fill_value", 2, v), kind),
+    "fill_value",
 )
 
 
@@ -201,6 +264,8 @@ def _new(name: str, make: Any) -> Any:
         requires_grad: bool = False,
         **rest: Any,
     ) -> Tensor:
+        if "out" in rest:
+            raise TypeError(f"{name}() got an unexpected keyword argument 'out'")
         return _finish(
             make(_size(size, rest, name), _type(dtype, self.array.dtype)), requires_grad, device, rest
         )
@@ -218,6 +283,8 @@ def _new_full(
     dtype: Any = None,
     device: Any = None,
     requires_grad: bool = False,
+    layout: Any = None,
+    pin_memory: bool = False,
 ) -> Tensor:
     """As full, in the type of self unless dtype is given."""
     return full(
@@ -226,14 +293,16 @@ def _new_full(
         dtype=_type(dtype, self.array.dtype),
         device=device,
         requires_grad=requires_grad,
+        layout=layout,
+        pin_memory=pin_memory,
     )
 
 
 def _new_tensor(
-    self: Tensor, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    self: Tensor, data: Any, *, dtype: Any = None, requires_grad: bool = False, **rest: Any
 ) -> Tensor:
     """As tensor, in the type of self unless dtype is given."""
-    return tensor(data, dtype=_type(dtype, self.array.dtype), device=device, requires_grad=requires_grad)
+    return tensor(data, dtype=_type(dtype, self.array.dtype), requires_grad=requires_grad, **rest)
 
 
 Tensor.new_zeros = _new("new_zeros", np.zeros)  # type: ignore[attr-defined]
@@ -269,10 +338,9 @@ def arange(
         raise RuntimeError(f"unsupported range: {start} -> {end}")
     if (end - start) * step < 0:
         raise RuntimeError("upper bound and lower bound inconsistent with step sign")
-    if dtype is not None and dtypes.to_numpy(dtype).kind == "b":
-        raise NotImplementedError("\"arange_cpu\" not implemented for 'Bool'")
     whole = builtins.all(isinstance(v, int) for v in (start, end, step))
-    kind = dtypes.to_numpy(dtype) if dtype is not None else dtypes.INT64 if whole else dtypes.default_float()
+    kind = _type(dtype, dtypes.INT64 if whole else None, rest)
+    _numeric("arange", kind)
     if whole:
         return _finish(np.arange(start, end, step).astype(kind, copy=False), requires_grad, device, rest)
     n = math.ceil((end - start) / step)
@@ -298,9 +366,7 @@ def linspace(
     if steps < 0:
         raise RuntimeError(f"number of steps must be non-negative, got {steps}")
     start, end = scalar("linspace", "start", 1, start), scalar("linspace", "end", 2, end)
-    kind = _type(dtype)
-    if kind.kind == "b":
-        raise NotImplementedError("\"linspace_cpu\" not implemented for 'Bool'")
+    kind = _numeric("linspace", _type(dtype, None, rest))
     if kind.kind != "f":
         start, end = math.trunc(start), math.trunc(end)
         step: Any = np.longdouble((end - start) / (steps - 1) if steps > 1 else 0)
@@ -339,7 +405,12 @@ def logspace(
     base = real("logspace", "base", 4, base)
     powers = linspace(start, end, steps, dtype=dtypes.float64).array
     with np.errstate(over="ignore"):
-        return _finish(np.power(float(base), powers).astype(_type(dtype)), requires_grad, device, rest)
+        return _finish(
+            np.power(float(base), powers).astype(_numeric("logspace", _type(dtype, None, rest))),
+            requires_grad,
+            device,
+            rest,
+        )
 
 
 def eye(
@@ -355,7 +426,7 @@ def eye(
     n, m = whole("eye", "n", 1, n), None if m is None else whole("eye", "m", 2, m)
     if n < 0 or (m is not None and m < 0):
         raise RuntimeError(f"eye(): n and m must be greater or equal to 0, got n={n}, m={m}")
-    return _finish(np.eye(n, m, dtype=_type(dtype)), requires_grad, device, rest)
+    return _finish(np.eye(n, m, dtype=_type(dtype, None, rest)), requires_grad, device, rest)
 
 
 def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
@@ -396,7 +467,7 @@ def range(start: Any = 0, end: Any = None, step: Any = 1, **rest: Any) -> Tensor
         raise RuntimeError("step must be nonzero")
     if (end - start) * step < 0:
         raise RuntimeError("upper bound and lower bound inconsistent with step sign")
-    kind = _type(rest.pop("dtype", None))
+    kind = _numeric("range", _type(rest.pop("dtype", None), None, rest))
     values = start + step * np.arange(math.floor((end - start) / step) + 1)
     return _finish(values.astype(kind), rest.pop("requires_grad", False), rest.pop("device", None), rest)
 
@@ -424,6 +495,8 @@ def _window(name: str, doc: str, shape: Any, *options: tuple[str, Any]) -> Any:
                 f"{name} requires non-negative window_length, got window_length={window_length}"
             )
         kind = _type(dtype)
+        if "out" in rest:
+            raise TypeError(f"{name}() got an unexpected keyword argument 'out'")
         if kind.kind != "f":
             raise RuntimeError(f"{name} expects floating point dtypes, got: {dtypes.from_numpy(kind)}")
         values = {**dict(options), **dict(zip(names, given, strict=False))}
@@ -478,8 +551,8 @@ def _generator(generator: random.Generator | None) -> random.Generator:
     return generator
 
 
-def _random_float(dtype: Any, name: str) -> np.dtype:
-    kind = _type(dtype)
+def _random_float(dtype: Any, name: str, rest: dict | None = None) -> np.dtype:
+    kind = _type(dtype, None, rest)
     if kind.kind != "f":
         raise NotImplementedError(
             f"{name}: not implemented for {dtypes.from_numpy(kind)}; random floats need a float type"
@@ -498,7 +571,7 @@ def rand(
     """Uniform numbers in [0, 1)."""
     shape = _size(size, rest, "rand")
     return _finish(
-        _generator(generator).uniform(shape, _random_float(dtype, "rand")), requires_grad, device, rest
+        _generator(generator).uniform(shape, _random_float(dtype, "rand", rest)), requires_grad, device, rest
     )
 
 
@@ -513,7 +586,7 @@ def randn(
     """Standard normal numbers."""
     shape = _size(size, rest, "randn")
     return _finish(
-        _generator(generator).normal(shape, _random_float(dtype, "randn")), requires_grad, device, rest
+        _generator(generator).normal(shape, _random_float(dtype, "randn", rest)), requires_grad, device, rest
     )
 
 
@@ -535,7 +608,12 @@ def randint(
         high = values.pop()
     if low is None:
         low = values.pop() if values else 0
-    kind = _type(dtype, dtypes.INT64)
+    kind = _type(dtype, dtypes.INT64, named)
+    if kind.kind != "f" and kind != dtypes.INT64:
+        least, most = (0, 1) if kind.kind == "b" else (np.iinfo(kind).min, np.iinfo(kind).max)
+        for what, n, v in (("from", "low", low), ("to - 1", "high", high)):
+            if not least <= whole("randint", n, 1, v) - (n == "high") <= most:
+                raise RuntimeError(f"{what} is out of bounds for {dtypes.from_numpy(kind)}")
     return _finish(
         _generator(generator).integers(
             _sequence(size, "randint", len(args)),
@@ -563,7 +641,7 @@ def randperm(
     if n < 0:
         raise RuntimeError(f"randperm(): n must be non-negative, got {n}")
     return _finish(
-        _generator(generator).permutation(n).astype(_type(dtype, dtypes.INT64)),
+        _generator(generator).permutation(n).astype(_numeric("randperm", _type(dtype, dtypes.INT64, rest))),
         requires_grad,
         device,
         rest,
@@ -602,7 +680,7 @@ def normal(
     if not std >= 0:
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
     return _finish(
-        g.normal(_sequence(size, "normal", 3), _random_float(dtype, "normal"), mean, std),
+        g.normal(_sequence(size, "normal", 3), _random_float(dtype, "normal", rest), mean, std),
         requires_grad,
         device,
         rest,
@@ -657,6 +735,9 @@ def _like_random(name: str, make: Any) -> Any:
         requires_grad: bool = False,
         **rest: Any,
     ) -> Tensor:
+        rest.pop("memory_format", None)
+        if "out" in rest:
+            raise TypeError(f"{name}() got an unexpected keyword argument 'out'")
         return make(
             input.array.shape,
             generator=generator,
@@ -676,6 +757,9 @@ rand_like, randn_like = _like_random("rand_like", rand), _like_random("randn_lik
 
 def randint_like(input: Tensor, *bounds: int, dtype: Any = None, **rest: Any) -> Tensor:
     """As randint(low, high), in the shape and type of input."""
+    rest.pop("memory_format", None)
+    if "out" in rest:
+        raise TypeError("randint_like() got an unexpected keyword argument 'out'")
     return randint(*bounds, input.array.shape, dtype=_type(dtype, input.array.dtype), **rest)
 
 

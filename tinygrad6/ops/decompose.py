@@ -337,7 +337,7 @@ def cholesky(input: Tensor, upper: bool = False) -> Tensor:
     return mT(L) if upper else L
 
 
-@composite(examples=[case((3, 2), _positive)])
+@composite(examples=[case((3, 2), _positive)], spellings={"input": "B", "input2": "L"})
 def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False) -> Tensor:
     """The X with L L^T X = B (R^T R X = B if upper), from the Cholesky factor."""
     check_matrix("cholesky_solve", L)
@@ -348,7 +348,7 @@ def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False) -> Tensor:
     return solve_matrices(up, solve_matrices(down, B))
 
 
-@composite(examples=[case(_positive)])
+@composite(examples=[case(_positive)], spellings={"input": "L"})
 def cholesky_inverse(L: Tensor, upper: bool = False) -> Tensor:
     """The inverse of L L^T (of R^T R if upper), from the Cholesky factor."""
     check_matrix("cholesky_inverse", L)
@@ -551,15 +551,16 @@ def pseudo_inverse(x, atol, rtol):
     return (mT(vh) * weights[..., None, :]) @ mT(u)
 
 
-def limits(A: Tensor, atol: Any, rtol: Any) -> tuple[float, float]:
-    """atol and rtol as PyTorch has them by default: 0 and max(M, N) eps, or 0 if only atol is given."""
-    for name, v in (("atol", atol), ("rtol", rtol)):
-        if isinstance(v, Tensor) and v.array.ndim:
-            raise NotImplementedError(f"{name} must be a number: a tolerance per matrix is not supported")
-    a, r = float(atol or 0.0), rtol
+def limits(A: Tensor, atol: Any, rtol: Any) -> tuple[Any, Any]:
+    """atol and rtol as PyTorch has them by default: 0 and max(M, N) eps, or 0 where atol is given.
+
+    Numbers, or tensors with one number per matrix, which get a dimension for the singular values.
+    """
+    a, r = (v.array[..., None] if isinstance(v, Tensor) and v.array.ndim else v for v in (atol, rtol))
+    a = a if isinstance(a, np.ndarray) else float(a or 0.0)
     if r is None:
-        r = 0.0 if a > 0 else max(A.array.shape[-2:]) * dtypes.finfo(A.dtype).eps
-    return a, float(r)
+        r = np.where(np.asarray(a) > 0, 0.0, max(A.array.shape[-2:]) * dtypes.finfo(A.dtype).eps)
+    return a, r if isinstance(r, np.ndarray) and r.ndim else float(r)
 
 
 @composite(examples=[])

@@ -529,7 +529,7 @@ def embedding_again(h, indices, padding_idx=-1, scale_grad_by_freq=False):
     return out
 
 
-@composite(method=False, public=False)
+@composite(method=False, public=False, spellings={"input": "tensor"})
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     """int64 zeros (*, num_classes) with a 1 at each element of `tensor` (*);
     -1 takes the largest element plus one."""
@@ -601,13 +601,23 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
     ],
 )
 def repeat_interleave(
-    input: Tensor, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
+    input: Tensor | None = None,
+    repeats: Any = None,
+    dim: int | None = None,
+    *,
+    output_size: int | None = None,
 ) -> Tensor:
     """Every slice of x along `dim` (of x flattened, without) repeated `repeats` times,
     an int or one per slice.
 
     With one argument only, the indices 0, 1, ... each repeated input[i] times.
     """
+    if input is None:
+        input, repeats = repeats, None
+    if not isinstance(input, Tensor):
+        raise TypeError(
+            f"repeat_interleave(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
+        )
     if repeats is None:
         counts, source, dim = input.array, None, 0
     else:

@@ -229,7 +229,7 @@ def _several(parts: tuple[Tensor, ...], maker: str | None) -> tuple[Tensor, ...]
 
 @composite(examples=[case((4, 3), split_size_or_sections=3), case((4, 3), split_size_or_sections=[1, 3])])
 def split(
-    input: Tensor, split_size_or_sections: Any = None, dim: int = 0, *, split_size: int | None = None
+    input: Tensor, split_size_or_sections: Any = None, dim: int = 0, *, split_size: Any = None
 ) -> tuple[Tensor, ...]:
     """Views of x cut along `dim` into parts of one length, the last perhaps shorter,
     or of the lengths listed."""
@@ -273,7 +273,10 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     return split(input, -(-n // chunks), d)
 
 
-@composite()
+_CUTS = dict.fromkeys(("sections", "indices", "tensor_indices_or_sections"), "indices_or_sections")
+
+
+@composite(spellings=_CUTS)
 def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """Views of x along `dim`: a number of parts of nearly equal lengths, or cut before each index."""
     if not input.array.ndim:
@@ -326,7 +329,7 @@ def _splitter(name: str, dim: int, needed: int) -> None:
     function.__doc__ = (
         f"Views of x cut along dimension {dim}: a number of equal parts, or cut before each index."
     )
-    composite()(function)
+    composite(spellings=_CUTS)(function)
 
 
 for _name, _dim, _needed in (("hsplit", 1, 1), ("vsplit", 0, 2), ("dsplit", 2, 3)):

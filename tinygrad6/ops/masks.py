@@ -20,7 +20,7 @@ _HALF = wrap(np.array([[True, False, True], [False, True, False]]))
 # ---- choosing by a mask
 
 
-@composite(method=False, examples=[])
+@composite(method=False, examples=[], spellings={"self": "input"})
 def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     """input where the condition, a bool tensor, holds, else other, elementwise;
     all broadcast, either may be a number.
@@ -156,7 +156,7 @@ def _dims(arrays: list, params: dict) -> None:
         params["dim"] = normal_dims(dim, ndim) if ndim else normal_dims(dim, 0) and ()
 
 
-@composite(method=False)
+@composite(method=False, spellings={"element": "elements", "test_element": "test_elements"})
 def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False) -> Tensor:
     """Whether each of `elements` is among `test_elements`, as bool; either may be a number, not both."""
     if not isinstance(elements, Tensor) and not isinstance(test_elements, Tensor):
@@ -170,7 +170,7 @@ def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, inve
     )
 
 
-@composite(method=False)
+@composite(method=False, spellings={"self": "input"})
 def searchsorted(
     sorted_sequence: Tensor,
     input: Any,

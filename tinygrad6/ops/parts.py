@@ -164,22 +164,48 @@ def triu(x, diagonal=0):
     return np.where(np.tri(*x.shape[-2:], diagonal - 1, bool), np.zeros((), x.dtype), x)
 
 
+def _index_type(dtype: Any, device: Any, pin_memory: bool, requires_grad: bool) -> np.dtype:
+    to_device(device)
+    kind = dtypes.INT64 if dtype is None else dtypes.to_numpy(dtype)
+    if kind not in (dtypes.INT64, np.dtype(np.int32)):
+        raise NotImplementedError(f'"tril_indices" not implemented for {dtype}')
+    if pin_memory or requires_grad:
+        raise RuntimeError("tril_indices(): indices are neither pinned nor differentiable here")
+    return kind
+
+
 @composite(method=False)
 def tril_indices(
-    row: int, col: int, offset: int = 0, *, dtype: Any = dtypes.int64, device: Any = "cpu", layout: Any = None
+    row: int,
+    col: int,
+    offset: int = 0,
+    *,
+    dtype: Any = dtypes.int64,
+    device: Any = "cpu",
+    layout: Any = None,
+    pin_memory: bool = False,
+    requires_grad: bool = False,
 ) -> Tensor:
     """The indices (2, count) of the lower triangle of a row x col matrix, row by row."""
-    to_device(device)
-    return wrap(np.stack(np.tri(row, col, offset, bool).nonzero()).astype(dtypes.to_numpy(dtype)))
+    kind = _index_type(dtype, device, pin_memory, requires_grad)
+    return wrap(np.stack(np.tri(row, col, offset, bool).nonzero()).astype(kind))
 
 
 @composite(method=False)
 def triu_indices(
-    row: int, col: int, offset: int = 0, *, dtype: Any = dtypes.int64, device: Any = "cpu", layout: Any = None
+    row: int,
+    col: int,
+    offset: int = 0,
+    *,
+    dtype: Any = dtypes.int64,
+    device: Any = "cpu",
+    layout: Any = None,
+    pin_memory: bool = False,
+    requires_grad: bool = False,
 ) -> Tensor:
     """The indices (2, count) of the upper triangle of a row x col matrix, row by row."""
-    to_device(device)
-    return wrap(np.stack((~np.tri(row, col, offset - 1, bool)).nonzero()).astype(dtypes.to_numpy(dtype)))
+    kind = _index_type(dtype, device, pin_memory, requires_grad)
+    return wrap(np.stack((~np.tri(row, col, offset - 1, bool)).nonzero()).astype(kind))
 
 
 # ---- windows

@@ -315,16 +315,18 @@ def log1p(x):
 
 
 @op(
-    lambda g, x, y: pow_slope(g, x, y),
-    lambda g, x, y, out: pow_slope_in_y(g, x, y, out),
+    lambda g, x, exponent: pow_slope(g, x, exponent),
+    lambda g, x, exponent, out: pow_slope_in_y(g, x, exponent, out),
     infix="pow",
     promote=True,
     domain=POSITIVE,
     inplace=True,
     elementwise=True,
 )
-def pow(x, y):
-    """x to the y, elementwise; 0 to the 0 is 1. The gradient in y at x = 0 is 0 for y >= 0, as in PyTorch."""
+def pow(x, exponent):
+    """x to the exponent y, elementwise; 0 to the 0 is 1.
+    The gradient in y at x = 0 is 0 for y >= 0, as in PyTorch."""
+    y = exponent
     if x.dtype.kind in "iu" if isinstance(x, np.ndarray) else isinstance(x, int):
         if np.any(np.less(y, 0)) and np.asarray(y).dtype.kind in "iub":
             return _negative_powers(np.asarray(x), y)

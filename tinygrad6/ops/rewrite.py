@@ -160,16 +160,16 @@ for _name in ("squeeze", "unsqueeze", "transpose", "t", "swapaxes", "swapdims", 
     _relaid(_name, getattr(Tensor, _name))
 
 
-def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
+def resize_(self: Tensor, *sizes: Any, size: Any = None, memory_format: Any = None) -> Tensor:
     """Give this tensor another size: its elements, in row-major order, stay, new ones are not set.
 
     Not for gradients.
     """
     if live_node(self) is not None:
         raise RuntimeError("cannot resize variables that require grad")
-    if not sizes:
+    if (size is None) == (not sizes):
         raise TypeError("resize_() missing 1 required positional argument: 'size'")
-    size = flatten_sequence(sizes)
+    size = flatten_sequence(sizes or (size,))
     size = several("resize_", "size", 1, tuple(size))
     if any(n < 0 for n in size):
         raise RuntimeError(f"Trying to create tensor with negative dimension {min(size)}: {list(size)}")
@@ -186,8 +186,18 @@ def resize_as_(self: Tensor, the_template: Tensor, *, memory_format: Any = None)
     return resize_(self, *the_template.array.shape)
 
 
-def set_(self: Tensor, source: Tensor | None = None) -> Tensor:
-    """Share another tensor's memory and shape from now on; without one, be empty. Not for gradients."""
+def set_(
+    self: Tensor,
+    source: Tensor | None = None,
+    storage_offset: int = 0,
+    size: Any = None,
+    stride: Any = None,
+) -> Tensor:
+    """Share another tensor's memory and shape from now on; without one, be empty. Not for gradients.
+
+    size: another shape of that memory, with these strides, row-major ones by default, from the element
+    storage_offset on.
+    """
     if live_node(self) is not None:
         raise RuntimeError("set_(): not allowed on a tensor that requires grad: assign to .data instead")
     if source is None:
@@ -196,6 +206,10 @@ def set_(self: Tensor, source: Tensor | None = None) -> Tensor:
         raise TypeError(f"set_(): argument 'source' (position 1) must be Tensor, not {type(source).__name__}")
     if source.array.dtype != self.array.dtype:
         raise RuntimeError(f"set_(): expected a source of {self.dtype}, got {source.dtype}")
+    if size is not None:
+        size = several("set_", "size", 3, size)
+        step = [math.prod(size[i + 1 :]) for i in range(len(size))]
+        source = parts.as_strided(source.detach(), size, step if stride is None else stride, storage_offset)
     self.array, self.cell, self.view_of = source.array, source.cell, source.view_of
     return self
 

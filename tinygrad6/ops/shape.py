@@ -52,6 +52,14 @@ def _order(name: str, dims: tuple, named: dict) -> tuple:
     return tuple(flatten_sequence(dims or (named["dims"],)))
 
 
+def _one_way(name: str, positional: tuple, **named: Any) -> tuple:
+    """The one keyword that is given, as if it were positional; TypeError if something else is given too."""
+    given = [v for v in named.values() if v is not None]
+    if positional or len(given) != 1:
+        raise TypeError(f"{name}() received an invalid combination of arguments")
+    return (given[0],)
+
+
 def _normal_dim(arrays: list, params: dict) -> None:
     params["dim"] = normal_dim(params["dim"], arrays[0].ndim)
 
@@ -236,11 +244,13 @@ def reshape(input: Tensor, *sizes: Any, shape: Any = None) -> Tensor:
 
 
 @composite()
-def view(input: Tensor, *shape: Any) -> Tensor:
+def view(input: Tensor, *shape: Any, size: Any = None, dtype: Any = None) -> Tensor:
     """x as `shape` on the same memory; RuntimeError where that needs a copy.
 
     view(dtype) reads the bytes anew.
     """
+    if size is not None or dtype is not None:
+        shape = _one_way("view", shape, size=size, dtype=dtype)
     if len(shape) == 1 and isinstance(shape[0], dtypes.dtype):
         return wrap(input.array.view(shape[0].np))
     out = reshape(input, *shape)
@@ -493,9 +503,11 @@ def expand_to(x, shape):
 
 
 @composite()
-def expand(input: Tensor, *size: Any, implicit: bool = False) -> Tensor:
+def expand(input: Tensor, *sizes: Any, size: Any = None, implicit: bool = False) -> Tensor:
     """x repeated along dimensions of length 1 up to `size` (-1 keeps one), without copying; a view."""
-    return expand_to(input, tuple(flatten_sequence(size)))
+    if size is not None:
+        sizes = _one_way("expand", sizes, size=size)
+    return expand_to(input, tuple(flatten_sequence(sizes)))
 
 
 @composite()
@@ -538,16 +550,20 @@ def tile(input: Tensor, *reps: Any, dims: Any = None) -> Tensor:
     if not reps and dims is None:
         raise TypeError("tile() missing 1 required positional argument: 'dims'")
     times = flatten_sequence(reps if dims is None else (dims,))
-    return repeat(input, *((1,) * (input.array.ndim - len(times)) + tuple(times)))
+    return repeat(input, repeats=(1,) * (input.array.ndim - len(times)) + tuple(times))
 
 
 @composite(fresh=True, examples=[])
-def repeat(input: Tensor, *repeats: Any) -> Tensor:
+def repeat(input: Tensor, *times: Any, repeats: Any = None) -> Tensor:
     """x repeated repeats[i] times along dimension i; more repeats than dimensions add leading ones.
 
     A copy.
     """
-    reps, shape = [operator.index(r) for r in flatten_sequence(repeats)], input.array.shape
+    if repeats is not None:
+        times = _one_way("repeat", times, repeats=repeats)
+    elif not times:
+        raise TypeError("repeat() missing 1 required positional argument: 'repeats'")
+    reps, shape = [operator.index(r) for r in flatten_sequence(times)], input.array.shape
     lead = len(reps) - len(shape)
     if lead < 0:
         raise RuntimeError(

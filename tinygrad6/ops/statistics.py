@@ -246,7 +246,7 @@ def gradient(input: Tensor, *, spacing: Any = 1, dim: Any = None, edge_order: in
             f"torch.gradient expected spacing to be unspecified, a scalar, or a list of length {len(dims)}, "
             f"but got a list of length {len(spacing)}"
         )
-    steps = list(spacing) if several else [spacing] * len(dims)
+    steps = list(spacing) if several else [1 if spacing is None else spacing] * len(dims)
     x = input if input.array.dtype.kind == "f" else input.to(dtypes.get_default_dtype())
     out = []
     for d, h in zip(dims, steps, strict=True):
@@ -288,7 +288,7 @@ _HISTOGRAM = returns("histogram", "hist", "bin_edges")
 @composite()
 def histogram(
     input: Tensor,
-    bins: Any,
+    bins: Any = 100,
     *,
     range: tuple[float, float] | None = None,
     weight: Tensor | None = None,

@@ -112,8 +112,9 @@ _copy = _writer(copy, "")
 _fill = _writer(fill, "")
 
 
-def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
-    """Write src, broadcast and cast to this tensor's type, into this tensor; gradients go to src."""
+def copy_(self: Tensor, src: Any = None, non_blocking: bool = False, *, other: Any = None) -> Tensor:
+    """Write src (or `other`, its other name), broadcast and cast, into this tensor; gradients go to src."""
+    src = other if src is None else src
     if isinstance(src, (bool, int, float)):
         src = number(src, self)
     if not isinstance(src, Tensor):
@@ -131,13 +132,13 @@ def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
     return _copy(self, src)
 
 
-def fill_(self: Tensor, value: Any) -> Tensor:
+def fill_(input: Tensor, value: Any) -> Tensor:
     """Write one number, or the element of a 0-d tensor, everywhere into this tensor."""
     if isinstance(value, Tensor) and value.array.ndim:
         raise RuntimeError(
             f"fill_ only supports 0-dimension value tensor but got tensor with {value.array.ndim} dimensions."
         )
-    return _fill(self, value if isinstance(value, Tensor) else scalar("fill_", "value", 1, value))
+    return _fill(input, value if isinstance(value, Tensor) else scalar("fill_", "value", 1, value))
 
 
 Tensor.copy_, Tensor.fill_ = copy_, fill_  # type: ignore[attr-defined]
