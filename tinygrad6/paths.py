@@ -19,7 +19,6 @@ ALIASES = (
         "amp.autocast_mode": "amp",
         "amp.grad_scaler": "amp",
         "autograd.grad_mode": ".",
-        "autograd.profiler": "profiler",
         "autograd.variable": "autograd",
         "functional": ".",
         "nn.common_types": "types",

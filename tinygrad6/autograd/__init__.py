@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -39,9 +40,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "profiler":
-        from tinygrad6 import profiler
-
-        return profiler
+        return import_module("tinygrad6.autograd.profiler")
     raise AttributeError(f"module 'tinygrad6.autograd' has no attribute {name!r}")
 
 
