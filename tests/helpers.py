@@ -7,13 +7,21 @@ shapes and error types.
 from __future__ import annotations
 
 import importlib
+import os
 from typing import Any
 
+import hypothesis
 import numpy as np
 
 import tinygrad6
 
 TOLERANCE = {"float16": 2e-3, "float32": 1e-5, "float64": 1e-9}
+
+
+def draws(number: int) -> hypothesis.settings:
+    """So many examples for a test; more of them in the profiles that look harder."""
+    more = {"mutants": 4, "intense": 50}.get(os.environ.get("HYPOTHESIS_PROFILE", ""), 1)
+    return hypothesis.settings(max_examples=number * more)
 
 
 def pytorch() -> Any:

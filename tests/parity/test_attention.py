@@ -6,8 +6,8 @@ import warnings
 
 import numpy as np
 import pytest
-from helpers import same
-from hypothesis import given, settings
+from helpers import draws, same
+from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad6 as torch
@@ -86,7 +86,7 @@ def masks(draw_attn, draw_padding, batched, n, heads, length, source):
     return attn, padding
 
 
-@settings(max_examples=30)
+@draws(30)
 @given(
     batched=st.booleans(),
     batch_first=st.booleans(),
@@ -165,7 +165,7 @@ def test_multihead_attention_constructor_refuses(arguments):
     same(lambda lib: repr(lib.nn.MultiheadAttention(*arguments)))
 
 
-@settings(max_examples=15)
+@draws(15)
 @given(
     batch_first=st.booleans(),
     norm_first=st.booleans(),

@@ -7,8 +7,8 @@ import warnings
 
 import numpy as np
 import pytest
-from helpers import same
-from hypothesis import given, settings
+from helpers import draws, same
+from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad6 as torch
@@ -117,7 +117,7 @@ def test_gumbel_softmax(hard, tau, dim):
 # ---- dropout
 
 
-@settings(max_examples=40)
+@draws(40)
 @given(
     name=st.sampled_from(
         ["dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout"]
@@ -160,7 +160,7 @@ def tensor(*shape, seed=0, low=-1.0, grad=True, dtype=np.float64):
     return torch.from_numpy(np.asarray(a, dtype)).requires_grad_(grad)
 
 
-@settings(max_examples=40)
+@draws(40)
 @given(
     name=st.sampled_from(["batch_norm", "instance_norm"]),
     shape=st.sampled_from(
@@ -195,7 +195,7 @@ def test_batch_statistics(name, shape, stats, affine, training, momentum, eps, d
     )
 
 
-@settings(max_examples=40)
+@draws(40)
 @given(
     name=st.sampled_from(["layer_norm", "rms_norm"]),
     shape=st.sampled_from([(4, 3), (3,), (2, 4, 3), (0, 3), (4, 1), (3, 0)]),
@@ -252,7 +252,7 @@ def test_normalize_and_distances(p, dim, zero):
 # ---- tables
 
 
-@settings(max_examples=40)
+@draws(40)
 @given(
     index=st.sampled_from([(4,), (2, 3), (), (0,), (2, 3, 2)]),
     padding=st.sampled_from([None, 0, -1, 4, 9]),
@@ -278,7 +278,7 @@ def test_embedding(index, padding, max_norm, norm_type, by_freq, kind, beyond):
     same(run, torch.from_numpy(i), w, second=not by_freq)
 
 
-@settings(max_examples=60)
+@draws(60)
 @given(
     cut=st.booleans(),
     mode=st.sampled_from(["mean", "sum", "max", "min"]),

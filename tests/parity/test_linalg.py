@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from helpers import same
-from hypothesis import given, settings
+from helpers import draws, same
+from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad6 as torch
@@ -40,7 +40,7 @@ SEEDS = st.integers(0, 1000)
     ],
 )  # fmt: skip
 @given(shape=SQUARE, seed=SEEDS)
-@settings(max_examples=6)
+@draws(6)
 def test_square(name, kind, shape, seed):
     if 0 in shape and name == "cond":
         return
@@ -52,7 +52,7 @@ def test_square(name, kind, shape, seed):
 
 
 @given(shape=SQUARE, seed=SEEDS, n=st.integers(-2, 3))
-@settings(max_examples=10)
+@draws(10)
 def test_matrix_power(shape, seed, n):
     same(lambda lib, a: lib.linalg.matrix_power(a, n), matrix(seed, *shape, kind="regular"), **TOL)
 
@@ -60,7 +60,7 @@ def test_matrix_power(shape, seed, n):
 @given(
     shape=SQUARE, seed=SEEDS, k=st.integers(1, 3), left=st.booleans(), upper=st.booleans(), unit=st.booleans()
 )
-@settings(max_examples=15)
+@draws(15)
 def test_solving(shape, seed, k, left, upper, unit):
     A = matrix(seed, *shape, kind="regular")
     n = shape[-1]
@@ -82,7 +82,7 @@ def test_solving(shape, seed, k, left, upper, unit):
 
 
 @given(shape=ANY, seed=SEEDS)
-@settings(max_examples=8)
+@draws(8)
 def test_factors(shape, seed):
     A = matrix(seed, *shape)
     same(lambda lib, a: lib.linalg.svdvals(a), A, **TOL)
@@ -101,7 +101,7 @@ def test_factors(shape, seed):
     ord=st.sampled_from([None, "fro", "nuc", 1, -1, 2, -2, np.inf, -np.inf, 3, "no"]),
     keep=st.booleans(),
 )
-@settings(max_examples=25)
+@draws(25)
 def test_norms(shape, seed, ord, keep):
     A = matrix(seed, *shape)
     same(lambda lib, a: lib.linalg.matrix_norm(a, ord, keepdim=keep) if ord else lib.linalg.norm(a), A, **TOL)
@@ -112,7 +112,7 @@ def test_norms(shape, seed, ord, keep):
 
 
 @given(shape=ANY, seed=SEEDS)
-@settings(max_examples=8)
+@draws(8)
 def test_products(shape, seed):
     A = matrix(seed, *shape)
     same(

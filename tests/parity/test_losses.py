@@ -7,8 +7,8 @@ import warnings
 
 import numpy as np
 import pytest
-from helpers import same
-from hypothesis import given, settings
+from helpers import draws, same
+from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad6 as torch
@@ -56,7 +56,7 @@ SHAPES = st.sampled_from(
 )
 
 
-@settings(max_examples=30)
+@draws(30)
 @given(
     name=st.sampled_from(["mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"]),
     shapes=SHAPES,
@@ -110,7 +110,7 @@ BAD = [
 ]
 
 
-@settings(max_examples=40)
+@draws(40)
 @given(
     name=st.sampled_from(["cross_entropy", "nll_loss"]),
     shapes=st.sampled_from(GOOD),
@@ -191,7 +191,7 @@ def test_class_probabilities(shape, reduction, weighted, smoothing, ignore):
 # ---- two classes
 
 
-@settings(max_examples=30)
+@draws(30)
 @given(
     name=st.sampled_from(["binary_cross_entropy", "binary_cross_entropy_with_logits"]),
     shape=st.sampled_from([(3, 4), (), (5,), (0,), (2, 3, 4)]),
@@ -402,7 +402,7 @@ def test_modules_keep_old_arguments():
 # ---- connectionist temporal classification
 
 
-@settings(max_examples=25)
+@draws(25)
 @given(
     data=st.data(), reduction=REDUCTIONS, zero=st.booleans(), joined=st.booleans(), blank=st.integers(0, 3)
 )

@@ -8,8 +8,8 @@ import warnings
 
 import numpy as np
 import pytest
-from helpers import assert_same, pytorch, same
-from hypothesis import given, settings
+from helpers import assert_same, draws, pytorch, same
+from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad6 as torch
@@ -89,7 +89,7 @@ GRADS = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=40)
+@draws(40)
 @given(
     grads=GRADS,
     bound=st.sampled_from([1.0, 0.1, 1e6, 0.0]),

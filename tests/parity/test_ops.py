@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 from drawing import Draw
-from helpers import pytorch, same
-from hypothesis import given, settings
+from helpers import draws, pytorch, same
+from hypothesis import given
 from hypothesis import strategies as st
 from calls import CALLS, REL
 
@@ -60,7 +60,7 @@ def variants(name: str, first: Any) -> list[Any]:
 
 @pytest.mark.parametrize("name", sorted(CALLS))
 @given(random=st.randoms(use_true_random=False))
-@settings(max_examples=6)
+@draws(6)
 def test_a_name_does_what_pytorch_does(name, random):
     args, kwargs = CALLS[name](Draw(random))
     with warnings.catch_warnings(), np.errstate(all="ignore"):

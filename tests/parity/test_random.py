@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from helpers import pytorch
-from hypothesis import given, settings
+from helpers import draws, pytorch
+from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad6 as torch
@@ -37,7 +37,7 @@ def both(draw, seed, ulp=0):
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
 @given(seed=st.integers(0, 2**64 - 1))
-@settings(max_examples=3)
+@draws(3)
 def test_floats(size, seed):
     for name in FLOATS:
         dtype = lambda lib: getattr(lib, name)  # noqa: B023, E731
@@ -57,7 +57,7 @@ def test_floats(size, seed):
 
 
 @pytest.mark.parametrize("name", ALL)
-@settings(max_examples=5)
+@draws(5)
 @given(seed=st.integers(0, 2**32), size=st.sampled_from(SIZES))
 def test_whole_numbers(name, seed, size):
     dtype = lambda lib: getattr(lib, name)  # noqa: E731
@@ -69,7 +69,7 @@ def test_whole_numbers(name, seed, size):
         both(lambda lib: lib.randint_like(lib.empty(size, dtype=dtype(lib)), 5), seed)
 
 
-@settings(max_examples=5)
+@draws(5)
 @given(seed=st.integers(0, 2**32))
 def test_ranges(seed):
     for low, high in ((-5, 5), (0, 2**31), (0, 2**32), (-(2**40), 2**40), (0, 2**62)):
@@ -78,7 +78,7 @@ def test_ranges(seed):
         both(lambda lib: lib.randperm(n), seed)  # noqa: B023
 
 
-@settings(max_examples=5)
+@draws(5)
 @given(seed=st.integers(0, 2**32))
 def test_normal_of_tensors(seed):
     for size in ((3,), (16,), (20,)):
@@ -88,7 +88,7 @@ def test_normal_of_tensors(seed):
         both(lambda lib: lib.normal(1.0, 2.0, size), seed, 8)  # noqa: B023
 
 
-@settings(max_examples=5)
+@draws(5)
 @given(seed=st.integers(0, 2**32), n=st.integers(1, 40), k=st.integers(1, 5))
 def test_multinomial(seed, n, k):
     weights = np.random.default_rng(seed).random((3, n)).astype(np.float32) + np.float32(0.01)
@@ -98,7 +98,7 @@ def test_multinomial(seed, n, k):
             both(lambda lib: lib.multinomial(lib.from_numpy(w.copy()), k), seed)  # noqa: B023
 
 
-@settings(max_examples=5)
+@draws(5)
 @given(seed=st.integers(0, 2**32))
 def test_counts(seed):
     rates = np.random.default_rng(seed).exponential(15, 30)

@@ -6,8 +6,8 @@ import warnings
 
 import numpy as np
 import pytest
-from helpers import leaves, same
-from hypothesis import given, settings
+from helpers import draws, leaves, same
+from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad6 as torch
@@ -31,7 +31,7 @@ def with_parameter_gradients(lib, module, out):
     ]
 
 
-@settings(max_examples=25)
+@draws(25)
 @given(
     kind=st.sampled_from(KINDS),
     layers=st.integers(1, 3),

@@ -7,8 +7,8 @@ import warnings
 import numpy as np
 import pytest
 from drawing import Draw
-from helpers import assert_same, pytorch, same
-from hypothesis import given, settings
+from helpers import assert_same, draws, pytorch, same
+from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad6 as torch
@@ -63,7 +63,7 @@ def draw_index(d: Draw, shape: tuple) -> tuple:
 
 
 @given(random=st.randoms(use_true_random=False))
-@settings(max_examples=300)
+@draws(300)
 def test_reading_by_an_index(random):
     d = Draw(random)
     x = d.floats(d.shape(0, 4, (2, 3, 1)))
@@ -74,7 +74,7 @@ def test_reading_by_an_index(random):
 
 
 @given(random=st.randoms(use_true_random=False))
-@settings(max_examples=300)
+@draws(300)
 def test_writing_by_an_index(random):
     d = Draw(random)
     x = d.floats(d.shape(0, 3, (2, 3, 1)))
@@ -158,7 +158,7 @@ def test_tensor_from_values(value, dtype):
 
 
 @given(random=st.randoms(use_true_random=False))
-@settings(max_examples=150)
+@draws(150)
 def test_filled_and_ranges(random):
     d = Draw(random)
     shape, kind = d.shape(), d.pick({}, {}, {"dtype": d.type()})
@@ -342,3 +342,17 @@ def test_changes_of_shape(change):
 def test_python_numbers_of_several_elements(convert):
     for shape in ((2,), (0,), (1, 1)):
         same(lambda lib, shape=shape: repr(convert(lib.ones(shape))))
+
+
+def test_old_types_answer_isinstance():
+    def facts(lib):
+        x = lib.ones(2)
+        kinds = lib.FloatTensor, lib.LongTensor, lib.DoubleTensor, lib.cuda.FloatTensor
+        answers = [isinstance(t, k) for t in (x, x.long(), lib.nn.Parameter(x), 3) for k in kinds]
+        return answers, [k.__name__ for k in kinds], x.type(lib.LongTensor).dtype == lib.int64
+
+    import torch as theirs
+
+    import tinygrad6 as ours
+
+    assert facts(ours) == facts(theirs)
