@@ -55,15 +55,6 @@ from tinygrad6 import paths as _paths
 from tinygrad6.op import NAMES as _NAMES
 from tinygrad6.op import composite, op
 from tinygrad6.ops.create import (
-    BoolTensor,
-    ByteTensor,
-    CharTensor,
-    DoubleTensor,
-    FloatTensor,
-    HalfTensor,
-    IntTensor,
-    LongTensor,
-    ShortTensor,
     arange,
     as_tensor,
     asarray,
@@ -100,6 +91,17 @@ from tinygrad6.ops.create import (
     tensor,
     zeros,
     zeros_like,
+)
+from tinygrad6.ops.typed import (
+    BoolTensor,
+    ByteTensor,
+    CharTensor,
+    DoubleTensor,
+    FloatTensor,
+    HalfTensor,
+    IntTensor,
+    LongTensor,
+    ShortTensor,
 )
 from tinygrad6.printing import set_printoptions
 from tinygrad6.random import (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinygrad6.amp import module_of
+from tinygrad6.ops.typed import DTYPES, tensortype
 
 amp = module_of("cuda")
 
@@ -60,6 +61,8 @@ def reset_peak_memory_stats(device: Any = None) -> None:
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
+    if name in DTYPES:
+        return tensortype(name, DTYPES[name], "tinygrad6.cuda")
 
     def refused(*args: Any, **kwargs: Any) -> Any:
         raise AssertionError(
