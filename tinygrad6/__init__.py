@@ -117,21 +117,31 @@ from tinygrad6.random import (
 from tinygrad6.settings import (
     are_deterministic_algorithms_enabled,
     autocast,
+    autocast_decrement_nesting,
+    autocast_increment_nesting,
     channels_last,
     channels_last_3d,
+    clear_autocast_cache,
     compile,
     contiguous_format,
+    get_autocast_cpu_dtype,
+    get_autocast_dtype,
+    get_autocast_gpu_dtype,
     get_default_device,
     get_deterministic_debug_mode,
     get_float32_matmul_precision,
     get_num_interop_threads,
     is_autocast_cache_enabled,
+    is_autocast_cpu_enabled,
     is_autocast_enabled,
     is_deterministic_algorithms_warn_only_enabled,
     is_warn_always_enabled,
     layout,
     memory_format,
     preserve_format,
+    set_autocast_cache_enabled,
+    set_autocast_dtype,
+    set_autocast_enabled,
     set_default_device,
     set_default_tensor_type,
     set_deterministic_debug_mode,
@@ -170,7 +180,13 @@ _MODULES = frozenset(
     mps nn optim profiler safetensors special testing types utils version vision
     """.split()
 )
-_ELSEWHERE = {"draw": "draw", "load": "serialization", "save": "serialization", "vmap": "func"}
+_ELSEWHERE = {
+    "GradScaler": "amp",
+    "draw": "draw",
+    "load": "serialization",
+    "save": "serialization",
+    "vmap": "func",
+}
 
 # Functions that PyTorch has under both names.
 _OF_FUNCTIONAL = frozenset(

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad6.modes import no_grad
-from tinygrad6.settings import autocast
+from tinygrad6.settings import autocast, is_autocast_available
 from tinygrad6.tensor import Tensor, wrap
 
 __path__: list[str] = []  # amp.grad_scaler and amp.autocast_mode are found by tinygrad6.paths
@@ -237,19 +237,21 @@ class GradScaler:
         self._growth_factor, self._backoff_factor, self._growth_interval = growth, backoff, interval
 
 
-def custom_fwd(fwd: Any = None, *, device_type: str = "cuda", cast_inputs: Any = None) -> Any:
-    """The function itself: a decorator for autograd.Function.forward under autocast."""
-    return fwd if fwd is not None else lambda function: function
+def custom_fwd(fwd: Any = None, *, device_type: str, cast_inputs: Any = None) -> Any:
+    """The function itself: a decorator for autograd.Function.forward under autocast, which casts the tensors
+    of a device that is not there."""
+    return _decorator(fwd, device_type)
 
 
-def custom_bwd(bwd: Any = None, *, device_type: str = "cuda") -> Any:
+def custom_bwd(bwd: Any = None, *, device_type: str) -> Any:
     """The function itself: a decorator for autograd.Function.backward under autocast."""
-    return bwd if bwd is not None else lambda function: function
+    return _decorator(bwd, device_type)
 
 
-def is_autocast_available(device_type: str) -> bool:
-    """False: see autocast."""
-    return False
+def _decorator(function: Any, device_type: Any) -> Any:
+    if not isinstance(device_type, str):
+        raise ValueError(f"Expected `device_type` of type `str`, got: `{type(device_type)}`")
+    return function if function is not None else lambda f: f
 
 
 def module_of(device: str) -> ModuleType:
@@ -267,7 +269,10 @@ def module_of(device: str) -> ModuleType:
         lambda *args, **kwargs: GradScaler(device, *args, **kwargs)
     )
     vars(module).update(
-        autocast=older_autocast, GradScaler=scaler, custom_fwd=custom_fwd, custom_bwd=custom_bwd
+        autocast=older_autocast,
+        GradScaler=scaler,
+        custom_fwd=functools.partial(custom_fwd, device_type=device),
+        custom_bwd=functools.partial(custom_bwd, device_type=device),
     )
     sys.modules[module.__name__] = module  # from tinygrad6.cuda.amp import autocast
     return module

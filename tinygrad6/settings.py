@@ -6,6 +6,7 @@ PyTorch does on a machine without that device.
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -137,51 +138,177 @@ def set_warn_always(mode: bool) -> None:
     _warn_always = bool(mode)
 
 
+# ---- mixed precision: nothing is cast here, and the CPU's would need bfloat16
+
+_AUTOCAST = ("cpu", "cuda", "mps", "xpu", "hpu", "mtia", "xla", "ipu", "maia")
+_casting: dict[str, bool] = {}  # device: whether we are in a block for it
+_cast_to: dict[str, Any] = {"cpu": dtypes.bfloat16}
+_caches, _nesting = True, 0
+
+
+def is_autocast_available(device_type: str) -> bool:
+    """Whether PyTorch has mixed precision for this kind of device."""
+    return device(device_type).type in _AUTOCAST
+
+
 def is_autocast_enabled(device_type: str | None = None) -> bool:
-    """False: see autocast."""
+    """Whether we are in an autocast block for this kind of device, which is never the CPU or CUDA here."""
+    return _casting.get(device(device_type or "cuda").type, False)
+
+
+def set_autocast_enabled(device_type: Any, enabled: bool | None = None) -> None:
+    """What entering an autocast block does; NotImplementedError for the CPU."""
+    if enabled is None:
+        device_type, enabled = "cuda", device_type
+    name = device(device_type).type
+    if name == "cpu" and enabled:
+        raise NotImplementedError(_NO_CPU)
+    _casting[name] = bool(enabled)
+
+
+def get_autocast_dtype(device_type: str) -> Any:
+    """What blocks for this kind of device compute in: bfloat16 on the CPU, else float16."""
+    return _cast_to.get(device(device_type).type, dtypes.float16)
+
+
+def set_autocast_dtype(device_type: str, dtype: Any) -> None:
+    """Change it."""
+    if not isinstance(dtype, dtypes.dtype):
+        raise TypeError(
+            "set_autocast_dtype(): argument 'dtype' (position 2) must be torch.dtype, not "
+            f"{type(dtype).__name__}"
+        )
+    _cast_to[device(device_type).type] = dtype
+
+
+def get_autocast_gpu_dtype() -> Any:
+    """The older form of get_autocast_dtype('cuda')."""
+    return get_autocast_dtype("cuda")
+
+
+def get_autocast_cpu_dtype() -> Any:
+    """The older form of get_autocast_dtype('cpu')."""
+    return get_autocast_dtype("cpu")
+
+
+def is_autocast_cpu_enabled() -> bool:
+    """The older form of is_autocast_enabled('cpu'): False."""
     return False
 
 
 def is_autocast_cache_enabled() -> bool:
-    """True, PyTorch's default."""
-    return True
+    """What set_autocast_cache_enabled was given; True at first."""
+    return _caches
+
+
+def set_autocast_cache_enabled(enabled: bool) -> None:
+    """Remember it: there is nothing to cache."""
+    global _caches
+    _caches = bool(enabled)
+
+
+def clear_autocast_cache() -> None:
+    """Nothing: there is no such cache."""
+
+
+def autocast_increment_nesting() -> int:
+    """Count a block more; returns how many we are in."""
+    global _nesting
+    _nesting += 1
+    return _nesting
+
+
+def autocast_decrement_nesting() -> int:
+    """Count a block less; returns how many we are in."""
+    global _nesting
+    _nesting -= 1
+    return _nesting
+
+
+_NO_CPU = (
+    "autocast('cpu'): mixed precision on the CPU needs bfloat16, which is not supported: pass enabled=False, "
+    "or use a contextlib.nullcontext()"
+)
 
 
 class autocast:  # noqa: N801 -- PyTorch's name
     """A block in which nothing is cast: `autocast(device, enabled=False)`,
     and any for a device that is not there.
 
-    Enabled for the CPU, PyTorch computes in bfloat16, which does not exist here: NotImplementedError.
+    Enabled for the CPU, PyTorch computes in bfloat16 or float16: NotImplementedError. Enabled for CUDA, or
+    with a type that it does not take, it warns and is disabled, as in PyTorch without CUDA. RuntimeError for
+    devices that PyTorch has no mixed precision for; ValueError for a device_type that is no string.
+
+    >>> import tinygrad6 as torch
+    >>> with torch.autocast("cuda", enabled=torch.cuda.is_available()):
+    ...     (torch.ones(1, 2) @ torch.ones(2, 1)).dtype
+    torch.float32
     """
 
     def __init__(
         self,
-        device_type: str = "cuda",
+        device_type: str,
         dtype: Any = None,
         enabled: bool = True,
         cache_enabled: bool | None = None,
     ) -> None:
         if not isinstance(device_type, str):
             raise ValueError(f"Expected `device_type` of type `str`, got: `{type(device_type)}`")
+        if not is_autocast_available(device_type):
+            raise RuntimeError(f"User specified an unsupported autocast device_type '{device_type}'")
         self.device = device_type
-        if device_type == "cpu" and enabled:
-            raise NotImplementedError(
-                "autocast('cpu') would compute in bfloat16, which is not supported: pass enabled=False, or "
-                "use a contextlib.nullcontext()"
-            )
-        if device_type != "cpu" and enabled:
+        self.fast_dtype = get_autocast_dtype(device_type) if dtype is None else dtype
+        if enabled and device_type == "cuda":
             warnings.warn(
-                f"{device_type.upper()} is not available. Disabling autocast.", UserWarning, stacklevel=2
+                "CUDA is not available or torch_xla is imported. Disabling autocast.",
+                UserWarning,
+                stacklevel=2,
             )
+            enabled = False
+        elif enabled and self.fast_dtype not in (dtypes.bfloat16, dtypes.float16):
+            name = device_type.upper()
+            warnings.warn(
+                f"In {name} autocast, but the target dtype is not supported. Disabling autocast.\n{name} "
+                "Autocast only supports dtypes of torch.bfloat16, torch.float16 currently.",
+                UserWarning,
+                stacklevel=2,
+            )
+            enabled = False
+        if enabled and device(device_type).type == "cpu":
+            raise NotImplementedError(_NO_CPU)
+        self._enabled = enabled
+        self._cache_enabled = is_autocast_cache_enabled() if cache_enabled is None else cache_enabled
+        self._before: list[tuple[bool, Any, bool]] = []
 
     def __enter__(self) -> autocast:
+        name = self.device
+        self._before.append((is_autocast_enabled(name), get_autocast_dtype(name), _caches))
+        set_autocast_dtype(name, self.fast_dtype)
+        set_autocast_enabled(name, self._enabled)
+        set_autocast_cache_enabled(self._cache_enabled)
+        autocast_increment_nesting()
         return self
 
     def __exit__(self, *exc: object) -> None:
-        return None
+        enabled, dtype, caches = self._before.pop()
+        autocast_decrement_nesting()
+        set_autocast_enabled(self.device, enabled)
+        set_autocast_dtype(self.device, dtype)
+        set_autocast_cache_enabled(caches)
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        return function
+        if not callable(function):
+            raise TypeError(
+                f"autocast()(func) requires a callable, but got {type(function).__name__}. Did you mean to "
+                "use autocast as a context manager?"
+            )
+
+        @functools.wraps(function)
+        def inside(*args: Any, **kwargs: Any) -> Any:
+            with self:
+                return function(*args, **kwargs)
+
+        return inside
 
 
 class memory_format:  # noqa: N801 -- PyTorch's name

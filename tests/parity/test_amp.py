@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import warnings
 
 import pytest
 import torch
@@ -137,3 +138,89 @@ def test_boilerplate_without_gpu(lib):
 def test_bfloat16_is_a_name_only(use):
     with pytest.raises(NotImplementedError, match=r"float32|enabled=False"):
         use(ours.bfloat16)
+
+
+# ---- blocks for devices that are not there
+
+
+def casting(lib, *args, **kwargs):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with lib.autocast(*args, **kwargs) as block:
+            states = [lib.is_autocast_enabled(block.device), str(lib.get_autocast_dtype(block.device))]
+            product = lib.ones(2, 2) @ lib.ones(2, 2)
+    return [states, product, lib.is_autocast_enabled(block.device), [str(w.message) for w in caught],
+            block.device, str(block.fast_dtype), block._enabled]  # fmt: skip
+
+
+BLOCKS = [
+    (("cuda",), {}), (("cuda",), {"enabled": False}), (("cpu",), {"enabled": False}), ((), {}), ((3,), {}),
+    (("mps",), {}), (("xpu",), {"enabled": False}), (("foo",), {}), (("meta",), {"enabled": False}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("args", "kwargs"), BLOCKS)
+def test_blocks(args, kwargs):
+    same(lambda lib: casting(lib, *args, **kwargs))
+
+
+@pytest.mark.parametrize("kind", ["float16", "float32", "int64"])
+@pytest.mark.parametrize("where", ["cpu", "cuda"])
+def test_types_of_blocks(where, kind):
+    if (where, kind) == ("cpu", "float16"):
+        with pytest.raises(NotImplementedError, match="pass enabled=False"):
+            ours.autocast("cpu", ours.float16)
+        same(lambda lib: casting(lib, "cpu", lib.float16, False))
+    else:
+        same(lambda lib: casting(lib, where, dtype=getattr(lib, kind)))
+
+
+def test_mixed_precision_on_the_cpu_is_refused():
+    for call in (lambda: ours.autocast("cpu"), lambda: ours.set_autocast_enabled("cpu", True)):
+        with pytest.raises(NotImplementedError, match="bfloat16"):
+            call()
+    with pytest.raises(NotImplementedError, match="bfloat16"):
+        ours.amp.autocast("cpu", dtype=ours.bfloat16)
+
+
+def test_what_libraries_ask():
+    def run(lib):
+        lib.clear_autocast_cache()
+        lib.set_autocast_cache_enabled(False)
+        off = lib.is_autocast_cache_enabled()
+        lib.set_autocast_cache_enabled(True)
+        lib.set_autocast_enabled("cpu", False)
+        counts = [lib.autocast_increment_nesting(), lib.autocast_decrement_nesting()]
+        kinds = [str(lib.get_autocast_dtype(d)) for d in ("cpu", "cuda", "mps")]
+        return [off, lib.is_autocast_cache_enabled(), lib.is_autocast_enabled(), counts, kinds,
+                [lib.amp.is_autocast_available(d) for d in ("cpu", "cuda", "xla")]]  # fmt: skip
+
+    same(run)
+    same(lambda lib: lib.get_autocast_dtype("foo"))
+    same(lambda lib: lib.autocast("cuda", enabled=False)(3))
+    same(
+        lambda lib: [
+            lib.autocast("cuda", enabled=False)(lambda x: x + 1)(2),
+            lib.GradScaler("cpu").get_scale(),
+        ]
+    )
+
+
+def test_functions_with_casts():
+    def run(lib, x):
+        class Double(lib.autograd.Function):
+            @staticmethod
+            @lib.amp.custom_fwd(device_type="cuda", cast_inputs=lib.float16)
+            def forward(ctx, x):
+                return x * 2
+
+            @staticmethod
+            @lib.amp.custom_bwd(device_type="cuda")
+            def backward(ctx, g):
+                return g * 2
+
+        return Double.apply(x)
+
+    same(run, ours.ones(2, requires_grad=True), second=False)
+    same(lambda lib: lib.amp.custom_fwd(lambda ctx, x: x))
+    same(lambda lib: lib.amp.custom_bwd(device_type=3))
