@@ -125,6 +125,11 @@ def embedding_bag(
     rows = embedding(flat, weight, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse)
     if per_sample_weights is not None:
         rows = rows * per_sample_weights.reshape(-1)[: len(rows)].unsqueeze(1)
+    if input.ndim == 2 and padding_idx is None and flat.array.size:  # bags of one size: no index is needed
+        each_bag = rows.reshape(count, each, weight.shape[1])
+        if mode == "max":
+            return each_bag.max(1)[0]
+        return each_bag.sum(1) if mode == "sum" else each_bag.sum(1) / each
     kept = np.ones(len(bags), bool) if padding_idx is None else flat.array != padding_idx % weight.shape[0]
     zeros = create.zeros((count, weight.shape[1]), dtype=weight.dtype)
     picked, where_ = rows[wrap(np.flatnonzero(kept))], wrap(bags[kept])

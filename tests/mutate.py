@@ -53,7 +53,8 @@ LEFT_OUT = """
     programs record rest scripts serialization tests vision
 """.split()  # what tests something else, at length
 
-SIZES = "BLOCK|LONG|FEW|WORTH|NARROW|HEAVY|TURNED|SMALL|SHARED"  # they choose the faster of two ways
+# they choose the faster of two ways
+SIZES = "BLOCK|LONG|FEW|WORTH|NARROW|HEAVY|TURNED|SMALL|SHARED|SHORT|WIDE|ROWS"
 # (file, what matches "line ## kind of change: what is changed", why nothing can notice)
 EQUIVALENT = [
     ("", rf"^({SIZES}) = ", "sizes from which another way is faster"),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import tinygrad6 as torch
 import tinygrad6.nn.functional as F
 from tinygrad6 import nn, threads
+from tinygrad6.ops import shifted
 from tinygrad6.ops.conv import convolve, convolve_dw, convolve_dx
 from tinygrad6.ops.taps import from_table, gather_taps, scatter_taps
 
@@ -54,8 +55,37 @@ def test_the_triangle_is_a_convolution_and_its_adjoints(drawn):
     np.testing.assert_allclose((w * convolve_dw.op.forward(x, g, w_shape[2:], *how)).sum(), inner, atol=1e-10)
 
 
+@st.composite
+def maps(draw):
+    """Geometries that shifts can do: stride 1, two or three dimensions."""
+    d, groups, cg, og = (draw(st.integers(*r)) for r in ((2, 3), (1, 2), (1, 3), (1, 3)))
+    kernel, dilation = ([draw(st.integers(1, high)) for _ in range(d)] for high in (3, 2))
+    padding = tuple((draw(st.integers(0, 2)), draw(st.integers(0, 2))) for _ in range(d))
+    size = [t * (k - 1) + 1 + draw(st.integers(0, 3)) for k, t in zip(kernel, dilation)]
+    x_shape, w_shape = (draw(st.integers(1, 5)), groups * cg, *size), (groups * og, cg, *kernel)
+    return x_shape, w_shape, padding, tuple(dilation), groups
+
+
+@given(maps())
+def test_shifts_give_what_windows_give(drawn):
+    x_shape, w_shape, padding, dilation, groups = drawn
+    at = shifted.Grid(x_shape, w_shape, padding, dilation, groups)
+    at.block = 2  # so that there are several blocks, the last of another length
+    how = ((1,) * len(padding), padding, dilation, groups)
+    rng = np.random.default_rng(0)
+    x, w, b = rng.uniform(-1, 1, x_shape), rng.uniform(-1, 1, w_shape), rng.uniform(-1, 1, w_shape[0])
+    assert shifted.grid(x_shape, w_shape, *how) is None  # too small, so that the windows' layout is taken
+    y = convolve.op.forward(x, w, b, *how)
+    np.testing.assert_allclose(shifted.convolve(x, w, b, at), y, atol=1e-12)
+    g = rng.uniform(-1, 1, y.shape)
+    dw = convolve_dw.op.forward(x, g, w_shape[2:], *how)
+    np.testing.assert_allclose(shifted.weight_gradient(x, g, at), dw, atol=1e-12)
+
+
 @pytest.mark.parametrize(
-    "shapes", [((33, 2, 20, 20), (4, 2, 5, 5)), ((33, 32, 6, 6), (8, 32, 3, 3))], ids=str
+    "shapes",
+    [((33, 2, 20, 20), (4, 2, 5, 5)), ((33, 32, 6, 6), (8, 32, 3, 3)), ((33, 6, 12, 12), (8, 6, 3, 3))],
+    ids=str,
 )
 def test_threads_do_not_change_results(shapes):
     x, w = (torch.randn(*s, requires_grad=True) for s in shapes)

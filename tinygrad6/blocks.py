@@ -79,3 +79,17 @@ def ufunc_in_parts(ufunc: Any, arrays: Sequence[Any], dtype: np.dtype) -> ndarra
 
     share(work, model.size)
     return out
+
+
+ROWS = 1 << 17  # elements of a block of by_lead, and from where on threads pay for it
+
+
+def by_lead(work: Callable[[int, int], Any], x: ndarray) -> None:
+    """work(start, stop) over the first dimension of x, in blocks that fit the cache, shared among threads."""
+    step = max(1, ROWS * len(x) // max(1, x.size))
+
+    def part(start: int, stop: int) -> None:
+        for a in range(start, stop, step):
+            work(a, min(a + step, stop))
+
+    share(part, len(x), x.size > ROWS)

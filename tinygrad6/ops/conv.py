@@ -8,13 +8,14 @@ exists. A transposed convolution is convolve_dx.
 Each is a matrix product after laying the windows of x out as a matrix (Chellapilla et al. 2006, "im2col"), or
 before adding such a matrix up into x again; in blocks of a few images, so that the matrix never leaves the
 cache, and shared among threads. The windows are a strided view, and the matrix one copy of it, whose cost
-lies in the lengths of the runs that are contiguous on both sides. Hence two layouts. *By columns*, (C, KH,
+lies in the lengths of the runs that are contiguous on both sides. Hence three layouts. *By columns*, (C, KH,
 KW) x (H', W') for every image: runs along W'; the product arrives in PyTorch's order. *By rows*, (N, H', W')
 x (KH, KW, C): runs along KW and C, one product for the block, but input and output change their order on the
-way; for many channels on small maps. In convolve_dx the rows have a matrix for every place in the kernel, so
-that whole rows of pixels are added up at once. Measured and rejected: one layout for the whole batch, which
-is memory traffic; keeping the matrix for the backward pass, which saves 15 % of it for 9 to 25 times the
-memory; Winograd's transforms, too many passes in NumPy; for depthwise filters a sum of shifted products.
+way; for many channels on small maps. *By shifts* (shifted.py): where the stride is 1, whole padded images
+shifted along one dimension. In convolve_dx the rows have a matrix for every place in the kernel, so that
+whole rows of pixels are added up at once. Measured and rejected: one layout for the whole batch, which is
+memory traffic; keeping the matrix for the backward pass, which saves 15 % of it for 9 to 25 times the memory;
+Winograd's transforms, too many passes in NumPy; for depthwise filters a sum of shifted products.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from tinygrad6.arguments import composite, several
 from tinygrad6.op import case, op
+from tinygrad6.ops import shifted
 from tinygrad6.ops.linalg import LOWER_NAMES, TYPE_NAMES, linear
 from tinygrad6.ops.reduce import sum as total
 from tinygrad6.ops.shape import pad_constant, permute_to, reshape
@@ -180,7 +182,9 @@ class _Layout:
         """w, and b beside it, as a matrix (G, O / G, K), K in the order of the layout."""
         if self.by_rows:
             w = w.transpose(0, *range(2, w.ndim), 1)
-        w = w.reshape(self.groups, self.o // self.groups, self.k)
+        w = np.ascontiguousarray(w).reshape(
+            self.groups, self.o // self.groups, self.k
+        )  # BLAS takes no flipped one
         return w if b is None else np.concatenate([w, b.reshape(self.groups, -1, 1)], 2)
 
     def rows(self, g: np.ndarray) -> np.ndarray:
@@ -226,6 +230,9 @@ def _both(
 ) -> tuple:
     """The gradients of the weight and, if wanted, of the bias."""
     shape = (g.shape[1], x.shape[1] // groups, *kernel)
+    grid = shifted.grid(x.shape, shape, stride, padding, dilation, groups)
+    if grid is not None and grid.narrow:
+        return shifted.weight_gradient(x, g, grid), _sums(g) if bias else None
     at = _Layout(x.shape, shape, stride, padding, dilation, groups)
     ones = bias and not at.pointwise
 
@@ -254,6 +261,7 @@ def _both(
 
 _ONE = {"stride": (1, 1), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "groups": 1}
 _TWO = {"stride": (2, 1), "padding": ((1, 0), (1, 2)), "dilation": (1, 2), "groups": 2}
+_SHIFTED = {"stride": (1, 1), "padding": ((1, 0), (1, 2)), "dilation": (1, 2), "groups": 1}
 _LINE = {"stride": (2,), "padding": ((1, 1),), "dilation": (1,), "groups": 1}
 
 
@@ -275,6 +283,7 @@ _LINE = {"stride": (2,), "padding": ((1, 1),), "dilation": (1,), "groups": 1}
         case((1, 8, 9, 3), (2, 4, 2, 2), (2,), **_TWO),
         case((2, 3, 2, 2), (2, 3, 1, 1), (2,), **_ONE),
         case((2, 1, 5), (2, 1, 3), (2,), **_LINE),
+        case((2, 6, 2, 7), (2, 6, 2, 2), (2,), **_SHIFTED),
     ],
 )
 def convolve(x, w, b, stride, padding, dilation, groups):
@@ -284,6 +293,8 @@ def convolve(x, w, b, stride, padding, dilation, groups):
     """
     if x.dtype.char == "e":
         return convolve(*_widened(x, w, b), stride, padding, dilation, groups).astype(x.dtype)
+    if (grid := shifted.grid(x.shape, w.shape, stride, padding, dilation, groups)) is not None:
+        return shifted.convolve(x, w, b, grid)
     at = _Layout(x.shape, w.shape, stride, padding, dilation, groups)
     ones = b is not None and not at.pointwise
     w = at.weight(w, b if ones else None)
@@ -318,6 +329,7 @@ def convolve(x, w, b, stride, padding, dilation, groups):
         case((1, 2, 5, 10), (2, 1, 2, 2), size=(10, 9), **_TWO),
         case((1, 2, 5, 4), (2, 4, 2, 2), size=(9, 3), **_TWO),
         case((2, 2, 2, 2), (2, 3, 1, 1), size=(2, 2), **_ONE),
+        case((2, 6, 2, 8), (6, 2, 2, 2), size=(2, 7), **_SHIFTED),
     ],
 )
 def convolve_dx(g, w, size, stride, padding, dilation, groups):
@@ -328,11 +340,14 @@ def convolve_dx(g, w, size, stride, padding, dilation, groups):
     wide = tuple(
         (t * (k - 1) - a, t * (k - 1) - b) for k, t, (a, b) in zip(kernel, dilation, padding, strict=True)
     )
-    if groups > 1 and w.shape[1] < FEW and len(w) <= 2 * c and max(stride) == 1 and min(map(min, wide)) >= 0:
-        # groups of few channels: adding up takes longer than convolving with the kernels turned round
+    # groups of few channels: adding up takes longer than convolving with the kernels turned round
+    few = (
+        groups > 1 and w.shape[1] < FEW and len(w) <= 2 * c and max(stride) == 1 and min(map(min, wide)) >= 0
+    )
+    turned_shape = (c, len(w) // groups, *kernel)
+    if few or shifted.grid(g.shape, turned_shape, stride, wide, dilation, groups) is not None:
         turned = np.flip(w, range(2, d + 2)).reshape(groups, -1, *w.shape[1:]).swapaxes(1, 2)
-        turned = turned.reshape(c, len(w) // groups, *kernel)
-        return convolve(g, turned, None, stride, wide, dilation, groups)
+        return convolve(g, turned.reshape(turned_shape), None, stride, wide, dilation, groups)
     at = _Layout((len(g), c, *size), w.shape, stride, padding, dilation, groups, backward=True)
     places = overlaps(size, kernel, at.out, stride, padding, dilation)
     if at.by_rows:  # a matrix for every place in the kernel
@@ -382,6 +397,7 @@ def convolve_dx(g, w, size, stride, padding, dilation, groups):
         case((1, 2, 10, 9), (1, 2, 5, 10), kernel=(2, 2), **_TWO),
         case((1, 8, 9, 3), (1, 2, 5, 4), kernel=(2, 2), **_TWO),
         case((2, 3, 2, 2), (2, 2, 2, 2), kernel=(1, 1), **_ONE),
+        case((2, 6, 2, 7), (2, 2, 2, 8), kernel=(2, 2), **_SHIFTED),
     ],
 )
 def convolve_dw(x, g, kernel, stride, padding, dilation, groups):

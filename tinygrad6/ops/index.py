@@ -29,7 +29,7 @@ from tinygrad6.view import live_node
 ALL = slice(None)
 NARROW = 24  # up to so many columns, adding rows up by bincount is the fastest
 FEW = 128  # to so few rows, adding is a matrix product
-HEAVY = 16  # a row named more often than this is added up on its own
+HEAVY = 32  # a row named more often than this is added up on its own
 
 # ---- the basic part: a view
 
@@ -237,14 +237,17 @@ def add_rows(out: np.ndarray, rows: np.ndarray, x: np.ndarray) -> None:
     ordered = rows[order]
     starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
     counts = np.diff(starts, append=count)
-    out[ordered[starts]] += x[order[starts]]
-    often = counts > HEAVY
-    light, times = starts[~often], counts[~often]
-    for k in range(1, int(times.max(initial=1))):
-        at = light[times > k] + k
-        out[ordered[at]] += x[order[at]]
-    for start, end in zip(starts[often].tolist(), (starts + counts)[often].tolist(), strict=True):
-        out[ordered[start]] += np.add.reduce(x[order[start + 1 : end]], 0)
+    by = np.argsort(-counts, kind="stable")  # the rows named most often first: those still to be added to,
+    starts, counts = starts[by], counts[by]  # when the k-th is added, are then the first
+    named, totals = ordered[starts], x[order[starts]]
+    totals += out[named]
+    often = int(np.count_nonzero(counts > HEAVY))
+    for k in range(1, int(counts[often]) if often < len(counts) else 1):
+        end = int(np.count_nonzero(counts > k))
+        totals[often:end] += x[order[starts[often:end] + k]]
+    for i, (start, n) in enumerate(zip(starts[:often].tolist(), counts[:often].tolist(), strict=True)):
+        totals[i] += np.add.reduce(x[order[start + 1 : start + n]], 0)
+    out[named] = totals
 
 
 def _lasting(g: Any, index: tuple) -> Any:

@@ -7,14 +7,17 @@ Sources: Ioffe and Szegedy 2015 (batch normalization), Ba, Kiros and Hinton 2016
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from tinygrad6.blocks import by_lead
 from tinygrad6.op import case, derived, op
-from tinygrad6.ops.linalg import column_sums
+from tinygrad6.ops.linalg import column_sums, ones
 from tinygrad6.ops.pointwise import rsqrt
 from tinygrad6.ops.reduce import mean, var_over
+from tinygrad6.sums import add_up
 
 
 def _cached(arrays: list, params: dict) -> None:
@@ -32,34 +35,113 @@ def _batch_reference(x: Any, w: Any, b: Any, eps: float, cache: Any) -> Any:
     return xhat * w.reshape(shape) + b.reshape(shape)
 
 
-def _rows(x: np.ndarray) -> np.ndarray:
-    """x (N, C, *) as a matrix with a column for each channel:
-    itself for (N, C), else a copy with channels last."""
-    return x if x.ndim == 2 else np.moveaxis(x, 1, -1).reshape(-1, x.shape[1])
+def _spread(v: np.ndarray) -> np.ndarray:
+    """A value for each channel, to be broadcast with maps (N, C, P)."""
+    return v[:, None]
 
 
-def _back(rows: np.ndarray, like: np.ndarray) -> np.ndarray:
-    if like.ndim == 2:
-        return rows
-    shape = (like.shape[0], *like.shape[2:], like.shape[1])
-    return np.ascontiguousarray(np.moveaxis(rows.reshape(shape), -1, 1))
+def _channel_sums(part: Callable[[int, int], np.ndarray], maps: np.ndarray) -> np.ndarray:
+    """The sums over everything but channels of an array like `maps`, of which `part` makes images a to b."""
+    sums, all_ones = np.empty(maps.shape[:2], maps.dtype), ones(maps.shape[2], maps.dtype)
+
+    def work(a: int, b: int) -> None:
+        seen = part(a, b)
+        sums[a:b] = seen.reshape(-1, maps.shape[2]).dot(all_ones).reshape(b - a, -1)
+
+    by_lead(work, maps)
+    return add_up(sums, (0,))
+
+
+def _maps(x: np.ndarray) -> np.ndarray:
+    return x.reshape(*x.shape[:2], -1)
+
+
+def _batch_of_maps(x: np.ndarray, w: np.ndarray, b: np.ndarray, eps: float) -> tuple:
+    """Batch normalization of x (N, C, *): the result and what the kernel needs, in blocks of images."""
+    maps = _maps(x)
+    n = maps.size // maps.shape[1]
+    centre = _channel_sums(lambda i, j: maps[i:j], maps) / n
+
+    def square(i: int, j: int) -> np.ndarray:
+        t = maps[i:j] - _spread(centre)
+        return np.square(t, out=t)
+
+    variance = _channel_sums(square, maps) / n
+    rstd = 1 / np.sqrt(variance + variance.dtype.type(eps))
+    scale, out = w * rstd, np.empty(x.shape, x.dtype)
+    lines = _maps(out)
+
+    def work(i: int, j: int) -> None:
+        t = np.subtract(maps[i:j], _spread(centre), out=lines[i:j])
+        t *= _spread(scale)
+        t += _spread(b)
+
+    by_lead(work, maps)
+    return out, None, rstd, centre, variance
+
+
+def _maps_kernel(g: np.ndarray, want: bool, x: np.ndarray, w: np.ndarray, rstd: Any, centre: Any) -> tuple:
+    maps, gs = _maps(x), _maps(g)
+    n = maps.size // maps.shape[1]
+
+    def product(i: int, j: int) -> np.ndarray:
+        t = maps[i:j] - _spread(centre)
+        t *= gs[i:j]
+        return t
+
+    db = _channel_sums(lambda i, j: gs[i:j], maps)
+    dw = _channel_sums(product, maps) * rstd
+    if not want:
+        return None, dw, db
+    slope, shift, scale = _spread(dw * rstd / -n), _spread(db / n), _spread(w * rstd)
+    dx = np.empty(x.shape, maps.dtype)
+    out = _maps(dx)
+
+    def work(i: int, j: int) -> None:  # ((x - mean) slope + g - shift) scale
+        t = np.subtract(maps[i:j], _spread(centre), out=out[i:j])
+        t *= slope
+        t += gs[i:j]
+        t -= shift
+        t *= scale
+
+    by_lead(work, maps)
+    return dx, dw, db
+
+
+def _batch_of_rows(x: np.ndarray, w: np.ndarray, b: np.ndarray, eps: float) -> tuple:
+    """Batch normalization of x (N, C)."""
+    n = len(x)
+    centre = column_sums(x) / n
+    xhat = x - centre
+    variance = column_sums(np.square(xhat)) / n
+    rstd = 1 / np.sqrt(variance + variance.dtype.type(eps))
+    xhat *= rstd
+    out = xhat * w
+    out += b
+    return out, xhat, rstd, centre, variance
+
+
+def _rows_kernel(g: np.ndarray, want: bool, xhat: np.ndarray, w: np.ndarray, rstd: np.ndarray) -> tuple:
+    n = len(g)
+    db = column_sums(g)
+    dx = np.multiply(g, xhat)
+    dw = column_sums(dx)
+    if not want:
+        return None, dw, db
+    np.multiply(xhat, dw / -n, out=dx)
+    dx += g
+    dx -= db / n
+    dx *= w * rstd
+    return dx, dw, db
 
 
 def _batch_kernel(g, needs, x, w, cache):
-    xhat, rstd = cache[:2]
-    g = _rows(g)
-    n = len(g)
-    db = column_sums(g)
-    scratch = np.multiply(g, xhat)
-    dw = column_sums(scratch)
-    dx = None
-    if needs[0]:
-        np.multiply(xhat, dw / -n, out=scratch)
-        scratch += g
-        scratch -= db / n
-        scratch *= w * rstd
-        dx = _back(scratch, x)
-    return dx, dw, db
+    if x.dtype.char == "e":
+        x, g = x.astype(np.float32), g.astype(np.float32)
+    xhat, rstd, centre = cache[:3]
+    if xhat is None:
+        return _maps_kernel(g, needs[0], x, w, rstd, centre)
+    return _rows_kernel(g, needs[0], xhat, w, rstd)
 
 
 @op(
@@ -78,21 +160,14 @@ def _batch_kernel(g, needs, x, w, cache):
 def batch_norm_train(x, w, b, eps, cache=None):
     """(x - mean) / sqrt(var + eps) * w + b with the mean and biased variance of each channel of x (N, C, *).
 
-    `cache` receives what the kernel and the running statistics need: normalized rows, 1/std, mean, variance.
+    `cache` receives what the kernel and the running statistics need: of rows (N, C) the normalized ones,
+    1/std, mean, variance.
     """
-    rows = _rows(x)
-    n = len(rows)
-    wide = rows.astype(np.float32) if rows.dtype.char == "e" else rows
-    centre = column_sums(wide) / n
-    xhat = wide - centre
-    variance = column_sums(np.square(xhat)) / n
-    rstd = 1 / np.sqrt(variance + variance.dtype.type(eps))
-    xhat *= rstd
-    out = xhat * w
-    out += b
+    wide = x.astype(np.float32) if x.dtype.char == "e" else x
+    out, *kept = (_batch_of_rows if x.ndim == 2 else _batch_of_maps)(wide, w, b, eps)
     if cache is not None:
-        cache[:] = xhat.astype(x.dtype, copy=False), rstd.astype(x.dtype, copy=False), centre, variance
-    return _back(out.astype(x.dtype, copy=False), x)
+        cache[:] = kept
+    return out.astype(x.dtype, copy=False)
 
 
 def _affine(w: Any, ndim: int) -> Any:

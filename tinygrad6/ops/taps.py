@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad6.blocks import by_lead
 from tinygrad6.op import case, op
-from tinygrad6.ops.window import by_lead
 
 
 class Tap(NamedTuple):
@@ -114,7 +114,7 @@ def _each(x: np.ndarray, maps: tuple, forward: bool) -> np.ndarray:
             part = _gathered(part, maps[i].taps if forward else maps[i].back, size[i], i + 1)
         out[a:b] = part
 
-    by_lead(work, x if forward else out, d)
+    by_lead(work, x if forward else out)
     return out.reshape(lead + size)
 
 

@@ -17,12 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad6.blocks import by_lead
 from tinygrad6.op import case, op
 from tinygrad6.ops.conv import overlaps
-from tinygrad6.threads import share
-
-WORTH = 1 << 17  # elements, from which threads pay
-BLOCK = 1 << 17  # elements worked on at a time, so that they stay in the cache
 
 
 # ---- taking and placing by index
@@ -188,17 +185,6 @@ def slide(
     return out
 
 
-def by_lead(work: Any, x: np.ndarray, d: int) -> list:
-    """work(start, stop) over the first dimension, in blocks that fit the cache, shared among threads."""
-    step = max(1, BLOCK * len(x) // max(1, x.size))
-
-    def part(start: int, stop: int) -> None:
-        for a in range(start, stop, step):
-            work(a, min(a + step, stop))
-
-    return share(part, len(x), x.size > WORTH)
-
-
 def _lowest(dtype: np.dtype) -> Any:
     return -np.inf if dtype.kind == "f" else np.iinfo(dtype).min
 
@@ -244,7 +230,7 @@ def _max_pool_kernel(g, x, out, kernel, stride, padding, dilation):
             else:
                 part[met] += np.multiply(gs[of], won).view(g.dtype)
 
-    by_lead(work, x, d)
+    by_lead(work, x)
     return (dx,)
 
 
@@ -291,7 +277,7 @@ def max_pool(x, kernel, stride, padding, dilation, cells):
             )
         y[a:b] = part
 
-    by_lead(work, x, d)
+    by_lead(work, x)
     return y
 
 
@@ -321,7 +307,7 @@ def window_sum(x, kernel, stride, padding, size, scale):
             part = slide(np.add, part, x.ndim - d + i, kernel[i], stride[i], padding[i], 1, size[i], 0)
         np.multiply(part, _typed(scale, part.dtype), out=y[a:b], casting="same_kind")
 
-    by_lead(work, x, d)
+    by_lead(work, x)
     return y
 
 
@@ -358,7 +344,7 @@ def window_spread(x, kernel, stride, padding, size, scale):
             part = wide
         y[a:b] = part
 
-    by_lead(work, y, d)
+    by_lead(work, y)
     return y
 
 
