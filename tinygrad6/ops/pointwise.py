@@ -314,6 +314,12 @@ def log1p(x):
     """log(1 + x), elementwise, exact near 0."""
 
 
+def _no_negative_number(arrays: list) -> None:
+    x, y = arrays
+    if isinstance(y, (int, np.integer)) and y < 0 and x.dtype.kind in "iub":
+        raise RuntimeError("Integers to negative integer powers are not allowed.")
+
+
 @op(
     lambda g, x, exponent: pow_slope(g, x, exponent),
     lambda g, x, exponent, out: pow_slope_in_y(g, x, exponent, out),
@@ -322,6 +328,7 @@ def log1p(x):
     domain=POSITIVE,
     inplace=True,
     elementwise=True,
+    check=_no_negative_number,
 )
 def pow(x, exponent):
     """x to the exponent y, elementwise; 0 to the 0 is 1.
@@ -348,9 +355,9 @@ def pow(x, exponent):
 
 def _negative_powers(x: Any, y: Any) -> Any:
     """Whole numbers to negative powers, rounded towards 0, as PyTorch has it for tensors;
-    ValueError for a number y."""
+    ValueError for a number y, whose check explains it."""
     if not isinstance(y, np.ndarray):
-        raise ValueError("Integers to negative integer powers are not allowed.")
+        raise ValueError
     one = np.where(x == 1, 1, np.where(x == -1, np.where(y % 2, -1, 1), 0))
     return np.where(y < 0, one, np.power(x, np.maximum(y, 0))).astype(np.result_type(x, y))
 
