@@ -39,7 +39,7 @@ class Parameter(Tensor):
         if id(self) in memo:
             return memo[id(self)]
         twin = super().__deepcopy__(memo)
-        twin.grad = None
+        twin._grad = None
         return twin
 
 

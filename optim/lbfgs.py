@@ -129,7 +129,7 @@ class LBFGS(Optimizer):
             return value, self._gradient()
 
         answer, g = evaluate()
-        loss, start = float(answer), state["func_evals"] - 1
+        loss, start = float(number(answer)), state["func_evals"] - 1
         if np.abs(g).max(initial=0) <= group["tolerance_grad"] or group["max_iter"] < 1:
             return answer
         memory, n_iter = _Memory(state, group["history_size"]), state["n_iter"]

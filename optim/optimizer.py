@@ -279,7 +279,7 @@ class Optimizer:
         for group in self.param_groups:
             params = []
             for p in group["params"]:
-                grad = p.grad
+                grad = p._grad
                 if grad is not None:
                     a, g = p.array, grad.array
                     if a.shape != g.shape or (a.dtype is not g.dtype and a.dtype != g.dtype):
@@ -340,7 +340,7 @@ class Optimizer:
         for group in self.param_groups:
             for p in group["params"]:
                 if set_to_none:
-                    p.grad = None
+                    p._grad = None
                 elif p.grad is not None:
                     with no_grad():
                         p.grad.detach_().zero_()

@@ -135,7 +135,7 @@ class Gathered(_Unit):
 
     def step(self, opt: Optimizer, group: dict[str, Any]) -> None:
         for view, p in zip(self.grads, self.params):
-            view[...] = p.grad.array  # type: ignore[union-attr]
+            view[...] = p._grad.array  # type: ignore[union-attr]
         for view, a in zip(self.thetas, self.arrays):
             view[...] = a
         t = self._count()
@@ -164,7 +164,7 @@ class Alone(_Unit):
     def step(self, opt: Optimizer, group: dict[str, Any]) -> None:
         (p,), theta, slots = self.params, self.theta, self.slots
         t, n, rule = self._count(), theta.size, opt.rule
-        g = p.grad.array.reshape(theta.shape)  # type: ignore[union-attr]
+        g = p._grad.array.reshape(theta.shape)  # type: ignore[union-attr]
         if n > BLOCK and self.flat:
 
             def work(start: int, stop: int) -> None:

@@ -6,9 +6,11 @@ Knows no mathematics: ops attach themselves.
 from __future__ import annotations
 
 import copy
+import functools
 import itertools
 import os
 import threading
+import warnings
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -23,6 +25,13 @@ from tinygrad6.view import View, live_node, stale
 
 TENSORS: set[type] = set()  # Tensor and its subclasses: `type(x) in TENSORS` is the fast test
 _new = object.__new__
+_warned: list[bool] = []  # once in a process, as in PyTorch, was told that float() loses the history
+NOT_A_LEAF = (
+    "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't "
+    "be populated during autograd.backward(). If you indeed want the .grad field to be populated for a "
+    "non-leaf Tensor, use .retain_grad() on the non-leaf Tensor. If you access the non-leaf Tensor by "
+    "mistake, make sure you access the leaf Tensor instead."
+)
 
 
 class Size(tuple):
@@ -133,12 +142,12 @@ class Tensor:
     tensor([2., 4.])
     """
 
-    __slots__ = ("array", "node", "cell", "view_of", "grad", "__dict__", "__weakref__")
+    __slots__ = ("array", "node", "cell", "view_of", "_grad", "__dict__", "__weakref__")
     array: np.ndarray
     node: Node | None  # of a view possibly out of date: read it through live_node
     cell: list  # [time of the last write, number of writes]; views share it
     view_of: View | None
-    grad: Tensor | None
+    _grad: Tensor | None  # what `grad` guards; the engine and optimizers use it without the checks
     __hash__ = object.__hash__
     __array_priority__ = 1000
 
@@ -278,6 +287,42 @@ class Tensor:
     # ---- its place in the graph
 
     @property
+    def grad(self) -> Tensor | None:
+        """The gradient that backward passes added up, None before the first; `del t.grad` forgets it.
+
+        Assigning anything but None or a tensor of this shape and dtype raises TypeError or RuntimeError.
+        """
+        if self._grad is None and self.node is not None and not self.is_leaf and not self.retains_grad:
+            warnings.warn(NOT_A_LEAF, stacklevel=2)
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None:
+            if not isinstance(value, Tensor):
+                raise TypeError(
+                    "assigned grad expected to be a Tensor or None but got grad of type "
+                    f"{type(value).__name__}"
+                )
+            if value is self:
+                raise RuntimeError("can't assign Variable as its own grad")
+            if value.array.shape != self.array.shape:
+                raise RuntimeError(
+                    f"attempting to assign a gradient of size '{list(value.shape)}' to a tensor of size "
+                    f"'{list(self.shape)}'. Please ensure that the gradient and the tensor are the same size"
+                )
+            if value.array.dtype != self.array.dtype:
+                raise RuntimeError(
+                    f"attempting to assign a gradient of {value.dtype} to a tensor of {self.dtype}: use "
+                    "grad.to(tensor.dtype)"
+                )
+        self._grad = value
+
+    @grad.deleter
+    def grad(self) -> None:
+        self._grad = None
+
+    @property
     def requires_grad(self) -> bool:
         return stale(self) or live_node(self) is not None
 
@@ -411,7 +456,7 @@ class Tensor:
             if (t := me()) is not None:
                 g = wrap(g.array.copy()) if g.node is None else g
                 with _adding:
-                    t.grad = g if t.grad is None else t.grad + g
+                    t._grad = g if t._grad is None else t._grad + g
 
         if node is not None:
             node.hooks = {} if node.hooks is None else node.hooks
@@ -488,6 +533,13 @@ class Tensor:
         return bool(self.array.item())
 
     def __float__(self) -> float:
+        if self.node is not None and not _warned:
+            _warned.append(True)
+            warnings.warn(
+                "Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\n"
+                "Consider using tensor.detach() first.",
+                stacklevel=2,
+            )
         return float(self._only().item())
 
     def __int__(self) -> int:
@@ -541,7 +593,7 @@ class Tensor:
             return memo[id(self)]
         twin = memo[id(self)] = wrap(self.array.copy(order="K"), type(self))
         twin.requires_grad_(self.requires_grad)
-        twin.grad = copy.deepcopy(self.grad, memo)
+        twin._grad = copy.deepcopy(self._grad, memo)
         twin.__dict__.update(copy.deepcopy(self.__dict__, memo))
         return twin
 
@@ -579,7 +631,7 @@ def wrap(array: np.ndarray, cls: type = Tensor) -> Any:
     t.node = None
     t.cell = [0, 0]
     t.view_of = None
-    t.grad = None
+    t._grad = None
     return t
 
 
@@ -623,7 +675,7 @@ def as_array(data: Any, dtype: np.dtype | None = None, copy: bool = False) -> np
         if array.dtype.byteorder == ">":
             raise ValueError("given numpy array has byte order different from the native byte order")
         if dtype is not None and array.dtype != dtype:
-            return array.astype(dtype)
+            return dtypes.stored(array, dtype) if isinstance(data, np.generic) else array.astype(dtype)
         return array.copy() if copy else array
     if isinstance(data, (list, tuple, range)):
         data = _plain(data)
@@ -635,7 +687,9 @@ def as_array(data: Any, dtype: np.dtype | None = None, copy: bool = False) -> np
         return as_array(np.asarray(data), dtype, copy)
     try:
         array = np.asarray(data)
-    except ValueError as e:
+    except (RuntimeError, ValueError) as e:
+        if isinstance(data, (list, tuple)) and any(isinstance(d, Tensor) for d in data):
+            return as_array(np.array(_numbers(data, set())), dtype)  # tensors after numbers
         mixed = {isinstance(d, (list, tuple)) for d in data} if isinstance(data, (list, tuple)) else ()
         kind = TypeError if len(mixed) > 1 else ValueError  # [[1, 2], 3], and [[1, 2], [3]]
         raise kind(f"expected a rectangular nesting of numbers: {e}") from None
@@ -654,16 +708,7 @@ def as_array(data: Any, dtype: np.dtype | None = None, copy: bool = False) -> np
         typed = isinstance(data, np.ndarray)
         dtype = {"f": dtypes.default_float(), "b": dtypes.BOOL}.get(array.dtype.kind, dtypes.INT64)
         dtype = array.dtype if typed else dtype
-    elif dtype.kind in "iu" and array.dtype.kind in "iu" and array.size:
-        info = np.iinfo(dtype)
-        if array.max() > info.max or array.min() < info.min and dtype.kind == "i":
-            raise RuntimeError(f"value cannot be converted to type {dtype} without overflow")
-    elif dtype.kind in "iu" and array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise RuntimeError(f"value cannot be converted to type {dtype} without overflow")
-    if array.dtype.kind == "f" and dtype.kind == "f" and array.dtype == dtype:
-        return array
-    with np.errstate(over="ignore", invalid="ignore"):
-        return array.astype(dtype)
+    return dtypes.stored(array, dtype)
 
 
 def _plain(data: Any) -> Any:
@@ -673,12 +718,37 @@ def _plain(data: Any) -> Any:
     probe = data[0]
     while isinstance(probe, (list, tuple)) and probe:
         probe = probe[0]
+    if isinstance(probe, np.ndarray) and len({(type(d), np.shape(d)) for d in data}) == 1:
+        return np.stack([as_array(d) for d in data])
     if isinstance(probe, (Tensor, np.ndarray, np.generic)):
-        arrays = [as_array(d) for d in data]
-        if len({a.shape for a in arrays}) > 1:
-            raise ValueError("only one element tensors can be converted to Python scalars, or equal shapes")
-        return np.stack(arrays) if arrays[0].ndim or isinstance(probe, np.generic) else np.array(arrays)
+        kinds: set[np.dtype] = set()
+        plain = _numbers(data, kinds)
+        try:
+            return np.array(plain, functools.reduce(dtypes.promote_types, kinds))
+        except (ValueError, TypeError, OverflowError):
+            return plain  # whose error says more
     return data if isinstance(data, (list, tuple)) else list(data)
+
+
+def _numbers(data: Any, kinds: set[np.dtype]) -> Any:
+    """Nested sequences of numbers, arrays and tensors of one element as lists of Python numbers, whose types go
+    to `kinds`."""
+    if isinstance(data, (list, tuple, range)):
+        return [_numbers(d, kinds) for d in data]
+    if isinstance(data, Tensor):
+        kinds.add(data.array.dtype)
+        if data.array.size != 1:
+            raise ValueError(
+                "only one element tensors can be converted to Python scalars, got one of shape "
+                f"{list(data.shape)} in a list: use torch.stack(list)"
+            )
+        return data.array.item()
+    if isinstance(data, (np.ndarray, np.generic)):
+        kinds.add(dtypes.from_numpy(data.dtype).np)
+        return data.tolist()
+    if isinstance(data, (bool, int, float)):
+        kinds.add(dtypes.of_scalar(data))
+    return data
 
 
 # ---- the backward pass, from Tensors to Tensors
@@ -725,15 +795,15 @@ def accumulate(t: Tensor, g: Any, owned: bool) -> None:
     """
     with _adding:
         if isinstance(g, Tensor):
-            t.grad = g if t.grad is None else t.grad + g
-        elif t.grad is None:
+            t._grad = g if t._grad is None else t._grad + g
+        elif t._grad is None:
             # A copy where the memory is shared: rules may hand on what they were given, or a view of it.
-            t.grad = wrap(g if owned and g.flags.c_contiguous else np.array(g, order="C"))
-        elif t.grad.node is not None:
-            t.grad = wrap(t.grad.array + g)
+            t._grad = wrap(g if owned and g.flags.c_contiguous else np.array(g, order="C"))
+        elif t._grad.node is not None:
+            t._grad = wrap(t._grad.array + g)
         else:
-            t.grad.array = np.asarray(np.add(t.grad.array, g, out=t.grad.array))
-            t.grad.bump()
+            t._grad.array = np.asarray(np.add(t._grad.array, g, out=t._grad.array))
+            t._grad.bump()
     if hooks := t.__dict__.get("_post_accumulate"):
         for hook in list(hooks.values()):
             if hook(t) is not None:

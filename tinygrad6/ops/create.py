@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -99,11 +100,21 @@ def tensor(
     tensor([[1, 2],
             [3, 4]])
     """
+    if isinstance(data, Tensor):
+        _copied("torch.tensor")
     return _finish(
         as_array(data, None if dtype is None else dtypes.to_numpy(dtype), copy=True),
         requires_grad,
         device,
         {"pin_memory": pin_memory} if pin_memory else None,
+    )
+
+
+def _copied(call: str) -> None:
+    warnings.warn(
+        "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
+        f"sourceTensor.detach().clone().requires_grad_(True), rather than {call}(sourceTensor).",
+        stacklevel=3,
     )
 
 
@@ -210,7 +221,7 @@ def full(
     value = scalar("full", "fill_value", 2, fill_value)
     kind = _type(dtype, dtypes.of_scalar(value), rest)
     return _finish(
-        np.full(_sequence(size, "full", 1), value, kind),
+        np.full(_sequence(size, "full", 1), dtypes.stored(value, kind), kind),
         requires_grad,
         device,
         rest,
@@ -250,7 +261,7 @@ zeros_like, ones_like, empty_like = (
 )
 full_like = _like(
     "full_like",
-    lambda shape, v, kind: np.full(shape, scalar("full_like", "fill_value", 2, v), kind),
+    lambda shape, v, kind: np.full(shape, dtypes.stored(scalar("full_like", "fill_value", 2, v), kind), kind),
     "fill_value",
 )
 
@@ -302,6 +313,9 @@ def _new_tensor(
     self: Tensor, data: Any, *, dtype: Any = None, requires_grad: bool = False, **rest: Any
 ) -> Tensor:
     """As tensor, in the type of self unless dtype is given."""
+    if isinstance(data, Tensor):
+        _copied("tensor.new_tensor")
+        data = data.array
     return tensor(data, dtype=_type(dtype, self.array.dtype), requires_grad=requires_grad, **rest)
 
 
@@ -434,6 +448,11 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     items = each_tensor("meshgrid", flatten_sequence(tensors))
     if indexing not in ("ij", "xy"):
         raise RuntimeError(f'torch.meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}')
+    if any_deep := [t for t in items if t.ndim > 1]:
+        raise RuntimeError(
+            "torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got one of shape "
+            f"{list(any_deep[0].shape)}"
+        )
     items = [t.reshape(1) if t.ndim == 0 else t for t in items]
     if indexing == "xy" and len(items) > 1:
         items = [items[1], items[0], *items[2:]]
@@ -880,32 +899,3 @@ _filler(
 
 for _function in (bernoulli, multinomial):
     composite()(_function)
-
-
-def _legacy(name: str, dtype: dtypes.dtype) -> Any:
-    def make(*data: Any, device: Any = None) -> Tensor:
-        if len(data) == 1 and not isinstance(data[0], (int, np.integer)):
-            return _finish(as_array(data[0], dtype.np, copy=True), False, device)
-        return _finish(np.zeros(_shape(data or (0,), name), dtype.np), False, device)
-
-    make.__name__ = make.__qualname__ = name
-    make.__doc__ = f"PyTorch's old constructor of {dtype} tensors: from values, or of a size."
-    make.dtype_made = dtype  # type: ignore[attr-defined]
-    return make
-
-
-FloatTensor, DoubleTensor, HalfTensor = (
-    _legacy(f"{n}Tensor", d)
-    for n, d in (("Float", dtypes.float32), ("Double", dtypes.float64), ("Half", dtypes.float16))
-)
-LongTensor, IntTensor, ShortTensor, CharTensor, ByteTensor, BoolTensor = (
-    _legacy(f"{n}Tensor", d)
-    for n, d in (
-        ("Long", dtypes.int64),
-        ("Int", dtypes.int32),
-        ("Short", dtypes.int16),
-        ("Char", dtypes.int8),
-        ("Byte", dtypes.uint8),
-        ("Bool", dtypes.bool_),
-    )
-)
