@@ -149,7 +149,7 @@ class LBFGS(Optimizer):
                     try:
                         self._move(t, d)
                         value, gradient = evaluate()
-                        return float(value), gradient
+                        return float(number(value)), gradient
                     finally:
                         self._restore(x)
 
@@ -161,7 +161,7 @@ class LBFGS(Optimizer):
                 self._move(memory.t, d)
                 if i != group["max_iter"]:  # the value after the last step is not needed
                     value, g = evaluate()
-                    loss = float(value)
+                    loss = float(number(value))
             if (
                 i == group["max_iter"]
                 or state["func_evals"] - start >= group["max_eval"]

@@ -731,8 +731,8 @@ def _plain(data: Any) -> Any:
 
 
 def _numbers(data: Any, kinds: set[np.dtype]) -> Any:
-    """Nested sequences of numbers, arrays and tensors of one element as lists of Python numbers, whose types go
-    to `kinds`."""
+    """Nested sequences of numbers, arrays and tensors of one element as lists of Python numbers, whose types
+    go to `kinds`."""
     if isinstance(data, (list, tuple, range)):
         return [_numbers(d, kinds) for d in data]
     if isinstance(data, Tensor):
