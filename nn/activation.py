@@ -6,6 +6,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+from tinygrad6.modes import no_grad
 from tinygrad6.ops import create
 from tinygrad6.tensor import Tensor
 
@@ -101,7 +102,13 @@ class PReLU(Module):
     ) -> None:
         super().__init__()
         self.num_parameters, self.init = num_parameters, init
-        self.weight = Parameter(create.full((num_parameters,), init, dtype=dtype, device=device))
+        self.weight = Parameter(create.empty(num_parameters, dtype=dtype, device=device))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Set the weights to `init`."""
+        with no_grad():
+            self.weight.fill_(self.init)
 
     def forward(self, input: Tensor) -> Tensor:
         return F.prelu(input, self.weight)

@@ -488,10 +488,13 @@ class Transformer(Module):
         else:
             decoder_layer = TransformerDecoderLayer(*options)
             self.decoder = TransformerDecoder(decoder_layer, num_decoder_layers, LayerNorm(d_model, **norms))
+        self._reset_parameters()
+        self.d_model, self.nhead, self.batch_first = d_model, nhead, batch_first
+
+    def _reset_parameters(self) -> None:
         for p in self.parameters():
             if p.ndim > 1:
                 init.xavier_uniform_(p)
-        self.d_model, self.nhead, self.batch_first = d_model, nhead, batch_first
 
     def forward(
         self,

@@ -145,20 +145,14 @@ class _Conv(_ConvNd):
 
     # The names of this and the next are PyTorch's, for subclasses that convolve with another weight.
     @property
-    def _reversed_padding_repeated_twice(self) -> list[int]:
+    def _reversed_padding_repeated_twice(self) -> Any:
         """The padding of each side, last dimension first, for F.pad."""
+        if not isinstance(self.padding, str):
+            return tuple(p for p in reversed(self.padding) for _ in range(2))
         sides: list[int] = []
-        for k, d, p in reversed(
-            list(
-                zip(
-                    self.kernel_size,
-                    self.dilation,
-                    (0,) * self.rank if isinstance(self.padding, str) else self.padding,
-                )
-            )
-        ):
+        for k, d in zip(reversed(self.kernel_size), reversed(self.dilation), strict=True):
             total = d * (k - 1) if self.padding == "same" else 0
-            sides += [total // 2, total - total // 2] if isinstance(self.padding, str) else [p, p]
+            sides += [total // 2, total - total // 2]
         return sides
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -236,9 +230,20 @@ class _Transposed(_ConvNd):
             dtype,
         )
 
-    def _extra(self, shape: tuple, size: tuple) -> tuple[int, ...]:
-        """The output padding that makes the output `size`."""
-        n = self.rank
+    def _output_padding(
+        self,
+        input: Tensor,
+        output_size: Any,
+        stride: Any,
+        padding: Any,
+        kernel_size: Any,
+        num_spatial_dims: int,
+        dilation: Any = None,
+    ) -> Any:
+        """The output padding that makes the output `output_size`; the module's own if that is None."""
+        if output_size is None:
+            return self.output_padding
+        n, shape, size = num_spatial_dims, input.shape, tuple(output_size)
         if len(size) == len(shape):
             size = size[-n:]
         if len(size) != n:
@@ -246,7 +251,7 @@ class _Transposed(_ConvNd):
                 f"ConvTranspose{n}D: for {len(shape)}D input, output_size must have {n} or {len(shape)} "
                 f"elements (got {len(size)})"
             )
-        settings = zip(shape[-n:], self.stride, self.padding, self.dilation, self.kernel_size)
+        settings = zip(shape[-n:], stride, padding, dilation or (1,) * n, kernel_size)
         least = [(m - 1) * s - 2 * p + d * (k - 1) + 1 for m, s, p, d, k in settings]
         most = [m + s - 1 for m, s in zip(least, self.stride)]
         if any(not a <= m <= b for a, m, b in zip(least, size, most)):
@@ -257,7 +262,8 @@ class _Transposed(_ConvNd):
         return tuple(m - a for a, m in zip(least, size))
 
     def forward(self, input: Tensor, output_size: Any = None) -> Tensor:
-        extra = self.output_padding if output_size is None else self._extra(input.shape, tuple(output_size))
+        settings = (self.stride, self.padding, self.kernel_size, self.rank, self.dilation)
+        extra = self._output_padding(input, output_size, *settings)
         function = getattr(F, f"conv_transpose{self.rank}d")
         return function(
             input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation

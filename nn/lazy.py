@@ -7,11 +7,13 @@ nothing in it is lazy, and calls cost what they always cost.
 
 from __future__ import annotations
 
+import inspect
 import itertools
 from typing import Any
 
 from tinygrad6.tensor import Tensor
 
+from ._table import tell
 from .conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from .linear import Linear
 from .module import Module
@@ -154,11 +156,11 @@ def _lazy(mixin: type, plain: type[Module]) -> Any:
         f"{plain.__name__} that takes its number of channels from the first input, and is a "
         f"{plain.__name__} then."
     )
-    return type(
-        f"Lazy{plain.__name__}",
-        (mixin, plain),
-        {"cls_to_become": plain, "__doc__": doc, "__module__": __name__},
-    )
+    members = {"cls_to_become": plain, "__doc__": doc, "__module__": __name__}
+    made = type(f"Lazy{plain.__name__}", (mixin, plain), members)
+    if mixin is _LazyConv:  # the other one has a constructor of its own
+        tell(made, "__init__", list(inspect.signature(plain).parameters.values())[1:])
+    return made
 
 
 LazyConv1d, LazyConv2d, LazyConv3d = (_lazy(_LazyConv, c) for c in (Conv1d, Conv2d, Conv3d))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -39,13 +40,14 @@ def _loss(
     positional: str,
     buffers: str = "",
     check: Callable[[dict[str, Any]], None] | None = None,
+    kind: Any = inspect.Parameter.POSITIONAL_OR_KEYWORD,
     **defaults: Any,
 ) -> Any:
     """A loss class; `positional`: its arguments in PyTorch's order,
     None or "mean" if `defaults` has nothing else."""
     settings = {n: defaults.get(n, "mean" if n == "reduction" else None) for n in positional.split()}
     base = _WeightedLoss if "weight" in buffers.split() else _Loss
-    made = module(name, function, settings, "", buffers, base)
+    made = module(name, function, settings, "", buffers, base, kind)
     made.check = None if check is None else staticmethod(check)
     return made
 
@@ -93,7 +95,14 @@ PoissonNLLLoss = _loss(
     full=False,
     eps=1e-8,
 )
-GaussianNLLLoss = _loss("GaussianNLLLoss", F.gaussian_nll_loss, "full eps reduction", full=False, eps=1e-6)
+GaussianNLLLoss = _loss(
+    "GaussianNLLLoss",
+    F.gaussian_nll_loss,
+    "full eps reduction",
+    kind=inspect.Parameter.KEYWORD_ONLY,
+    full=False,
+    eps=1e-6,
+)
 HingeEmbeddingLoss = _loss("HingeEmbeddingLoss", F.hinge_embedding_loss, "margin " + OLD, margin=1.0)
 MarginRankingLoss = _loss("MarginRankingLoss", F.margin_ranking_loss, "margin " + OLD, margin=0.0)
 CosineEmbeddingLoss = _loss("CosineEmbeddingLoss", F.cosine_embedding_loss, "margin " + OLD, margin=0.0)

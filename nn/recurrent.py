@@ -108,6 +108,21 @@ class RNNBase(Module):
         """Nothing to do on the CPU."""
 
     @property
+    def _flat_weights_names(self) -> list[str]:
+        return [name for names in self._all_weights for name in names]
+
+    @property
+    def _flat_weights(self) -> list[Any]:
+        """The weights of all layers and directions, as they are now: there is no list beside them."""
+        return [getattr(self, name, None) for name in self._flat_weights_names]
+
+    @_flat_weights.setter
+    def _flat_weights(self, weights: Any) -> None:
+        raise NotImplementedError(
+            "_flat_weights shows the weights that have names: set those, as in rnn.weight_hh_l0 = w"
+        )
+
+    @property
     def _all_weights(self) -> list[list[str]]:
         """The names behind all_weights; scripts that set the forget gate's bias go through them."""
         names = ["weight_ih", "weight_hh"]
@@ -155,7 +170,7 @@ class RNNBase(Module):
                 raise RuntimeError(f"input must have 2 dimensions, got {x.data.ndim}")
             x, lengths = pad_packed_sequence(PackedSequence(x.data, x.batch_sizes))  # in the packed order
             if hx is not None and source.sorted_indices is not None:
-                hx = tuple(h.index_select(1, source.sorted_indices) for h in hx)
+                hx = self.permute_hidden(hx, source.sorted_indices)
         if x.ndim not in (2, 3):
             raise ValueError(f"{self._get_name()}: Expected input to be 2D or 3D, got {x.ndim}D instead")
         batched = x.ndim == 3
@@ -172,7 +187,7 @@ class RNNBase(Module):
         elif self.batch_first and not packed:
             x = x.transpose(0, 1)
         directions = len(self._directions())
-        hx = self._states(x, hx, directions)
+        hx = self._states(x, hx)
         weights = self.all_weights
         finals: list[list[Tensor]] = [[] for _ in hx]
         for layer in range(self.num_layers):
@@ -205,29 +220,72 @@ class RNNBase(Module):
             return x.squeeze(1), [s.squeeze(1) for s in stacked]
         return x.transpose(0, 1) if self.batch_first else x, stacked
 
-    def _states(self, x: Tensor, hx: tuple | None, directions: int) -> tuple[Tensor, ...]:
+    def _states(self, x: Tensor, hx: tuple | None) -> tuple[Tensor, ...]:
         """The initial states, checked, or zeros."""
-        kind = self.weight_ih_l0.array.dtype
-        if x.array.dtype != kind:
-            raise ValueError(
-                f"RNN input dtype ({x.dtype}) does not match weight dtype ({self.weight_ih_l0.dtype}). "
-                f"Convert input: input.to({self.weight_ih_l0.dtype}), or convert model: model.to({x.dtype})"
-            )
-        if x.shape[-1] != self.input_size:
-            raise RuntimeError(
-                f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {x.shape[-1]}"
-            )
+        self.check_input(x, None)
         if not x.shape[0]:
             raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
-        widths = [self.proj_size or self.hidden_size, self.hidden_size][: 2 if self.mode == "LSTM" else 1]
-        shapes = [(self.num_layers * directions, x.shape[1], w) for w in widths]
+        shapes = self._state_shapes(x.shape[1])
         if hx is None:
-            return tuple(wrap(np.zeros(shape, kind)) for shape in shapes)
+            return tuple(wrap(np.zeros(shape, self.weight_ih_l0.array.dtype)) for shape in shapes)
         for i, (h, shape) in enumerate(zip(hx, shapes, strict=True)):
-            if h.array.shape != shape:
-                which = f"hidden[{i}]" if len(shapes) > 1 else "hidden"
-                raise RuntimeError(f"Expected {which} size {shape}, got {list(h.shape)}")
+            which = f"hidden[{i}]" if len(shapes) > 1 else "hidden"
+            self.check_hidden_size(h, shape, f"Expected {which} size {{}}, got {{}}")
         return tuple(hx)
+
+    def _state_shapes(self, batch: int) -> list[tuple[int, int, int]]:
+        """Of h, and of c where there is one."""
+        widths = [self.proj_size or self.hidden_size, self.hidden_size][: 2 if self.mode == "LSTM" else 1]
+        return [(self.num_layers * len(self._directions()), batch, w) for w in widths]
+
+    # PyTorch's checks, under its names, for layers that build on these
+
+    def check_input(self, input: Tensor, batch_sizes: Tensor | None) -> None:
+        """The input's type, its dimensions (2 if packed, else 3) and the size of its last."""
+        kind = self.weight_ih_l0.dtype
+        if input.dtype != kind:
+            raise ValueError(
+                f"RNN input dtype ({input.dtype}) does not match weight dtype ({kind}). "
+                f"Convert input: input.to({kind}), or convert model: model.to({input.dtype})"
+            )
+        expected = 3 if batch_sizes is None else 2
+        if input.ndim != expected:
+            raise RuntimeError(f"input must have {expected} dimensions, got {input.ndim}")
+        if input.shape[-1] != self.input_size:
+            raise RuntimeError(
+                f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got "
+                f"{input.shape[-1]}"
+            )
+
+    def _batch_of(self, input: Tensor, batch_sizes: Tensor | None) -> int:
+        return input.shape[0 if self.batch_first else 1] if batch_sizes is None else int(batch_sizes[0])
+
+    def get_expected_hidden_size(self, input: Tensor, batch_sizes: Tensor | None) -> tuple[int, int, int]:
+        """The shape of the initial h for this input."""
+        return self._state_shapes(self._batch_of(input, batch_sizes))[0]
+
+    def check_hidden_size(
+        self, hx: Tensor, expected_hidden_size: tuple, msg: str = "Expected hidden size {}, got {}"
+    ) -> None:
+        """RuntimeError if a state has another shape."""
+        if hx.array.shape != tuple(expected_hidden_size):
+            raise RuntimeError(msg.format(tuple(expected_hidden_size), list(hx.shape)))
+
+    def check_forward_args(self, input: Tensor, hidden: Any, batch_sizes: Tensor | None) -> None:
+        """check_input, and the shapes of the initial states."""
+        self.check_input(input, batch_sizes)
+        shapes = self._state_shapes(self._batch_of(input, batch_sizes))
+        for i, (h, shape) in enumerate(zip([hidden] if len(shapes) == 1 else hidden, shapes, strict=True)):
+            which = f"hidden[{i}]" if len(shapes) > 1 else "hidden"
+            self.check_hidden_size(h, shape, f"Expected {which} size {{}}, got {{}}")
+
+    def permute_hidden(self, hx: Any, permutation: Tensor | None) -> Any:
+        """States with their sequences in another order."""
+        if permutation is None:
+            return hx
+        if isinstance(hx, Tensor):
+            return hx.index_select(1, permutation)
+        return tuple(h.index_select(1, permutation) for h in hx)
 
 
 def _check_states(states: Any, count: int, name: str) -> None:
@@ -307,6 +365,10 @@ class LSTM(RNNBase):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__("LSTM", *args, **kwargs)
+
+    def get_expected_cell_size(self, input: Tensor, batch_sizes: Tensor | None) -> tuple[int, int, int]:
+        """The shape of the initial c for this input."""
+        return self._state_shapes(self._batch_of(input, batch_sizes))[1]
 
     def _scan(self, x: Tensor, state: tuple, weights: list) -> Any:
         z = F.linear(x, weights[0], self._bias(weights, 2))
