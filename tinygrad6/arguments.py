@@ -68,6 +68,10 @@ def real(function: str, name: str, position: int, value: Any) -> float:
     return number
 
 
+def text(function: str, name: str, position: int, value: Any) -> str:
+    raise refused(function, name, position, "str", value)
+
+
 def several(function: str, name: str, position: int, value: Any) -> Any:
     """A tuple of ints, or one."""
     if type(value) in (tuple, list):
@@ -112,6 +116,7 @@ TESTS: dict[str, tuple[str, Callable[..., Any]]] = {  # annotation -> when to lo
     "Tensor": ("type({n}) not in TENSORS", tensor),
     "bool": ("type({n}) is not bool", truth),
     "int": ("type({n}) is not int", whole),
+    "str": ("not isinstance({n}, str)", text),
     "float": ("type({n}) is not float and type({n}) is not int", real),
     "Ints": ("type({n}) is not int", several),
 }

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad6.arguments import checked
 from tinygrad6.dispatch import parameter_names
 from tinygrad6.ops import linalg as products
 from tinygrad6.ops.decompose import (
@@ -410,4 +411,6 @@ def _spelt(function: Any) -> dict[str, str]:
 
 
 for _name in set(__all__) - {"LinAlgError", "diagonal", "multi_dot", "vander"}:
-    globals()[_name] = taking_out(globals()[_name], _spelt(globals()[_name]))
+    _function = globals()[_name]
+    _kept = _function if hasattr(_function, "__wrapped__") else checked(_function)
+    globals()[_name] = taking_out(_kept, _spelt(_function))

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad6 import dtypes, random
-from tinygrad6.arguments import composite, plain, real, refused, scalar, truth, whole
+from tinygrad6.arguments import checked, composite, plain, real, refused, scalar, truth, whole
 from tinygrad6.arguments import tensors as each_tensor
+from tinygrad6.op import _mismatch
 from tinygrad6.out import into
 from tinygrad6.tensor import Tensor, as_array, flatten_sequence, to_device, wrap
 
@@ -238,9 +239,7 @@ def _like(name: str, make: Any, *needs: str) -> Any:
         **rest: Any,
     ) -> Tensor:
         if not isinstance(input, Tensor):
-            raise TypeError(
-                f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
-            )
+            raise refused(name, "input", 1, "Tensor", input)
         kind = _type(dtype, input.array.dtype)
         if rest:
             rest.pop("memory_format", None)
@@ -446,6 +445,10 @@ def eye(
 def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     """The grids of coordinates of 1-d tensors: indexing "ij" (first varies along rows) or "xy"."""
     items = each_tensor("meshgrid", flatten_sequence(tensors))
+    if not isinstance(indexing, str):
+        raise refused("meshgrid", "indexing", 0, "str", indexing)
+    if not items:
+        raise RuntimeError("meshgrid expects a non-empty TensorList")
     if indexing not in ("ij", "xy"):
         raise RuntimeError(f'torch.meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}')
     if any_deep := [t for t in items if t.ndim > 1]:
@@ -453,6 +456,9 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
             "torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got one of shape "
             f"{list(any_deep[0].shape)}"
         )
+    if len({t.array.dtype for t in items}) > 1:
+        kinds = ", ".join(str(t.dtype) for t in items)
+        raise RuntimeError(f"meshgrid expects all tensors to have the same dtype, got {kinds}")
     items = [t.reshape(1) if t.ndim == 0 else t for t in items]
     if indexing == "xy" and len(items) > 1:
         items = [items[1], items[0], *items[2:]]
@@ -690,6 +696,7 @@ def normal(
         kind = _random_float(getattr(m if isinstance(m, np.ndarray) else s, "dtype", None), "normal")
         if not np.all(np.greater_equal(s, 0)):
             raise RuntimeError("normal expects all elements of std >= 0.0")
+        _alike_shapes(np.shape(m), np.shape(s))
         return _finish(
             g.normal(np.broadcast_shapes(np.shape(m), np.shape(s)), kind, m, s), requires_grad, device, rest
         )
@@ -706,6 +713,7 @@ def normal(
     )
 
 
+@checked
 def bernoulli(input: Tensor, p: float | None = None, *, generator: random.Generator | None = None) -> Tensor:
     """1 with probability input[i] (or p), else 0, in input's shape and type."""
     g = _generator(generator)
@@ -715,6 +723,7 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: random.Genera
     return wrap(np.asarray(drawn).astype(input.array.dtype))
 
 
+@checked
 def multinomial(
     input: Tensor, num_samples: int, replacement: bool = False, *, generator: random.Generator | None = None
 ) -> Tensor:
@@ -725,6 +734,12 @@ def multinomial(
     return wrap(_generator(generator).multinomial(input.array, num_samples, replacement))
 
 
+def _alike_shapes(a: tuple, b: tuple) -> None:
+    if told := _mismatch(a, b):
+        raise RuntimeError(told)
+
+
+@checked
 def poisson(input: Tensor, generator: random.Generator | None = None) -> Tensor:
     """Poisson numbers with the rates input, in its shape and type. Its gradient is 0."""
     if input.array.dtype.kind != "f":
@@ -733,6 +748,7 @@ def poisson(input: Tensor, generator: random.Generator | None = None) -> Tensor:
     return wrap(drawn.astype(input.array.dtype))
 
 
+@checked
 def binomial(count: Tensor, prob: Tensor, generator: random.Generator | None = None) -> Tensor:
     """How many of count[i] trials with probability prob[i] succeed; the two broadcast. Floats of one type."""
     if count.array.dtype.kind != "f" or count.array.dtype != prob.array.dtype:
@@ -740,6 +756,7 @@ def binomial(count: Tensor, prob: Tensor, generator: random.Generator | None = N
             "binomial only supports floating-point dtypes for count and prob, equal ones, got: "
             f"{count.dtype}, {prob.dtype}"
         )
+    _alike_shapes(count.array.shape, prob.array.shape)
     n, p = np.broadcast_arrays(count.array, prob.array)
     return wrap(_generator(generator).binomial(n, p).astype(count.array.dtype))
 
@@ -754,6 +771,8 @@ def _like_random(name: str, make: Any) -> Any:
         requires_grad: bool = False,
         **rest: Any,
     ) -> Tensor:
+        if not isinstance(input, Tensor):
+            raise refused(name, "input", 1, "Tensor", input)
         rest.pop("memory_format", None)
         if "out" in rest:
             raise TypeError(f"{name}() got an unexpected keyword argument 'out'")
@@ -776,6 +795,8 @@ rand_like, randn_like = _like_random("rand_like", rand), _like_random("randn_lik
 
 def randint_like(input: Tensor, *bounds: int, dtype: Any = None, **rest: Any) -> Tensor:
     """As randint(low, high), in the shape and type of input."""
+    if not isinstance(input, Tensor):
+        raise refused("randint_like", "input", 1, "Tensor", input)
     rest.pop("memory_format", None)
     if "out" in rest:
         raise TypeError("randint_like() got an unexpected keyword argument 'out'")

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad6.arguments import checked
 from tinygrad6.op import NAMES, case, op
 from tinygrad6.ops.decompose import (
     LinAlgError,
@@ -256,12 +257,22 @@ def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False) -
 # ---- PyTorch's older names
 
 
+def _called(name: str) -> Any:
+    def rename(function: Any) -> Any:
+        function.__name__ = function.__qualname__ = name
+        return checked(function)
+
+    return rename
+
+
+@_called("lu")
 def _old_lu(input: Tensor, pivot: bool = True, get_infos: bool = False) -> Any:
     """(LU, pivots), and info if asked for: linalg.lu_factor under its old name."""
     LU, pivots, info = lu_factor_ex(input, pivot=pivot)
     return (LU, pivots, info) if get_infos else (LU, pivots)
 
 
+@_called("lu_solve")
 def _old_lu_solve(b: Tensor, LU_data: Tensor, LU_pivots: Tensor) -> Tensor:
     """The X with A X = b, A being given by lu."""
     return lu_solve(LU_data, LU_pivots, b)

@@ -164,8 +164,13 @@ def triu(x, diagonal=0):
     return np.where(np.tri(*x.shape[-2:], diagonal - 1, bool), np.zeros((), x.dtype), x)
 
 
-def _index_type(dtype: Any, device: Any, pin_memory: bool, requires_grad: bool) -> np.dtype:
+def _index_type(
+    row: int, col: int, dtype: Any, device: Any, pin_memory: bool, requires_grad: bool
+) -> np.dtype:
     to_device(device)
+    for name, n in (("row", row), ("col", col)):
+        if n < 0:
+            raise RuntimeError(f"{name} must be non-negative, got {n}")
     kind = dtypes.INT64 if dtype is None else dtypes.to_numpy(dtype)
     if kind not in (dtypes.INT64, np.dtype(np.int32)):
         raise NotImplementedError(f'"tril_indices" not implemented for {dtype}')
@@ -187,7 +192,7 @@ def tril_indices(
     requires_grad: bool = False,
 ) -> Tensor:
     """The indices (2, count) of the lower triangle of a row x col matrix, row by row."""
-    kind = _index_type(dtype, device, pin_memory, requires_grad)
+    kind = _index_type(row, col, dtype, device, pin_memory, requires_grad)
     return wrap(np.stack(np.tri(row, col, offset, bool).nonzero()).astype(kind))
 
 
@@ -204,7 +209,7 @@ def triu_indices(
     requires_grad: bool = False,
 ) -> Tensor:
     """The indices (2, count) of the upper triangle of a row x col matrix, row by row."""
-    kind = _index_type(dtype, device, pin_memory, requires_grad)
+    kind = _index_type(row, col, dtype, device, pin_memory, requires_grad)
     return wrap(np.stack((~np.tri(row, col, offset - 1, bool)).nonzero()).astype(kind))
 
 
