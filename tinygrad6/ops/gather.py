@@ -180,7 +180,8 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
         raise NotImplementedError("gather(): sparse_grad=True is not supported: gradients are dense")
     d, index = _checked("gather", input, dim, index)
     if not index.array.size and input.array.ndim != index.array.ndim:
-        return wrap(np.zeros(index.array.shape, input.array.dtype))
+        nothing = gather_along(reshape(input, (-1,)), reshape(index, (-1,)), 0)
+        return reshape(nothing, index.array.shape)
     return gather_along(input, index, d)
 
 
