@@ -70,6 +70,8 @@ def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) 
         raise NotImplementedError("\"addcmul_cpu_out\" not implemented for 'Bool'")
     product = mul(tensor1, tensor2)
     value = _number("addcmul", value)
+    if all(t.array.dtype.kind != "f" for t in (input, tensor1, tensor2)):
+        value = int(value)
     return add(input, product if value == 1 else mul(product, value))
 
 
