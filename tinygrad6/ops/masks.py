@@ -210,6 +210,8 @@ def searchsorted(
                 "torch.searchsorted(): boundary and sorter must have the same size, but got boundary tensor "
                 f"{list(table.shape)} and got sorter tensor {list(sorter.array.shape)}"
             )
+        if sorter.array.size and not 0 <= sorter.array.min() <= sorter.array.max() < table.shape[-1]:
+            raise RuntimeError("torch.searchsorted(): sorter index out of range")
         table = np.take_along_axis(table, sorter.array, -1)
     which: Literal["left", "right"] = "right" if right or side == "right" else "left"
     kind = np.int32 if out_int32 else np.int64
