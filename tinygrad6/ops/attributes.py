@@ -333,8 +333,12 @@ def empty_strided(
     to_device(device)
     if pin_memory:
         raise RuntimeError("pin_memory=True needs an accelerator: tinygrad6 computes on the CPU only")
+    if len(size) != len(stride):
+        raise RuntimeError(
+            f"dimensionality of sizes ({len(size)}) must match dimensionality of strides ({len(stride)})"
+        )
     kind = dtypes.default_float() if dtype is None else dtypes.to_numpy(dtype)
-    room = 1 + sum((n - 1) * s for n, s in zip(size, stride, strict=True)) if all(size) else 0
+    room = 1 + sum((n - 1) * s for n, s in zip(size, stride)) if all(size) else 0
     a = np.lib.stride_tricks.as_strided(
         np.zeros(max(room, 1), kind)[:room], tuple(size), [s * kind.itemsize for s in stride]
     )
