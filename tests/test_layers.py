@@ -23,7 +23,7 @@ LAYERS = [
     ["inplace", "arguments"],
     ["ops", "autograd.anomaly"],
     ["autograd", "func", "linalg", "special", "draw", "settings", "datasets", "utils", "testing"]
-    + ["serialization", "archive", "files", "pickle_reader", "pickle_writer", "safetensors"]
+    + ["serialization", "archive", "files", "pickle_reader", "pickle_writer", "pickle_objects", "safetensors"]
     + ["accelerator", "amp", "backends", "cpu", "cuda", "mps", "absent"]
     + ["compiler", "distributed", "jit", "profiler", "profiler_events", "types"],
     ["nn.parameter", "optim"],

@@ -6,16 +6,23 @@ The number of mutated files and of kills is small by default; HYPOTHESIS_PROFILE
 
 from __future__ import annotations
 
+import argparse
 import collections
+import dataclasses
+import datetime
+import enum
+import functools
 import io
 import json
 import multiprocessing
 import os
+import pathlib
 import pickle
 import random
 import resource
 import signal
 import struct
+import sys
 import time
 import tracemalloc
 import zipfile
@@ -39,8 +46,8 @@ def packed(value):
     return file.getvalue()
 
 
-def through(value):
-    return torch.load(io.BytesIO(packed(value)))
+def through(value, **options):
+    return torch.load(io.BytesIO(packed(value)), **options)
 
 
 def same(a, b):
@@ -180,13 +187,13 @@ def test_edges(array):
 @pytest.mark.parametrize(
     "value, place",
     [
-        (nn.Linear(1, 1), "state_dict"),
-        ({"a": [1, object()]}, r"\['a'\]\[1\]"),
+        (type("Local", (nn.Linear,), {})(1, 1), "state_dict"),
+        ({"a": [1, lambda: 0]}, r"\['a'\]\[1\]"),
         ({"f": len}, r"\['f'\]"),
-        ([collections.defaultdict(list)], r"\[0\]"),
+        ([iter([])], r"\[0\]"),
         (np.array([object()]), "ndarray"),
         ({(1, (2, (3, (4, (5,))))): 0}, "tuple"),
-        ({"a": type("Namespace", (), {"__dict__": {}})()}, "vars"),
+        ({"a": type("Namespace", (), {"__dict__": {}})()}, r"Namespace at \['a'\]"),
         (type("Name", (str,), {})("x"), "Name"),
     ],
 )
@@ -297,6 +304,116 @@ def test_a_killed_process_leaves_a_whole_file(tmp_path):
         left_over |= {p for p in tmp_path.iterdir() if p not in (path, other)}
     assert n > 0
     assert all(p.name.startswith(".a.") and p.suffix == ".tmp" for p in left_over)
+
+
+# ---- objects
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Sequential(nn.Conv1d(2, 4, 3), nn.BatchNorm1d(4), nn.Flatten(), nn.LazyLinear(4))
+        self.rnn, self.layer = nn.GRU(4, 4), nn.TransformerEncoderLayer(4, 2, 8, 0.0, nn.functional.gelu)
+        self.tied, self.scale, self.act = self.rnn, 2.0, torch.tanh
+        self.register_buffer("step", torch.tensor(3), persistent=False)
+
+    def forward(self, x):
+        return self.act(self.layer(self.tied(self.inner(x)[None])[0])) * self.scale
+
+
+@dataclasses.dataclass
+class Config:
+    lr: float = 0.1
+    sizes: list = dataclasses.field(default_factory=lambda: [1, 2])
+
+
+class Color(enum.Enum):
+    RED = 1
+
+
+Pair = collections.namedtuple("Pair", "a b")
+
+
+class Bag(dict):
+    pass
+
+
+class Slotted:
+    __slots__ = ("a",)
+
+
+def test_a_whole_model_comes_back_where_the_file_is_trusted():
+    net, x = Net(), torch.randn(3, 2, 5)
+    net(x)
+    got = through(net, weights_only=False)
+    assert torch.equal(got.eval()(x), net.eval()(x)) and got.tied is got.rnn and got.act is torch.tanh
+    assert [p.requires_grad for p in got.parameters()] == [True] * len(list(net.parameters()))
+    assert got.step == 3 and "step" not in got.state_dict()
+    got.inner[0].weight.data.zero_()
+    assert not torch.equal(got(x), net(x))
+    for options in ({}, {"weights_only": True}):
+        with pytest.raises(UnpicklingError, match="Net.*weights_only=False"):
+            through(net, **options)
+
+
+def test_an_optimizer_and_its_model_come_back_together():
+    net = nn.Linear(2, 1)
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.1)
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1)
+
+    def step(net, optimizer, scheduler):
+        optimizer.zero_grad()
+        net(torch.ones(1, 2)).sum().backward()
+        optimizer.step()
+        scheduler.step()
+        return net.weight.tolist(), scheduler.get_last_lr()
+
+    step(net, optimizer, scheduler)
+    twins = through((net, optimizer, scheduler), weights_only=False)
+    assert twins[1].param_groups[0]["params"][0] is twins[0].weight
+    assert step(*twins) == step(net, optimizer, scheduler)
+
+
+def test_objects_of_many_kinds_come_back():
+    slotted, cycle = Slotted(), argparse.Namespace(a=1)
+    slotted.a, cycle.me = 5, [cycle]
+    value = {
+        "args": argparse.Namespace(lr=0.1, w=np.arange(2)),
+        "config": Config(0.5),
+        "color": Color.RED,
+        "pair": Pair(1, "x"),
+        "bag": Bag(a=1),
+        "default": collections.defaultdict(list, {1: [2]}),
+        "path": pathlib.PurePosixPath("a/b"),
+        "partial": functools.partial(nn.functional.leaky_relu, negative_slope=0.5),
+        "queue": collections.deque([1, 2], 3),
+        "class": Net,
+        "function": nn.functional.relu,
+        "type": float,
+        "date": datetime.datetime(2020, 1, 2),
+        "layout": torch.strided,
+    }
+    got = through({**value, "slotted": slotted, "cycle": cycle}, weights_only=False)
+    assert got.pop("slotted").a == 5 and (c := got.pop("cycle")).me[0] is c
+    assert vars(got["args"])["w"].tolist() == [0, 1] and got["default"].default_factory is list
+    assert got.pop("partial")(torch.tensor(-1.0)) == -0.5 and got["queue"].maxlen == 3
+    del value["partial"], value["args"], got["args"]
+    assert got == value and type(got["bag"]) is Bag
+
+
+def test_a_class_that_is_not_imported_is_named_and_not_imported():
+    raw = b"\x80\x02cantigravity\nFly\n)\x81."
+    with pytest.raises(UnpicklingError, match="antigravity.Fly"):
+        torch.load(io.BytesIO(zipped(raw)), weights_only=False)
+    assert "antigravity" not in sys.modules
+
+
+@pytest.mark.parametrize("target", ["tinygrad6.nn\nLinear", "os\nsystem", "collections\nCounter"])
+def test_a_file_changes_nothing_that_was_there_before(target):
+    raw = b"\x80\x02c" + target.encode() + b"\n}X\x04\x00\x00\x00evilK\x01sb."
+    with pytest.raises(UnpicklingError, match="refused"):
+        torch.load(io.BytesIO(zipped(raw)), weights_only=False)
+    assert not hasattr(nn.Linear, "evil")
 
 
 # ---- reading what is bad

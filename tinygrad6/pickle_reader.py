@@ -161,7 +161,8 @@ class Reader:
         if full not in self.globals:
             raise UnpicklingError(
                 f"the file asks for {full}, which is refused: only tensors, arrays and plain containers "
-                "are read. Save a state_dict instead of the object, where the file was made."
+                "are read. Save a state_dict instead of the object, where the file was made. If you trust "
+                "the file, load(..., weights_only=False) rebuilds objects of classes that are defined here."
             )
         self.stack.append(self.globals[full])
 
@@ -185,6 +186,9 @@ class Reader:
         if type(key) is not tuple or len(key) < 5 or key[0] != "storage":
             raise UnpicklingError("the pickle is damaged: a persistent id that is no storage")
         self.stack.append(self.storage(key))
+
+    def _new(self) -> None:
+        raise UnpicklingError("the file holds an object: load(..., weights_only=False) rebuilds it")
 
     def _build(self) -> None:
         state, target = self.stack.pop(), self.stack[-1]
@@ -297,6 +301,7 @@ _STEPS: dict[int, Step] = {
     ord("c"): lambda r: r._find(r.line(), r.line()),
     0x93: lambda r: r._find(*_two_names(r)),
     ord("R"): lambda r: r._reduce(),
+    0x81: lambda r: r._new(),
     ord("Q"): lambda r: r._persistent(),
     ord("b"): lambda r: r._build(),
     0x80: lambda r: _protocol(r.unpack("<B")),

@@ -39,8 +39,8 @@ class Writer:
     """`data` is the pickle of `value`; `storages` the memory of its tensors, as bytes, by their numbers.
 
     Tensors that share memory, and containers that occur twice, do so again after loading. TypeError,
-    which names the place in the nest, for anything but tensors, arrays, numbers, strings, None and plain
-    containers of them.
+    which names the place in the nest, for what has no class or function of its name to be found by. Objects
+    are written by pickle_objects.py.
     """
 
     def __init__(self, value: Any) -> None:
@@ -59,11 +59,9 @@ class Writer:
     def _refuse(self, value: Any) -> NoReturn:
         kind, where = type(value), "".join(self._path)
         place = f"at {where}" if where else "as the whole value"
-        hint = "use numbers, strings, tensors, arrays, and dicts, lists, tuples and sets of them"
+        hint = "there is no class or function of its name to find it by, or it is no object of Python's"
         if hasattr(value, "state_dict"):
-            hint = "save its state_dict(), and load that into a new object"
-        elif hasattr(value, "__dict__") and not callable(value):
-            hint = f"save vars(...) of it, if that is plain; {hint}"
+            hint += ": save its state_dict(), and load that into a new object"
         raise TypeError(f"save(): a {kind.__module__}.{kind.__qualname__} {place} cannot be stored: {hint}")
 
     def _value(self, v: Any) -> None:
@@ -133,7 +131,9 @@ class Writer:
             self._array(v)
             self._put(key)
         else:
-            self._refuse(v)
+            from tinygrad6 import pickle_objects  # rarely needed
+
+            pickle_objects.write(self, v, key)
 
     # ---- atoms
 
@@ -321,4 +321,4 @@ def is_key(key: Any) -> bool:
 def _is_plain(key: Any) -> bool:
     if type(key) is int:
         return key.bit_length() <= 4096  # Python keeps the hash of a string, but not that of a number
-    return type(key) in _KEYS or isinstance(key, np.number)
+    return type(key) in _KEYS or isinstance(key, np.number | Tensor)

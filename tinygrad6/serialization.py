@@ -1,5 +1,7 @@
 """save and load: checkpoints in PyTorch's own format, both ways, and nothing in a file is run.
 
+Objects, such as a whole model, are read only with `weights_only=False` (pickle_objects.py).
+
 Why that format rather than one of our own: `torch.load(weights_only=True)` reads what we write, we read
 what PyTorch writes, and the format itself is sound once its pickle is read by a machine that knows no
 functions (pickle_reader.py) and the whole is sealed by a checksum (archive.py).
@@ -36,14 +38,15 @@ def save(
     """Write `obj` to `f`, a path or a file open for writing, so that `load`, and PyTorch, read it.
 
     obj: a nest of dicts (OrderedDict, Counter), lists, tuples, sets, strings, bytes, numbers, None,
-    tensors, Parameters, dtypes, Sizes, devices and NumPy arrays. Tensors that share memory share it again
-    after loading; a view brings the whole memory it looks into, as in PyTorch. History, hooks and `.grad`
-    are not stored.
+    tensors, Parameters, dtypes, Sizes, devices and NumPy arrays; and objects, such as a module or an
+    argparse.Namespace, whose class is defined at the top of a file: these need load(weights_only=False).
+    Tensors that share memory share it again after loading; a view brings the whole memory it looks into, as
+    in PyTorch. History, a tensor's hooks and `.grad` are not stored.
 
     A path is written atomically: the old file stays as it was until the new one is whole and on the disk,
-    whatever happens. TypeError, before the file is touched, for what cannot be stored:
-    `save(model.state_dict(), ...)` rather than `save(model, ...)`. OSError for a full disk, the old file
-    kept.
+    whatever happens. TypeError, before the file is touched, for what cannot be stored, such as a lambda.
+    OSError for a full disk, the old file kept. A state_dict outlives changes of the code, a model does not:
+    prefer `save(model.state_dict(), ...)`.
 
     >>> import tinygrad6 as torch
     >>> import io
@@ -88,9 +91,11 @@ def load(
 ) -> Any:
     """What `save`, or PyTorch's torch.save, wrote to `f`: a path or a seekable file open for reading.
 
-    No code in the file is run, with any value of `weights_only`: a file that asks for other than tensors
-    and plain containers raises pickle.UnpicklingError, which names what it asks for. A damaged or
-    truncated file raises RuntimeError (EOFError if it is empty) before anything of it is used.
+    weights_only: whether a file that asks for other than tensors and plain containers raises
+    pickle.UnpicklingError, which names what it asks for. With False, which is for files that you trust,
+    objects of classes that the program has defined or imported are rebuilt, by setting their attributes: no
+    module is imported and no function called because a file says so. A damaged or truncated file raises
+    RuntimeError (EOFError if it is empty) before anything of it is used.
 
     map_location: 'cpu', a device, a dict from location to location or a function (storage, location) ->
     storage or None: what to do with tensors that were on a GPU. Without it they raise RuntimeError, as in
@@ -101,32 +106,35 @@ def load(
     if pickle_module is not None or pickle_load_args:
         raise NotImplementedError("load(): pickle_module and its arguments are not supported: leave them out")
     place = _placer(map_location)
+    reader = pickle_reader.Reader
+    if weights_only is not None and not weights_only:
+        from tinygrad6.pickle_objects import ObjectReader as reader  # type: ignore[assignment]
     if hasattr(f, "read"):
         if mmap:
             raise ValueError("load(): f must be a path when mmap=True, got an open file")
         if not hasattr(f, "seek") or f.tell():
             f = io.BytesIO(f.read())
-        return _load(f, str(getattr(f, "name", "the file")), place)
+        return _load(f, str(getattr(f, "name", "the file")), place, reader)
     with open(f, "rb") as file:
-        return _load(file, os.fsdecode(f), place, bool(mmap))
+        return _load(file, os.fsdecode(f), place, reader, bool(mmap))
 
 
-def _load(file: Any, name: str, place: Callable, mapped: bool = False) -> Any:
+def _load(file: Any, name: str, place: Callable, reader: type, mapped: bool = False) -> Any:
     head = file.read(4)
     if not head:
         raise EOFError(f"{name} is empty, or read to its end: there is nothing to load")
     file.seek(0)
     try:
         if head == b"PK\3\4":
-            return _load_zip(file, name, place, mapped)
+            return _load_zip(file, name, place, reader, mapped)
         if mapped:
             raise RuntimeError(f"{name}: mmap=True needs PyTorch's zip format, this file is older")
-        return _load_legacy(file.read(), name, place)
+        return _load_legacy(file.read(), place, reader)
     except UnpicklingError as e:
         raise UnpicklingError(f"{name}: {e}") from None
 
 
-def _load_zip(file: Any, name: str, place: Callable, mapped: bool) -> Any:
+def _load_zip(file: Any, name: str, place: Callable, reader: type, mapped: bool) -> Any:
     a = archive.Reader(file, name)
     if "constants.pkl" in a:
         raise RuntimeError(f"{name} is a TorchScript program: save its state_dict() where it was made")
@@ -145,7 +153,7 @@ def _load_zip(file: Any, name: str, place: Callable, mapped: bool) -> Any:
             typed[number, kind.kind, numel] = _typed(loaded[number], kind, numel, number)
         return typed[number, kind.kind, numel]
 
-    return pickle_reader.Reader(a.read("data.pkl"), storage, pickle_reader.tensor_at).load()
+    return reader(a.read("data.pkl"), storage, pickle_reader.tensor_at).load()
 
 
 def _checked(key: tuple) -> tuple:
@@ -180,11 +188,11 @@ def widen(bits: np.ndarray) -> np.ndarray:
     return wide.view(np.float32)
 
 
-def _load_legacy(data: bytes, name: str, place: Callable) -> Any:
+def _load_legacy(data: bytes, place: Callable, machine: type) -> Any:
     """The format before PyTorch 1.6: pickles one after the other, then the storages."""
 
     def pickle_at(position: int, storage: Callable, rebuild: Callable) -> tuple[Any, int]:
-        reader = pickle_reader.Reader(data, storage, rebuild, position)
+        reader = machine(data, storage, rebuild, position)
         return reader.load(), reader.position
 
     def none(*args: Any) -> None:

@@ -21,10 +21,12 @@ PAGE = ROOT / "docs" / "parity.md"
 DIFFERS: dict[str, dict[str, str]] = {
     "torch": {
         "as_strided": "of non-contiguous tensors raises",
+        "scatter_reduce": "of amax without include_self does not count a tie with what is left out",
+        "index_reduce": "of amax without include_self does not count a tie with what is left out",
         "vmap": "runs the function once per row where an op does not batch",
         "compile": "returns the function itself",
         "save": "writes PyTorch's zip format, sealed by a checksum; torch.load(weights_only=True) reads it",
-        "load": "never runs code from a file, whatever weights_only says",
+        "load": "imports nothing and calls no function that a file names: with weights_only=False it rebuilds objects of classes that are imported already",
     },
     "Tensor": {"stride": "of dimensions of size 1 and of empty tensors may be another number"},
     "nn": {

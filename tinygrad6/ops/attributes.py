@@ -309,9 +309,9 @@ for _name in ("chunk", "split", "split_with_sizes"):
 def new(self: Tensor, *data: Any, device: Any = None) -> Tensor:
     """PyTorch's old constructor, in this tensor's type: from values, or of a size;
     without arguments, empty."""
-    from tinygrad6.ops.create import _legacy
+    from tinygrad6.ops.typed import tensortype
 
-    return _legacy("new", self.dtype)(*data, device=device)
+    return tensortype("new", self.dtype, "tinygrad6")(*data, device=device)
 
 
 def new_empty_strided(self: Tensor, size: Any, stride: Any, dtype: Any = None, **rest: Any) -> Tensor:
