@@ -26,7 +26,7 @@ DIFFERS: dict[str, dict[str, str]] = {
         "vmap": "runs the function once per row where an op does not batch",
         "compile": "returns the function itself",
         "save": "writes PyTorch's zip format, sealed by a checksum; torch.load(weights_only=True) reads it",
-        "load": "imports nothing and calls no function that a file names: with weights_only=False it rebuilds objects of classes that are imported already",
+        "load": "with weights_only=False rebuilds objects of imported classes, and calls nothing else",
     },
     "Tensor": {"stride": "of dimensions of size 1 and of empty tensors may be another number"},
     "nn": {
