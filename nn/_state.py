@@ -125,7 +125,7 @@ class Stateful:
                     missing_keys.append(key)
                 continue
             given = state_dict[key]
-            if problem := _mismatch(key, have, given):
+            if problem := _mismatch(key, have, given, assign):
                 error_msgs.append(problem)
             elif not (is_lazy(given) and is_lazy(have)):
                 plan.append(_store(self, name, have, given, assign))
@@ -213,12 +213,18 @@ class Stateful:
         return result
 
 
-def _mismatch(key: str, have: Tensor, given: Any) -> str | None:
+def _mismatch(key: str, have: Tensor, given: Any, assign: bool) -> str | None:
     """What stands against copying `given` into `have`, or None."""
     if not isinstance(given, Tensor):
         return (
             f'While copying the parameter named "{key}", expected torch.Tensor or Tensor-like object from '
             f"checkpoint but received {type(given)}"
+        )
+    if assign and have.requires_grad and not given.is_floating_point():
+        return (
+            f'While copying the parameter named "{key}", whose dtype in the model is {have.dtype} and whose '
+            f"dtype in the checkpoint is {given.dtype}, an exception occurred : only tensors of floating "
+            "point dtype can require gradients."
         )
     if is_lazy(have):
         return None

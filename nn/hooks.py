@@ -379,7 +379,7 @@ def _watch_last(module: Any, args: tuple, result: Any, hooks: list) -> None:
 
 
 _SAME_INPUTS = re.compile(
-    "conv(_transpose)?[123]d$|batch_norm|layer_norm|group_norm|embedding$|(add|sub|mul|div)$"
+    "convolve$|conv_transpose|batch_norm|layer_norm|group_norm|embedding$|(add|sub|mul|div)$"
 )
 
 

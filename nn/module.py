@@ -13,6 +13,7 @@ from typing import Any
 
 from tinygrad6 import dtypes
 from tinygrad6.modes import no_grad
+from tinygrad6.ops.attributes import typename
 from tinygrad6.tensor import Tensor, to_device
 
 from ._state import Stateful
@@ -47,8 +48,28 @@ class _View(MutableMapping):
     def __len__(self) -> int:
         return len(self.module._names[self.kind])
 
+    def popitem(self) -> tuple[str, Any]:
+        """Take the last out."""
+        if not len(self):
+            raise KeyError("popitem(): dictionary is empty")
+        name = next(reversed(self.module._names[self.kind]))
+        return name, self.pop(name)
+
+    def copy(self) -> dict[str, Any]:
+        """A plain dict."""
+        return dict(self)
+
     def __repr__(self) -> str:
         return repr(dict(self))
+
+
+def _view(kind: str) -> Any:
+    def set_(module: Module, new: Any) -> None:
+        kept, view = dict(new), _View(module, kind)
+        view.clear()
+        view.update(kept)
+
+    return property(lambda module: _View(module, kind), set_)
 
 
 class Module(Hooked, Stateful):
@@ -72,10 +93,10 @@ class Module(Hooked, Stateful):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if (args or kwargs) and not self.call_super_init:
-            raise TypeError(
-                f"{type(self).__name__}.__init__() takes 1 positional argument, got {len(args)} more and "
-                f"{sorted(kwargs)}"
-            )
+            name = f"{type(self).__name__}.__init__()"
+            if kwargs:
+                raise TypeError(f"{name} got an unexpected keyword argument '{next(iter(kwargs))}'")
+            raise TypeError(f"{name} takes 1 positional argument but {len(args) + 1} were given")
         self.__dict__["training"] = True
         self.__dict__["_names"] = {kind: {} for kind in _KINDS}
         if self.call_super_init:
@@ -108,7 +129,7 @@ class Module(Hooked, Stateful):
         if names is not None and name in names["parameters"]:
             if value is not None:
                 raise TypeError(
-                    f"cannot assign '{_type(value)}' as parameter '{name}' (torch.nn.Parameter or None "
+                    f"cannot assign '{typename(value)}' as parameter '{name}' (torch.nn.Parameter or None "
                     "expected)"
                 )
         elif isinstance(value, Module):
@@ -119,18 +140,19 @@ class Module(Hooked, Stateful):
         elif names is not None and name in names["modules"]:
             if value is not None:
                 raise TypeError(
-                    f"cannot assign '{_type(value)}' as child module '{name}' (torch.nn.Module or None "
+                    f"cannot assign '{typename(value)}' as child module '{name}' (torch.nn.Module or None "
                     "expected)"
                 )
         elif isinstance(value, Buffer):
             if names is None:
                 raise AttributeError("cannot assign buffer before Module.__init__() call")
-            self._forget(name, "buffers")
+            if name not in names["buffers"] and hasattr(self, name):
+                raise KeyError(f"attribute '{name}' already exists")
             names["buffers"][name] = value.__dict__.get("persistent", True)
         elif names is not None and name in names["buffers"]:
             if value is not None and not isinstance(value, Tensor):
                 raise TypeError(
-                    f"cannot assign '{_type(value)}' as buffer '{name}' (torch.nn.Buffer, torch.Tensor or "
+                    f"cannot assign '{typename(value)}' as buffer '{name}' (torch.nn.Buffer, torch.Tensor or "
                     "None expected)"
                 )
         object.__setattr__(self, name, value)
@@ -155,11 +177,11 @@ class Module(Hooked, Stateful):
 
     def _check_name(self, name: Any, what: str, kind: str) -> None:
         if not isinstance(name, str):
-            raise TypeError(f"{what} name should be a string. Got {_type(name)}")
+            raise TypeError(f"{what} name should be a string. Got {typename(name)}")
         if "_names" not in self.__dict__:
             raise AttributeError(f"cannot assign {what} before Module.__init__() call")
         if "." in name:
-            raise KeyError(f'{what} name can\'t contain "."')
+            raise KeyError(f'{what} name can\'t contain "."' + (f", got: {name}" if what == "module" else ""))
         if not name:
             raise KeyError(f'{what} name can\'t be empty string ""')
         if name not in self._names[kind] and hasattr(self, name):
@@ -170,7 +192,7 @@ class Module(Hooked, Stateful):
         self._check_name(name, "parameter", "parameters")
         if param is not None and not isinstance(param, Parameter):
             raise TypeError(
-                f"cannot assign '{_type(param)}' object to parameter '{name}' (torch.nn.Parameter or None "
+                f"cannot assign '{typename(param)}' object to parameter '{name}' (torch.nn.Parameter or None "
                 "required)"
             )
         if param is not None and param.grad_fn is not None:
@@ -186,7 +208,8 @@ class Module(Hooked, Stateful):
         self._check_name(name, "buffer", "buffers")
         if tensor is not None and not isinstance(tensor, Tensor):
             raise TypeError(
-                f"cannot assign '{_type(tensor)}' object to buffer '{name}' (torch Tensor or None required)"
+                f"cannot assign '{typename(tensor)}' object to buffer '{name}' (torch Tensor or None "
+                "required)"
             )
         self._names["buffers"][name] = persistent
         self.__dict__[name] = tensor
@@ -194,18 +217,14 @@ class Module(Hooked, Stateful):
     def add_module(self, name: str, module: Module | None) -> None:
         """Make `module` (or None) a submodule under `name`."""
         if module is not None and not isinstance(module, Module):
-            shown = getattr(module, "__qualname__", "")  # of a function, which is the usual mistake
-            came = f"{module.__module__}.{shown}" if shown else _type(module)
-            raise TypeError(f"{came} is not a Module subclass")
+            raise TypeError(f"{typename(module)} is not a Module subclass")
         self._check_name(name, "module", "modules")
         self._names["modules"].setdefault(name, None)
         self.__dict__[name] = module
 
     register_module = add_module
 
-    _parameters = property(lambda self: _View(self, "parameters"))
-    _buffers = property(lambda self: _View(self, "buffers"))
-    _modules = property(lambda self: _View(self, "modules"))
+    _parameters, _buffers, _modules = _view("parameters"), _view("buffers"), _view("modules")
 
     @property
     def _non_persistent_buffers_set(self) -> set[str]:
@@ -313,8 +332,10 @@ class Module(Hooked, Stateful):
     def _get(self, target: str, kind: str, what: str) -> Any:
         path, _, name = target.rpartition(".")
         module = self.get_submodule(path)
+        if not hasattr(module, name):
+            raise AttributeError(f"{type(module).__name__} has no attribute `{name}`")
         if name not in module._names[kind]:
-            raise AttributeError(f"{type(module).__name__}: `{name}` is not {what}")
+            raise AttributeError(f"`{name}` is not {what}")
         return vars(module)[name]
 
     def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
@@ -326,7 +347,9 @@ class Module(Hooked, Stateful):
         if not isinstance(module, Module):
             raise ValueError(f"`module` is not an nn.Module, found {type(module)}")
         parent = self.get_submodule(path)
-        if (strict or hasattr(parent, name)) and not isinstance(getattr(parent, name, None), Module):
+        if strict and not hasattr(parent, name):
+            raise AttributeError(f"{type(parent).__name__} has no attribute `{name}`")
+        if hasattr(parent, name) and not isinstance(getattr(parent, name), Module):
             raise AttributeError(f"`{name}` is not an nn.Module")
         setattr(parent, name, module)
 
@@ -504,7 +527,7 @@ class Module(Hooked, Stateful):
         self.__dict__.update(state)
 
     def __dir__(self) -> list[str]:
-        return sorted({*dir(type(self)), *self.__dict__})
+        return sorted(n for n in {*dir(type(self)), *self.__dict__} if not n[:1].isdigit())
 
 
 def _say_where(e: Exception, module: Module, args: tuple, kwargs: dict) -> None:
@@ -537,14 +560,6 @@ def _described(a: Any) -> str:
         kind = "" if a.dtype is dtypes.float32 else f" {a.dtype.name}"
         return f"{tuple(a.shape)}{kind}"
     return f"({', '.join(map(_described, a))})" if type(a) is tuple else type(a).__name__
-
-
-def _type(value: Any) -> str:
-    return (
-        f"{type(value).__module__}.{type(value).__name__}"
-        if type(value).__module__ != "builtins"
-        else type(value).__name__
-    )
 
 
 def _indented(text: str) -> str:

@@ -196,7 +196,7 @@ def test_hooks_on_nodes():
     y.sum().backward(retain_graph=True)
     assert seen == [("before", [1.0, 1.0]), ("after", [3.0, 3.0], [1.0, 1.0])]
     before.remove()
-    y.grad_fn.register_hook(lambda ins, outs: (ins[0] * 10,))
+    y.grad_fn.register_hook(lambda ins, outs: (ins[0] * 10, ins[1]))
     x.grad = None
     y.sum().backward()
     assert x.grad.tolist() == [30.0, 30.0]

@@ -49,7 +49,7 @@ ALIASES = (
             "lazy": "nn.lazy",
             "linear": "nn.linear nn.attention nn.lazy",
             "loss": "nn.loss",
-            "module": "nn.module",
+            "module": "nn.module nn.hooks",
             "normalization": "nn.norm nn.pool",
             "padding": "nn.shape",
             "pixelshuffle": "nn.shape",

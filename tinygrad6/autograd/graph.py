@@ -6,6 +6,7 @@ of Node's, backward passes by setting `engine.watch`. Both go back when the last
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import sys
 import threading
@@ -225,6 +226,9 @@ def _watch(node: Node, g: Any, graph: bool) -> Iterable[tuple[Node, Any]]:
         raise
     finally:
         _running.node = before
+    if len(pairs) < len(node.parents):  # as hooks know them, with None where no gradient is wanted
+        came = collections.deque(pairs)
+        pairs = [came.popleft() if came and came[0][0] is p else (None, None) for p in node.parents]  # type: ignore[misc]
     for hook in list(_after.get(node, {}).values()):
         given = tuple(None if new is None else _as_tensor(new) for _, new in pairs)
         answer = hook(given, (_as_tensor(g),))
