@@ -16,17 +16,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad6.op import case, derived, op
+from tinygrad6.ops.linalg import column_sums
 from tinygrad6.ops.pointwise import relu, sigmoid, tanh
 from tinygrad6.sums import add_up
-
-
-def _sigmoid_(z: np.ndarray) -> np.ndarray:
-    """1 / (1 + exp(-z)) in place, as 0.5 tanh(0.5 z) + 0.5: vectorized, and it cannot overflow."""
-    z *= z.dtype.type(0.5)
-    np.tanh(z, out=z)
-    z *= z.dtype.type(0.5)
-    z += z.dtype.type(0.5)
-    return z
 
 
 # ---- Elman's network
@@ -105,37 +97,48 @@ def _lstm_reference(x: Any, h: Any, c: Any, w: Any, b: Any, cache: Any) -> Any:
 
 
 def _lstm_kernel(g, needs, h, c, w, out, cache):
-    gates, tanh_c = cache
+    gates, cells, tanh_c = cache
     steps, batch, n = tanh_c.shape
-    gates = gates.reshape(steps, batch, 4, n)
-    i, f, u, o = (gates[:, :, k] for k in range(4))
-    before = np.concatenate([c[None], out[:-1, :, n:]])
     # What does not depend on later steps, for all steps at once: dz / dc of i, f, u and dz / dh of o.
-    dz = np.empty_like(gates)
-    for k, outer, slope in (
-        (0, u, i * (1 - i)),
-        (1, before, f * (1 - f)),
-        (2, i, 1 - u * u),
-        (3, tanh_c, o * (1 - o)),
-    ):
-        np.multiply(outer, slope, out=dz[:, :, k])
-    through = o * (1 - tanh_c * tanh_c)
-    dh, dc = np.zeros_like(h), np.zeros_like(c)
+    dz = np.subtract(_per_gate(n, 1, 0, gates.dtype), gates)
+    dz *= gates
+    dz[:, :, 2 * n : 3 * n] += 1  # slopes: s (1 - s) of a sigmoid, 1 - u^2 of tanh
+    i, f, u, o = (gates[:, :, k * n : (k + 1) * n] for k in range(4))
+    parts = [dz[:, :, k * n : (k + 1) * n] for k in range(4)]
+    parts[0] *= u
+    parts[1][0] *= c
+    parts[1][1:] *= cells[:-1]
+    parts[2] *= i
+    parts[3] *= tanh_c
+    through = tanh_c * tanh_c
+    np.subtract(1, through, out=through)
+    through *= o
+    late = g[:, :, n:].any((1, 2))  # of the cells most often the last alone is used, if any
+    dh, dc, scratch = np.zeros_like(h), np.zeros_like(c), np.empty_like(h)
+    beside = np.empty((batch, 4 * n), g.dtype)
     for t in reversed(range(steps)):
         dh += g[t, :, :n]
-        dc += g[t, :, n:]
-        dc += dh * through[t]
+        if late[t]:
+            dc += g[t, :, n:]
+        dc += np.multiply(dh, through[t], out=scratch)
+        np.concatenate((dc, dc, dc, dh), 1, out=beside)
         z = dz[t]
-        z[:, :3] *= dc[:, None]
-        z[:, 3] *= dh
-        np.matmul(z.reshape(batch, 4 * n), w, out=dh)
+        z *= beside
+        np.matmul(z, w, out=dh)
         dc *= f[t]
-    dz = dz.reshape(steps, batch, 4 * n)
     flat = dz.reshape(-1, 4 * n)
     dw = None
     if needs[3]:
-        dw = flat.T @ np.concatenate([h[None], out[:-1, :, :n]]).reshape(-1, n)
-    return dz, dh, dc, dw, np.ones(len(flat), flat.dtype) @ flat if needs[4] else None
+        dw = flat[:batch].T @ h
+        dw += flat[batch:].T @ out[:-1].reshape(-1, 2 * n)[:, :n]
+    return dz, dh, dc, dw, column_sums(flat) if needs[4] else None
+
+
+def _per_gate(n: int, sigmoids: float, tanh_: float, dtype: np.dtype) -> np.ndarray:
+    """A row of numbers for the gates (.., 4 n): one for i, f and o, another for u."""
+    row = np.full(4 * n, sigmoids, dtype)
+    row[2 * n : 3 * n] = tanh_
+    return row
 
 
 def _lstm_room(arrays: list, params: dict) -> None:
@@ -160,37 +163,36 @@ def lstm_scan(x, h, c, w, b, cache=None):
     h and c.
 
     Gates in PyTorch's order i, f, g, o: c[t] = f c[t-1] + i g, h[t] = o tanh(c[t]). `cache` receives the
-    gates and tanh(c) for the kernel.
+    gates, c and tanh(c) for the kernel.
     """
     steps, batch, width = x.shape
     n = width // 4
     # sigmoid(z) = tanh(z / 2) / 2 + 1 / 2: scaled beforehand, all four gates are one tanh.
     # (Matrices of batch rows, and a turned copy of w, since NumPy and BLAS are twice as fast on them.)
-    half = np.full(width, 0.5, x.dtype)
-    half[2 * n : 3 * n] = 1
+    half = _per_gate(n, 0.5, 1, x.dtype)
     scale = np.repeat(half[None], batch, 0)
     shift = 1 - scale
-    shift[:, 2 * n : 3 * n] = 0
     gates = x + b
     gates *= scale
     wt = np.multiply(w.T, half, order="C")
     out = np.empty((steps, batch, 2 * n), x.dtype)
-    tanh_c = np.empty((steps, batch, n), x.dtype)
+    cells, tanh_c = np.empty((2, steps, batch, n), x.dtype)
+    hidden, new = np.array(h), np.empty_like(c)
     for t in range(steps):
-        z = gates[t]
-        z += h.dot(wt)
+        z, after = gates[t], cells[t]
+        z += hidden.dot(wt)
         np.tanh(z, out=z)
         z *= scale
         z += shift
-        after = out[t, :, n:]
         np.multiply(z[:, n : 2 * n], c, out=after)
-        after += z[:, :n] * z[:, 2 * n : 3 * n]
+        after += np.multiply(z[:, :n], z[:, 2 * n : 3 * n], out=new)
         c = after
         np.tanh(c, out=tanh_c[t])
-        h = out[t, :, :n]
-        np.multiply(z[:, 3 * n :], tanh_c[t], out=h)
+        np.multiply(z[:, 3 * n :], tanh_c[t], out=hidden)
+        out[t, :, :n] = hidden
+    out[:, :, n:] = cells
     if cache is not None:
-        cache[:] = gates, tanh_c
+        cache[:] = gates, cells, tanh_c
     return out
 
 
@@ -211,27 +213,38 @@ def _gru_reference(x: Any, h: Any, w: Any, b: Any, cache: Any) -> Any:
 
 
 def _gru_kernel(g, needs, h, w, out, cache):
-    gates, inner = cache
+    gates, new, inner = cache
     steps, n = len(out), h.shape[-1]
-    dx, da = np.empty_like(gates), np.empty_like(gates)
-    dh = np.zeros_like(h)
+    r, z = gates[:, :, :n], np.ascontiguousarray(gates[:, :, n:])
+    # What does not depend on later steps, for all steps at once: du / dh, dz / dh and dr / du.
+    to_new = 1 - np.square(new)
+    to_new *= 1 - z
+    to_z = np.concatenate([h[None], out[:-1]])
+    to_z -= new
+    to_z *= z
+    to_z *= 1 - z
+    to_r = 1 - r
+    to_r *= r
+    to_r *= inner
+    da = np.empty((*g.shape[:2], 3 * n), g.dtype)
+    du, dh, scratch = np.empty_like(g), np.zeros_like(h), np.empty_like(h)
     for t in reversed(range(steps)):
-        r, z, u = (gates[t, :, k * n : (k + 1) * n] for k in range(3))
-        before = out[t - 1] if t else h
-        dh = dh + g[t]
-        du = dh * (1 - z) * (1 - u * u)
-        dx[t, :, 2 * n :] = du
-        dx[t, :, :n] = du * inner[t] * (r * (1 - r))
-        dx[t, :, n : 2 * n] = dh * (before - u) * (z * (1 - z))
-        da[t, :, : 2 * n] = dx[t, :, : 2 * n]
-        da[t, :, 2 * n :] = du * r
-        dh = dh * z
-        dh += da[t] @ w
-    flat = da.reshape(-1, 3 * n)
+        dh += g[t]
+        u, a = du[t], da[t]
+        np.multiply(dh, to_new[t], out=u)
+        np.multiply(u, to_r[t], out=a[:, :n])
+        np.multiply(dh, to_z[t], out=a[:, n : 2 * n])
+        np.multiply(u, r[t], out=a[:, 2 * n :])
+        dh *= z[t]
+        dh += np.matmul(a, w, out=scratch)
+    dx = da.copy()
+    dx[:, :, 2 * n :] = du
+    flat, batch = da.reshape(-1, 3 * n), len(h)
     dw = None
     if needs[2]:
-        dw = flat.T @ np.concatenate([h[None], out[:-1]]).reshape(-1, n)
-    return dx, dh, dw, np.ones(len(flat), flat.dtype) @ flat if needs[3] else None
+        dw = flat[:batch].T @ h
+        dw += flat[batch:].T @ out[:-1].reshape(-1, n)
+    return dx, dh, dw, column_sums(flat) if needs[3] else None
 
 
 @op(
@@ -254,22 +267,29 @@ def gru_scan(x, h, w, b, cache=None):
     """
     steps, batch, width = x.shape
     n = width // 3
-    out = np.empty((steps, batch, n), x.dtype)
-    gates, inner = np.array(x), np.empty((steps, batch, n), x.dtype)
-    wt = np.ascontiguousarray(w.T)  # turned once: BLAS is twice as fast on it at this size
+    # Apart, the two sigmoids and the new state are contiguous; sigmoid(z) = tanh(z / 2) / 2 + 1 / 2.
+    # (w turned once: BLAS is twice as fast on it at this size.)
+    half = x.dtype.type(0.5)
+    gates = x[:, :, : 2 * n] + b[: 2 * n]
+    gates *= half
+    new, inner = x[:, :, 2 * n :].copy(), np.empty((steps, batch, n), x.dtype)
+    w_gates = np.multiply(w[: 2 * n].T, half, order="C")
+    w_new, b_new = np.ascontiguousarray(w[2 * n :].T), np.repeat(b[None, 2 * n :], batch, 0)
+    out, scratch = np.empty((steps, batch, n), x.dtype), np.empty_like(h)
     for t in range(steps):
-        a = h.dot(wt)
-        a += b
-        q = gates[t]
-        q[:, : 2 * n] += a[:, : 2 * n]
-        _sigmoid_(q[:, : 2 * n])
-        inner[t] = a[:, 2 * n :]
-        u = q[:, 2 * n :]
-        u += q[:, :n] * a[:, 2 * n :]
+        q, a, u, after = gates[t], inner[t], new[t], out[t]
+        q += h.dot(w_gates)
+        np.tanh(q, out=q)
+        q *= half
+        q += half
+        np.matmul(h, w_new, out=a)
+        a += b_new
+        u += np.multiply(q[:, :n], a, out=scratch)
         np.tanh(u, out=u)
-        z = q[:, n : 2 * n]
-        h = u + z * (h - u)
-        out[t] = h
+        np.subtract(h, u, out=after)  # (1 - z) u + z h = u + z (h - u)
+        after *= q[:, n:]
+        after += u
+        h = after
     if cache is not None:
-        cache[:] = gates, inner
+        cache[:] = gates, new, inner
     return out
