@@ -769,9 +769,8 @@ def scatter_reduce(d: Draw) -> tuple:
     dim = d.r.randint(-x.ndim, x.ndim - 1)
     index = d.indices(x.shape[dim], tuple(x.shape))
     src = d.tensor(tuple(x.shape), str(x.dtype)[6:], (0.5, 2))
-    return (x, dim, index, src, d.pick("sum", "prod", "mean", "amax", "amin", "no")), some(
-        d, include_self=(True, False)
-    )
+    reduce = d.pick("sum", "prod", "mean", "amax", "amin", "no")
+    return (x, dim, index, src, reduce), some(d, include_self=(True, reduce in ("amax", "amin")))
 
 
 @calls("index_select")
@@ -805,9 +804,9 @@ def index_reduce(d: Draw) -> tuple:
     shape[dim] = 2
     source = d.tensor(tuple(shape), str(x.dtype)[6:], (0.5, 2))
     index = d.indices(x.shape[dim], (2,))
-    return (x, dim, index, source, d.pick("prod", "mean", "amax", "amin", "no")), some(
-        d, include_self=(True, False)
-    )
+    # without itself, PyTorch's amax counts a tie with what it leaves out
+    reduce = d.pick("prod", "mean", "amax", "amin", "no")
+    return (x, dim, index, source, reduce), some(d, include_self=(True, reduce in ("amax", "amin")))
 
 
 @calls("index_fill")
@@ -1126,7 +1125,7 @@ def size(d: Draw) -> tuple:
 @calls("fill")
 def fill(d: Draw) -> tuple:
     x = d.tensor()
-    return (x, d.pick(d.number(), d.tensor((), grad=x.requires_grad), d.tensor())), {}
+    return (x, d.pick(d.number(), d.tensor((), grad=x.requires_grad), d.tensor(grad=x.requires_grad))), {}
 
 
 @calls("copy")

@@ -24,7 +24,7 @@ from tinygrad6.view import link, live_node
 ndarray = np.ndarray
 NUMBERS = frozenset({float, int})
 BOOL, HALF, SINGLE = np.dtype(bool), np.dtype(np.float16), np.dtype(np.float32)
-ERRORS = (ValueError, IndexError, TypeError)
+ERRORS = (ValueError, OverflowError, IndexError, TypeError)
 
 
 class _Missing:

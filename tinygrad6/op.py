@@ -189,7 +189,7 @@ class Op:
         try:
             large = self.elementwise and max(getattr(a, "size", 0) for a in arrays) >= self.limit
             out = self.large(arrays, params) if large else self.forward(*arrays, **params)
-        except (ValueError, IndexError, TypeError, AttributeError, np.exceptions.AxisError) as e:
+        except (ValueError, OverflowError, IndexError, TypeError, AttributeError) as e:
             raise self.explained(e, arrays, params) from e
         if type(out) is not ndarray:
             out = np.asarray(out)
@@ -272,7 +272,7 @@ class Op:
             IndexError
             if isinstance(e, IndexError)
             else RuntimeError
-            if isinstance(e, ValueError)
+            if isinstance(e, (ValueError, OverflowError))  # a number that the type cannot hold
             else TypeError
         )
         return kind(f"{self.name}({came}): {inner}")

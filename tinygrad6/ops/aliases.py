@@ -54,10 +54,9 @@ def scaled(other: Any, alpha: Any, input: Any, minus: bool = False) -> Any:
         return cast(Any, other) * alpha
     if all(k is dtypes.bool_ or k is bool for k in both):
         return mul(other, bool(alpha))
-    if isinstance(input, Tensor) and other.array.dtype != input.array.dtype:
-        other = other.to(
-            dtypes.from_numpy(dtypes.result_type(input.array, other.array))
-        )  # where alpha does not wrap
+    common = dtypes.result_type(input.array if isinstance(input, Tensor) else input, other.array)
+    if common != other.array.dtype:
+        other = other.to(dtypes.from_numpy(common))  # where alpha does not wrap
     return mul(other, alpha)
 
 
@@ -91,7 +90,9 @@ def rsub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
         raise TypeError(f"rsub(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
     if not isinstance(other, (Tensor, np.ndarray, np.generic, bool, int, float)):
         raise TypeError(f"rsub(): argument 'other' (position 2) must be Tensor, not {type(other).__name__}")
-    x = scaled(input, alpha, other if isinstance(other, Tensor) else input, True)
+    if isinstance(other, bool):
+        pointwise.sub(input, other)  # which refuses
+    x = scaled(input, alpha, other, True)
     return pointwise.sub(lift(other, input), x)
 
 

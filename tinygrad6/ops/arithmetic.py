@@ -127,9 +127,12 @@ Tensor.float_power_ = float_power_  # type: ignore[attr-defined]
 @composite(inplace=True, examples=[case((2, 3), (2, 3))])
 def ldexp(input: Tensor, other: Tensor) -> Tensor:
     """x * 2^other, elementwise."""
-    if other.array.dtype.kind == "b":
+    if other.array.dtype.kind == "b" and input.array.dtype.kind == "f":
         raise NotImplementedError("\"ldexp_cpu_exp\" not implemented for 'Bool'")
-    return mul(input, exp2(other))
+    power = exp2(other)
+    if input.array.dtype.kind == "f" and other.array.dtype.kind != "f":
+        power = cast(power, input.array.dtype)  # of an integer, 2^other is a float of the type wanted
+    return mul(input, power)
 
 
 # ---- larger and smaller, passing over nan

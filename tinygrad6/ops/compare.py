@@ -82,6 +82,12 @@ def _bits(arrays: list, params: dict) -> None:
             raise NotImplementedError("bitwise operations are not implemented for floating-point tensors")
 
 
+def _shifted(arrays: list, params: dict) -> None:
+    _bits(arrays, params)
+    if all(np.asarray(a).dtype.kind == "b" for a in arrays):
+        raise NotImplementedError("\"lshift_cpu\" not implemented for 'Bool'")
+
+
 _BITS = [case(lambda rng: rng.integers(0, 9, (2, 3)), lambda rng: rng.integers(0, 9, (3,)))]
 
 
@@ -124,13 +130,13 @@ def _invert(self: Tensor) -> Tensor:
 Tensor.__invert__ = _invert
 
 
-@op(None, None, infix="lshift", promote=True, prepare=_bits, examples=_BITS)
+@op(None, None, infix="lshift", promote=True, prepare=_shifted, examples=_BITS)
 def bitwise_left_shift(x, y):
     """x << y on integers, elementwise."""
     return np.left_shift(x, y)
 
 
-@op(None, None, infix="rshift", promote=True, prepare=_bits, examples=_BITS)
+@op(None, None, infix="rshift", promote=True, prepare=_shifted, examples=_BITS)
 def bitwise_right_shift(x, y):
     """x >> y on integers, elementwise."""
     return np.right_shift(x, y)

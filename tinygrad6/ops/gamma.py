@@ -175,7 +175,8 @@ def ndtri(x):
 def logit(x, eps=None):
     """log(x / (1 - x)), elementwise; x is first limited to [eps, 1 - eps], if given. nan outside [0, 1]."""
     if eps is not None:
-        x = np.minimum(np.maximum(x, x.dtype.type(eps)), x.dtype.type(1 - eps))
+        low, high = x.dtype.type(eps), x.dtype.type(1 - eps)
+        x = np.where(x < low, low, np.where(x > high, high, x))
     with Quiet():
         return np.log(x / (1 - x))
 

@@ -46,6 +46,9 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     if not isinstance(input, Tensor) and not isinstance(other, Tensor):
         kind = dtypes.promote_types(dtypes.of_scalar(input), dtypes.of_scalar(other))
         input = wrap(np.asarray(input).astype(kind))
+    for v, t in ((input, other), (other, input)):
+        if type(v) is int and t.array.dtype.kind in "iu":
+            dtypes.stored(v, t.array.dtype)  # refuses what the type does not hold
     broadcast_pair(condition, input)
     broadcast_pair(condition, other)
     return pointwise.where(condition, input, other)
@@ -71,7 +74,10 @@ def _value(name: str, value: Any, like: Tensor) -> Tensor:
             f"{name}_ only supports a 0-dimensional value tensor, but got tensor with "
             f"{value.array.ndim} dimension(s)."
         )
-    return value if value.array.dtype == like.array.dtype else cast(value, like.array.dtype)
+    if value.array.dtype == like.array.dtype:
+        return value
+    dtypes.stored(value.array, like.array.dtype)  # refuses what the type does not hold, as for a number
+    return cast(value, like.array.dtype)
 
 
 @composite(inplace=True, examples=[case((2, 3), mask=_HALF, value=1.5), case((2, 1), mask=_HALF, value=-2)])
@@ -165,6 +171,8 @@ def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, inve
         if not isinstance(v, Tensor):
             scalar("isin", name, i, v)
     x, y = as_array(elements), as_array(test_elements)
+    if "b" in (x.dtype.kind, y.dtype.kind):
+        raise RuntimeError("Unsupported input type encountered for isin(): Bool")
     return wrap(
         np.asarray(np.isin(x, y, assume_unique=assume_unique and x.ndim == y.ndim == 1, invert=invert))
     )

@@ -78,7 +78,23 @@ def div(x, y):
     """x / y, elementwise; integers become the default float. x / 0 is inf or nan, as IEEE 754 has it."""
 
 
-@op(lambda g: -g, infix="neg", domain=REAL, ufunc=np.negative, inplace=True, refuse="b")
+def _negated(arrays: list) -> None:
+    if arrays[0].dtype.kind == "b":
+        raise RuntimeError(
+            "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a "
+            "mask, use the `~` or `logical_not()` operator instead."
+        )
+
+
+@op(
+    lambda g: -g,
+    infix="neg",
+    domain=REAL,
+    ufunc=np.negative,
+    inplace=True,
+    refuse="b",
+    check=lambda arrays: _negated(arrays),
+)
 def neg(x):
     """-x, elementwise."""
 
@@ -251,7 +267,19 @@ def frac(x):
 # ---- powers, exponentials, logarithms
 
 
-@op(lambda g, x: g * (2 * x), domain=REAL, ufunc=np.square, inplace=True, node_name="Pow")
+def _counted(arrays: list) -> None:
+    if arrays[0].dtype.kind == "b":
+        arrays[0] = arrays[0].astype(np.int64)  # as pow makes of a bool and the number 2
+
+
+@op(
+    lambda g, x: g * (2 * x),
+    domain=REAL,
+    ufunc=np.square,
+    inplace=True,
+    node_name="Pow",
+    check=lambda arrays: _counted(arrays),
+)
 def square(x):
     """x * x, elementwise."""
 
@@ -640,7 +668,7 @@ def _relu_kernel(g, out):
 def relu(x):
     """max(x, 0), elementwise. The gradient at 0 is 0."""
     if x.dtype.kind == "b":
-        raise NotImplementedError("Boolean inputs not supported for relu")
+        raise RuntimeError("Boolean inputs not supported for relu")
     if x.dtype in _OF:
         zero, inf, _ = _OF[x.dtype]
         return _clip(x, zero, inf)

@@ -23,12 +23,24 @@ _DIMS = [case((2, 3)), case((2, 3), dim=0), case((2, 3), dim=1, keepdim=True), c
 _ALL = tuple(tuple(range(n)) for n in range(65))  # every dimension of an array with n of them
 
 
+class _Every(tuple):
+    """The default dim of sum and mean, which PyTorch tells from dim=None: that may go with keepdim."""
+
+    def __repr__(self) -> str:
+        return "None"
+
+
+EVERY = _Every()
+
+
 def _reduced(arrays: list, params: dict) -> None:
     """dim as a tuple from the front (None and () mean all), dtype applied to the input."""
     x, dim = arrays[0], params["dim"]
     if type(params.get("keepdim", False)) is not bool:
         raise TypeError(f"argument 'keepdim' must be bool, not {type(params['keepdim']).__name__}")
-    if dim is None or type(dim) in (tuple, list) and not dim:
+    if dim is None or dim is EVERY or type(dim) in (tuple, list) and not dim:
+        if dim is EVERY and params["keepdim"]:
+            raise TypeError("keepdim=True wants dim too: sum(dim=None, keepdim=True) keeps all of them")
         params["dim"] = _ALL[x.ndim]
     else:
         dims = normal_dims(dim, x.ndim)
@@ -82,7 +94,7 @@ def _numbered(name: str) -> Any:
     node_name=_numbered("Sum"),
     examples=_DIMS,
 )
-def sum(x, dim=None, keepdim=False, *, dtype=None):
+def sum(x, dim=EVERY, keepdim=False, *, dtype=None):
     """The sum over `dim` (an int, a tuple, or None for all).
 
     Integers and bools add up in int64, or as `dtype`.
@@ -113,7 +125,7 @@ def divided(total: Any, n: int) -> Any:
     node_name=_numbered("Mean"),
     examples=_DIMS,
 )
-def mean(x, dim=None, keepdim=False, *, dtype=None):
+def mean(x, dim=EVERY, keepdim=False, *, dtype=None):
     """The mean over `dim` (an int, a tuple, or None for all); nan for no elements. Floats only."""
     total = add_up(x, dim, np.float32 if x.dtype.char == "e" else None, keepdim)
     return divided(total, count(x.shape, dim)).astype(x.dtype, copy=False)
@@ -174,6 +186,8 @@ def others_product_slope(g: Any, x: Any) -> Any:
 @composite(examples=_DIMS[:3])
 def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """The product over `dim`, one dimension, or of all elements."""
+    if dim is None and keepdim:
+        raise TypeError("prod(): keepdim=True wants a dim")
     return prod_over(input, dim, keepdim, dtype=dtype)
 
 
@@ -367,7 +381,7 @@ def _argument(name: str) -> Any:
         if dim is not None:
             params["dim"] = dim = normal_dim(dim, x.ndim)
         if x.dtype.kind == "b":
-            raise NotImplementedError(f"{name}(): does not support bool input")
+            raise RuntimeError(f"{name}(): does not support bool input")
         if not (x.size if dim is None else x.shape[dim] if x.ndim else 1):
             raise IndexError(
                 f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Got "

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad6 import dtypes
 from tinygrad6.arguments import composite, scalar, several
 from tinygrad6.inplace import refuse
 from tinygrad6.modes import state
@@ -114,7 +115,7 @@ def fill_diagonal(input: Tensor, fill_value: Any, wrap_around: bool = False) -> 
     step = sum(math.prod(a.shape[i + 1 :]) for i in range(a.ndim))
     end = a.size if wrap_around or a.ndim > 2 else min(a.shape) * step
     at = np.arange(0, min(end, a.size), step)
-    flat = replace_items(shape.reshape(input, (-1,)), wrap(np.asarray(fill_value).astype(a.dtype)), (at,))
+    flat = replace_items(shape.reshape(input, (-1,)), wrap(dtypes.stored(fill_value, a.dtype)), (at,))
     return shape.reshape(flat, a.shape)
 
 
@@ -183,7 +184,12 @@ def resize_(self: Tensor, *sizes: Any, size: Any = None, memory_format: Any = No
 
 def resize_as_(self: Tensor, the_template: Tensor, *, memory_format: Any = None) -> Tensor:
     """resize_ to the size of another tensor."""
-    return resize_(self, *the_template.array.shape)
+    if not isinstance(the_template, Tensor):
+        raise TypeError(
+            "resize_as_(): argument 'the_template' (position 1) must be Tensor, not "
+            f"{type(the_template).__name__}"
+        )
+    return resize_(self, size=the_template.array.shape)
 
 
 def set_(

@@ -94,7 +94,7 @@ def clone(x, *, memory_format=None):
 
 
 @composite(examples=[case((2, 3))])
-def contiguous(input: Tensor, memory_format: Any = None) -> Tensor:
+def contiguous(input: Tensor, *, memory_format: Any = None) -> Tensor:
     """x itself if its elements lie in row-major order in memory, else such a copy."""
     return input if input.array.flags.c_contiguous else _row_major(input)
 
@@ -135,7 +135,7 @@ def to(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
 
 
 def _converter(name: str, dtype: dtypes.dtype) -> Any:
-    def convert(input: Tensor, memory_format: Any = None) -> Tensor:
+    def convert(input: Tensor, *, memory_format: Any = None) -> Tensor:
         return input if input.array.dtype == dtype.np else cast(input, dtype)
 
     convert.__name__ = convert.__qualname__ = name
@@ -188,7 +188,7 @@ def type_as(input: Tensor, other: Tensor) -> Tensor:
 
 
 @composite(public=False)
-def cpu(input: Tensor, memory_format: Any = None) -> Tensor:
+def cpu(input: Tensor, *, memory_format: Any = None) -> Tensor:
     """x, which is on the CPU."""
     return input
 
@@ -243,6 +243,13 @@ def reshape(input: Tensor, *sizes: Any, shape: Any = None) -> Tensor:
     return reshape_to(input, tuple(flatten_sequence(sizes)) if shape is None else tuple(shape))
 
 
+def _read_as(input: Tensor, dtype: dtypes.dtype) -> Tensor:
+    try:
+        return wrap(input.array.view(dtype.np))
+    except ValueError as e:
+        raise RuntimeError(f"view(): {input.dtype} of shape {list(input.shape)} as {dtype}: {e}") from None
+
+
 @composite()
 def view(input: Tensor, *shape: Any, size: Any = None, dtype: Any = None) -> Tensor:
     """x as `shape` on the same memory; RuntimeError where that needs a copy.
@@ -252,7 +259,7 @@ def view(input: Tensor, *shape: Any, size: Any = None, dtype: Any = None) -> Ten
     if size is not None or dtype is not None:
         shape = _one_way("view", shape, size=size, dtype=dtype)
     if len(shape) == 1 and isinstance(shape[0], dtypes.dtype):
-        return wrap(input.array.view(shape[0].np))
+        return _read_as(input, shape[0])
     out = reshape(input, *shape)
     if out.view_of is None and out.array.size and input.array.ndim:
         raise RuntimeError(
@@ -677,7 +684,9 @@ def _negative(shifts: Any) -> Any:
 )
 def pad_constant(x, width, value=0.0):
     """x with width[i] = (before, after) elements of `value` added along dimension i."""
-    out = np.full([n + a + b for n, (a, b) in zip(x.shape, width, strict=True)], value, x.dtype)
+    out = np.full(
+        [n + a + b for n, (a, b) in zip(x.shape, width, strict=True)], dtypes.stored(value, x.dtype), x.dtype
+    )
     out[tuple(slice(a, a + n) for n, (a, _) in zip(x.shape, width, strict=True))] = x
     return out
 

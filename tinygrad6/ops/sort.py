@@ -90,6 +90,8 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     Which of equal ones is not specified.
     """
     x, d, k = input.array, normal_dim(dim, input.array.ndim), operator.index(k)
+    if x.dtype.kind == "b":
+        raise RuntimeError("topk does not support bool dtypes on CPU")
     n = x.shape[d] if x.ndim else 1
     if not 0 <= k <= n:
         raise RuntimeError("selected index k out of range")
@@ -140,6 +142,8 @@ _KTH = returns("kthvalue", "values", "indices")
 @composite(examples=[case((2, 4), k=2), case((4, 2), k=3, dim=0, keepdim=True)])
 def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Any:
     """(values, indices) of the k-th smallest along `dim`, counted from 1."""
+    if input.array.dtype.kind == "b":
+        raise NotImplementedError("\"kthvalue_cpu\" not implemented for 'Bool'")
     x, d = input.array, normal_dim(dim, input.array.ndim)
     if x.ndim and not x.shape[d]:
         raise IndexError(f"kthvalue(): Expected reduction dim {d} to have non-zero size.")
@@ -185,6 +189,8 @@ _MEDIAN, _NANMEDIAN = returns("median", "values", "indices"), returns("nanmedian
 def _median(name: str, made: Any, input: Tensor, dim: int | None, keepdim: bool) -> Any:
     if input.array.dtype.kind == "b":
         raise NotImplementedError("\"median_cpu\" not implemented for 'Bool'")
+    if dim is None and keepdim:
+        raise TypeError(f"{name}() missing 1 required positional argument: 'dim'")
     if dim is None:
         return median_value(input, made is _NANMEDIAN)
     d = normal_dim(dim, input.array.ndim)

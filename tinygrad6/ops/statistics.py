@@ -232,6 +232,8 @@ def gradient(input: Tensor, *, spacing: Any = 1, dim: Any = None, edge_order: in
     spacing: the distance between neighbours, one for all or one per dimension; or the coordinates, a 1-d
     tensor each.
     """
+    if input.array.dtype.char in "B?":
+        raise RuntimeError(f"torch.gradient does not support {input.dtype} input.")
     if edge_order not in (1, 2):
         raise RuntimeError("torch.gradient only supports edge_order=1 and edge_order=2.")
     n = input.array.ndim

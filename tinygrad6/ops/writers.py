@@ -20,10 +20,7 @@ def number(value: Any, like: Tensor) -> Tensor:
     floats are truncated for integer tensors, as PyTorch does."""
     a = np.asarray(value)
     dtypes.from_numpy(a.dtype)
-    if a.dtype.kind == "f" and like.array.dtype.kind in "iu" and not np.isfinite(a).all():
-        raise RuntimeError(f"value cannot be converted to type {like.array.dtype} without overflow")
-    with np.errstate(invalid="ignore", over="ignore"):
-        return wrap(a.astype(like.array.dtype, copy=False))
+    return wrap(dtypes.stored(a, like.array.dtype))
 
 
 def put(x: np.ndarray, index: Any, value: np.ndarray) -> None:
@@ -65,7 +62,7 @@ def zero(x):
 @op(lambda g: zero(g), lambda g: g, method=False, public=False, examples=[case((2, 3), ())])
 def fill(x, y):
     """An array like x that holds the number y everywhere."""
-    return np.full(x.shape, y, x.dtype)
+    return np.full(x.shape, y if isinstance(y, np.ndarray) else dtypes.stored(y, x.dtype), x.dtype)
 
 
 @op(
@@ -95,9 +92,7 @@ def _writer(call: Any, doc: str) -> Any:
             return write(self, call(self, *args), name)
         value: Any = args[0].array if args and type(args[0]) in TENSORS else args[0] if args else 0
         if type(value) in (int, float):
-            self.array.fill(value) if type(value) is int or self.array.dtype.kind == "f" else put(
-                self.array, ..., np.asarray(value)
-            )
+            self.array.fill(value if self.array.dtype.kind == "f" else dtypes.stored(value, self.array.dtype))
         else:
             put(self.array, ..., np.asarray(value))
         self.bump()
@@ -116,7 +111,7 @@ def copy_(self: Tensor, src: Any = None, non_blocking: bool = False, *, other: A
     """Write src (or `other`, its other name), broadcast and cast, into this tensor; gradients go to src."""
     src = other if src is None else src
     if isinstance(src, (bool, int, float)):
-        src = number(src, self)
+        src = wrap(np.asarray(src))
     if not isinstance(src, Tensor):
         raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type(src).__name__}")
     have, want = src.array.shape, self.array.shape
