@@ -1177,3 +1177,39 @@ def test_functions_of_ones_own(name):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         assert function_case(tinygrad6, name) == function_case(torch, name)
+
+
+def test_gradgradcheck_draws_what_pytorch_draws():
+    """So that a script that checks its function first trains with the same numbers afterwards."""
+
+    def after(lib):
+        lib.manual_seed(3)
+        x = lib.ones(4, 3, dtype=lib.float64, requires_grad=True)
+        lib.autograd.gradcheck(lib.sin, x)
+        lib.autograd.gradgradcheck(lib.sin, x, gen_non_contig_grad_outputs=True)
+        return lib.rand(3).tolist()
+
+    import torch as theirs
+
+    import tinygrad6 as ours
+
+    assert after(ours) == after(theirs)
+
+
+def test_a_function_is_not_called_as_an_object():
+    def error(lib):
+        class Same(lib.autograd.Function):
+            @staticmethod
+            def forward(ctx, x):
+                return x * 1
+
+        with pytest.raises(RuntimeError, match="non-static forward"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            Same()(lib.ones(1))
+
+    import torch as theirs
+
+    import tinygrad6 as ours
+
+    error(ours)
+    error(theirs)

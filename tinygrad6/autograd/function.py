@@ -220,6 +220,12 @@ class Function:
             "Function.jvp is not used: there is no forward mode, func.jvp takes two backward passes"
         )
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        raise RuntimeError(
+            "Legacy autograd function with non-static forward method is deprecated. Please use new-style "
+            f"autograd function with static forward method: call {type(self).__name__}.apply(...)"
+        )
+
     @classmethod
     def apply(cls, *args: Any) -> Any:
         """Run forward on the arguments and record it."""

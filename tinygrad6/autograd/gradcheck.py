@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad6.modes import no_grad
+from tinygrad6.random import default_generator
 from tinygrad6.tensor import Tensor, wrap
 
 
@@ -293,6 +294,14 @@ def _full(
             )
 
 
+def _random_like(a: np.ndarray, gaps: bool) -> Tensor:
+    """Numbers in [-1, 1), drawn as PyTorch draws them; with gaps, every second one of twice as many."""
+    if gaps and a.size > 1:
+        twice = (*a.shape[:-1], 2 * a.shape[-1])
+        return wrap(default_generator.uniform(twice, a.dtype, -1, 1)[..., ::2])
+    return wrap(default_generator.uniform(a.shape, a.dtype, -1, 1))
+
+
 def gradgradcheck(
     func: Callable[..., Any],
     inputs: Tensor | Sequence[Any],
@@ -314,7 +323,7 @@ def gradgradcheck(
     seed: int = 0,
 ) -> bool:
     """gradcheck of the gradient of func: second derivatives,
-    in inputs and in grad_outputs (drawn if not given).
+    in inputs and in grad_outputs (drawn from [-1, 1) if not given).
 
     gen_non_contig_grad_outputs draws them in a memory that is not contiguous. The other settings are
     gradcheck's.
@@ -334,11 +343,7 @@ def gradgradcheck(
         )
     outs = [o for o in _outputs(func, args) if o.requires_grad]
     if grad_outputs is None:
-        rng = np.random.default_rng(seed + 1)
-        drawn = [rng.standard_normal((*o.array.shape, 2)).astype(o.array.dtype)[..., 0] for o in outs]
-        weights = [
-            wrap(d if gen_non_contig_grad_outputs else np.array(d, order="C")).requires_grad_() for d in drawn
-        ]
+        weights = [_random_like(o.array, gen_non_contig_grad_outputs).requires_grad_() for o in outs]
     else:
         weights = [grad_outputs] if isinstance(grad_outputs, Tensor) else list(grad_outputs)
 
