@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad6 import settings
 from tinygrad6.arguments import refused
 from tinygrad6.modes import no_grad
 from tinygrad6.random import fork_rng
@@ -26,6 +27,8 @@ __all__ = [
     "clip_grad_norm_",
     "clip_grad_value_",
     "clip_grads_with_norm_",
+    "convert_conv2d_weight_memory_format",
+    "convert_conv3d_weight_memory_format",
     "fuse_conv_bn_eval",
     "fuse_conv_bn_weights",
     "fuse_linear_bn_eval",
@@ -170,6 +173,18 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
         part: Any = vec.array[start : start + p.array.size].reshape(p.array.shape)
         p.data = wrap(part)
         start += p.array.size
+
+
+def convert_conv2d_weight_memory_format(module: Module, memory_format: Any) -> Module:
+    """The module itself: how weights lie in memory is a request only, and not followed here."""
+    if not isinstance(memory_format, settings.memory_format):
+        raise refused(
+            "convert_conv2d_weight_memory_format", "memory_format", 2, "memory_format", memory_format
+        )
+    return module
+
+
+convert_conv3d_weight_memory_format = convert_conv2d_weight_memory_format
 
 
 def skip_init(module_cls: Any, *args: Any, **kwargs: Any) -> Any:

@@ -170,6 +170,32 @@ def is_parametrized(module: Module, tensor_name: str | None = None) -> bool:
     return tensor_name is None or tensor_name in made
 
 
+def type_before_parametrizations(module: Module) -> type:
+    """The class that the module had before it was parametrized."""
+    return type(module).__bases__[0] if is_parametrized(module) else type(module)
+
+
+def transfer_parametrizations_and_params(
+    from_module: Module, to_module: Module, tensor_name: str | None = None
+) -> Module:
+    """Parametrize to_module as from_module is, or one tensor of it, sharing the originals; returns to_module.
+
+    KeyError if that tensor is not parametrized; nothing happens if no tensor is.
+    """
+    if not is_parametrized(from_module):
+        return to_module
+    for name in list(from_module.parametrizations) if tensor_name is None else [tensor_name]:
+        source: Any = from_module.parametrizations[name]
+        if not hasattr(to_module, name):
+            setattr(to_module, name, Parameter(getattr(from_module, name).detach()))
+        for rule in source:
+            register_parametrization(to_module, name, rule)
+        made: Any = to_module.parametrizations[name]
+        for n in source._originals():
+            setattr(made, n, source.__dict__[n])
+    return to_module
+
+
 def remove_parametrizations(module: Module, tensor_name: str, leave_parametrized: bool = True) -> Module:
     """Put a plain tensor back: with the parametrized values,
     or with the original ones if not leave_parametrized."""

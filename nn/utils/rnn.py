@@ -25,10 +25,12 @@ class PackedSequence(_Packed):
     def __new__(
         cls,
         data: Tensor,
-        batch_sizes: Tensor,
+        batch_sizes: Tensor | None = None,
         sorted_indices: Tensor | None = None,
         unsorted_indices: Tensor | None = None,
     ) -> Any:
+        if batch_sizes is None:  # the older form: both in one
+            data, batch_sizes = data
         if unsorted_indices is None:
             unsorted_indices = invert_permutation(sorted_indices)
         return super().__new__(cls, data, batch_sizes, sorted_indices, unsorted_indices)
@@ -53,12 +55,16 @@ class PackedSequence(_Packed):
 
     is_cuda = property(lambda self: False)
 
+    def pin_memory(self) -> PackedSequence:
+        """With data as Tensor.pin_memory gives it."""
+        return self._with(self.data.pin_memory())
+
     def is_pinned(self) -> bool:
         """False: there is no memory to be pinned for."""
         return False
 
 
-for _name in ("double", "float", "half", "long", "int", "short"):  # casts of data
+for _name in ("double", "float", "half", "long", "int", "short", "char", "byte"):  # casts of data
     setattr(PackedSequence, _name, lambda self, _name=_name: self._with(getattr(self.data, _name)()))
 
 

@@ -146,8 +146,12 @@ class DataLoader(Generic[T]):
         super().__setattr__(name, value)
 
     @property
-    def _order(self) -> Any:
-        return self.sampler if self.batch_sampler is None else self.batch_sampler
+    def _index_sampler(self) -> Any:
+        return self.batch_sampler if self._auto_collation else self.sampler
+
+    @property
+    def _auto_collation(self) -> bool:
+        return self.batch_sampler is not None
 
     def __iter__(self) -> Iterator[Any]:
         if self.num_workers == 0:
@@ -163,7 +167,7 @@ class DataLoader(Generic[T]):
     def __len__(self) -> int:
         """How many batches one pass gives; for an IterableDataset an estimate from its own length."""
         if not isinstance(self.dataset, IterableDataset):
-            return len(self._order)
+            return len(self._index_sampler)
         n = self._promised = len(self.dataset)  # type: ignore[arg-type]
         if self.batch_size is None:
             return n
@@ -204,7 +208,7 @@ class _Pass:
                 stacklevel=3,
             )
         self.loader = loader
-        self.indices = iter(loader._order)
+        self.indices = iter(loader._index_sampler)
         self.base_seed = draw_seed(loader.generator)
         self.given = 0
 
@@ -215,7 +219,7 @@ class _Pass:
         raise NotImplementedError
 
     def __len__(self) -> int:
-        return len(self.loader._order)
+        return len(self.loader._index_sampler)
 
     def __getstate__(self) -> Any:
         raise NotImplementedError(f"{type(self).__name__} cannot be pickled: pickle the DataLoader")
@@ -272,7 +276,7 @@ class _Workers(_Pass):
 
     def restart(self, loader: DataLoader) -> None:
         """Another pass with the same processes; what is still under way from the last one is ignored."""
-        self.indices = iter(loader._order)
+        self.indices = iter(loader._index_sampler)
         self.given = 0
         self.begin()
 
