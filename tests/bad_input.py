@@ -5,18 +5,22 @@ A call is a line of Python that runs with either library as `torch`, so what dis
 prompt. `good_calls` has the lines, written in good_calls.py or drawn by calls.py and modules.py; `spoiled` has the bad
 ones made of a good one; `outcome` runs a line and says what came of it, and what was changed by it.
 
-    python tests/bad_input.py [part of a name] ...     lists the disagreements with PyTorch
+    python tests/bad_input.py [part of a name] ...          lists the disagreements with PyTorch
+    python tests/bad_input.py ours [part of a name] ...     lists what is wrong whatever PyTorch does
 """
 
 from __future__ import annotations
 
 import ast
 import functools
+import itertools
+import os
 import random
 import re
+import signal
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -235,7 +239,7 @@ def spoiled(call: Call) -> Iterator[Call]:
 class Outcome(NamedTuple):
     error: Exception | None
     result: Any
-    changed: str  # the arguments that are no longer what they were
+    changed: str  # what is no longer as it was before the call, in words; "" if nothing
 
 
 class quiet(warnings.catch_warnings):
@@ -262,13 +266,13 @@ def outcome(lib: Any, call: Call) -> Outcome:
         owner, _, method = call.function.rpartition(".")
         holder = eval(owner, names) if owner and not owner.isidentifier() else None
         function = getattr(holder, method) if holder is not None else eval(call.function, names)
-        before = [values(a) for a in (args, kwargs, holder)]
-        lib.manual_seed(0)
+        before = everything(lib, args, kwargs, holder)
         try:
             result, error = function(*args, **kwargs), None
         except Exception as e:
             result, error = None, e
-        changed = "" if before == [values(a) for a in (args, kwargs, holder)] else str(call)
+        after = everything(lib, args, kwargs, holder)
+        changed = ", ".join(k for k in before if before[k] != after[k])
         if error is None:
             try:
                 result = shown(lib, result)
@@ -277,18 +281,35 @@ def outcome(lib: Any, call: Call) -> Outcome:
     return Outcome(error, result, changed)
 
 
+def everything(lib: Any, args: Any, kwargs: Any, holder: Any) -> dict[str, Any]:
+    """What a call that fails must leave as it was."""
+    generator = lib.get_rng_state() if lib is tinygrad6 else None
+    return {
+        "arguments": values(args),
+        "keywords": values(kwargs),
+        "self": values(holder),
+        "the generator": values(generator),
+        "grad mode": lib.is_grad_enabled(),
+        "the default type": str(lib.get_default_dtype()),
+    }
+
+
 def values(a: Any) -> Any:
     """What a call must not change: of tensors, modules and nests of them."""
     if hasattr(a, "state_dict") and hasattr(a, "named_buffers"):
         return {k: values(v) for k, v in a.state_dict().items()}
     if hasattr(a, "requires_grad") and hasattr(a, "untyped_storage"):
         d = a.detach()
-        return (str(d.dtype)[-8:], tuple(d.shape), np.array(d.numpy(force=True)).tobytes(), a.requires_grad)
+        grad = None if not a.is_leaf or a.grad is None else values(a.grad)
+        memory = np.array(d.numpy(force=True)).tobytes()
+        return str(d.dtype)[-8:], tuple(d.shape), memory, a.requires_grad, grad
+    if hasattr(a, "param_groups") and hasattr(a, "state_dict"):
+        return values(a.state_dict())
     if isinstance(a, (list, tuple)):
         return [values(v) for v in a]
     if isinstance(a, dict):
         return {k: values(v) for k, v in a.items()}
-    return None
+    return a if isinstance(a, (bool, int, str)) else None
 
 
 def shown(lib: Any, result: Any) -> Any:
@@ -329,7 +350,62 @@ def builtin(error: Exception) -> type:
     return next(k for k in type(error).__mro__ if k.__module__ == "builtins")
 
 
-# What is otherwise on purpose: what PyTorch's error says | the type of ours | why
+# ---- without PyTorch
+
+DOCUMENTED = (TypeError, ValueError, RuntimeError, IndexError)  # NotImplementedError is a RuntimeError
+NAMED = (
+    KeyError,
+    AttributeError,
+    AssertionError,
+)  # what PyTorch raises for names that are not there, and one check
+# What Python and NumPy say when code runs into an argument that it did not look at.
+ACCIDENTS = re.compile(
+    r"object has no attribute|(tuple|list|string) index out of range|zip\(\) argument|to unpack \(expected|"
+    r"object is not (iterable|subscriptable|callable)|unsupported operand type|could not convert string|"
+    r"cannot be interpreted as an integer|int too (large|big)|array element|ufunc '|"
+    r"operands could not be broadcast|shape mismatch: objects|zero-size array|arg is an empty sequence|"
+    r"(int|float)\(\) argument must|object of type '\w+' has no len|not supported between instances|"
+    r"division by zero|modulo by zero|integer scalar arrays|unhashable type|cannot convert float|"
+    r"truth value of an array|Maximum allowed dimension|cannot reshape array|not all arguments converted|"
+    r"can't multiply sequence|invalid literal for int|must be real number|indices must be integers"
+)
+_NAMES_IN_TEXT = re.compile(r"\b([A-Za-z_]\w*)\(")
+
+
+@functools.cache
+def known() -> frozenset[str]:
+    """Every name that a message may call: what users can reach."""
+    spaces = [v for v in names_of(tinygrad6).values() if hasattr(v, "__name__")]
+    found = {n for s in (*spaces, tinygrad6.Tensor, tinygrad6.nn.Module) for n in dir(s)}
+    found |= {k.__name__ for k in vars(tinygrad6.nn).values() if isinstance(k, type)}
+    return frozenset(found | set(dir(__builtins__) if not isinstance(__builtins__, dict) else __builtins__))
+
+
+def fault(call: Call) -> str:
+    """What is wrong with how we take a call, whatever PyTorch does: in words; "" if nothing is."""
+    try:
+        error, _, changed = outcome(tinygrad6, call)
+    except Exception:  # an argument could not be made
+        return ""
+    if error is None:
+        return ""
+    text = str(error)
+    said = f"{type(error).__name__}: {' '.join(text.split())[:150]}"
+    if changed:
+        return f"changes {changed} ({said})"
+    if not isinstance(error, DOCUMENTED + NAMED):
+        return f"raises what is not documented ({said})"
+    if found := ACCIDENTS.search(text):
+        return f"an accident: {found.group()} ({said})"
+    inner = [n for n in _NAMES_IN_TEXT.findall(text) if n.startswith("_") or n not in known()]
+    if inner:
+        return f"names {inner[0]} ({said})"
+    return "" if len(text) > 8 else f"says nothing ({said})"
+
+
+# ---- with PyTorch
+
+# PyTorch's own accidents: it meets what it was given as a missing attribute, a key, an assertion.
 MISTAKES = (AttributeError, AssertionError, KeyError, UnboundLocalError, ZeroDivisionError)
 
 
@@ -342,15 +418,17 @@ def on_purpose(call: Call, theirs: Exception | None, ours: Exception | None) -> 
       we raise TypeError or ValueError for what was given.
     - Numbers beyond 64 bits are refused by whoever first cannot use them.
     - Types that PyTorch has no kernel for ("not implemented for 'Half'") are computed.
+    - Lazy modules look at their settings when they are made, PyTorch's when they first run.
     """
     if theirs is None:
-        return isinstance(ours, TypeError) and "must be bool" in str(ours)
+        lazy = call.function.startswith("nn.Lazy") and isinstance(ours, (TypeError, ValueError, RuntimeError))
+        return lazy or isinstance(ours, TypeError) and "must be bool" in str(ours)
     text = str(theirs)
     if ours is None:
-        return "2 ** 70" in str(call) or "not implemented for" in text
+        return "2**70" in str(call) or "not implemented for" in text
     if isinstance(theirs, MISTAKES) or "INTERNAL ASSERT" in text:
         return isinstance(ours, (TypeError, ValueError, RuntimeError, IndexError))
-    return "2 ** 70" in str(call)
+    return "2**70" in str(call)
 
 
 def disagreement(call: Call) -> str:
@@ -367,8 +445,6 @@ def disagreement(call: Call) -> str:
         ours = outcome(tinygrad6, call)
     except Exception as e:
         return f"argument {type(e).__name__}: {e}"
-    if ours.changed and ours.error is not None:
-        return f"changed ({type(ours.error).__name__}: {ours.error})"
     if theirs.error is None and ours.error is None:
         if "nan" in str(call) or "inf" in str(call):
             return ""  # of numbers that are none, test_numerics.py
@@ -388,18 +464,61 @@ def disagreement(call: Call) -> str:
     return f"accepts ({said[1]})" if ours.error is None else f"type ({said[0]} | {said[1]})"
 
 
-def report(wanted: list[str]) -> None:
-    for call in good_calls():
-        if wanted and not any(w in call.function for w in wanted):
-            continue
-        first = disagreement(call)
-        if first:
-            print("GOOD", call, "->", first)
-            continue
-        for bad in spoiled(call):
-            if found := disagreement(bad):
-                print(bad, "->", found, flush=True)
+# ---- many calls, in processes of their own: PyTorch crashes or never returns at some
+
+
+def judged(
+    calls: Iterable[Call], judge: Callable[[Call], str], seconds: int = 10
+) -> Iterator[tuple[Call, str]]:
+    """Each call with what `judge` says of it: "died" if the process did, or took longer than `seconds`."""
+    left = list(calls)
+    while left:
+        read, write = os.pipe()
+        child = os.fork()
+        if not child:
+            os.close(read)
+            try:
+                _judge(left, judge, seconds, write)
+            finally:
+                os._exit(0)
+        os.close(write)
+        done = 0
+        with os.fdopen(read) as lines:
+            for line in lines:
+                yield left[done], line[:-1]
+                done += 1
+        os.waitpid(child, 0)
+        if done < len(left):
+            yield left[done], "died"
+            done += 1
+        left = left[done:]
+
+
+def _judge(calls: list[Call], judge: Callable[[Call], str], seconds: int, write: int) -> None:
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)  # what LAPACK prints
+    with os.fdopen(write, "w", buffering=1) as out:
+        for call in calls:
+            signal.alarm(seconds)
+            out.write(judge(call).replace("\n", " ") + "\n")
+            signal.alarm(0)
+
+
+def sample(every: int) -> list[Call]:
+    """Each good call, and of the bad ones made of it one in `every`, others for each."""
+    found = []
+    for k, call in enumerate(good_calls()):
+        found.append(call)
+        found += itertools.islice(spoiled(call), k % every, None, every)
+    return found
 
 
 if __name__ == "__main__":
-    report(sys.argv[1:])
+    judge, wanted = (fault, sys.argv[2:]) if sys.argv[1:2] == ["ours"] else (disagreement, sys.argv[1:])
+    chosen = [c for c in good_calls() if not wanted or any(w in c.function for w in wanted)]
+    lines = [b for c in chosen for b in (c, *spoiled(c))]
+    for line, words in judged(lines, judge):
+        if words:
+            print(line, "->", words, flush=True)
+    print(len(lines), "calls")
