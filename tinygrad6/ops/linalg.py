@@ -485,7 +485,7 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = f"{_FAR}_i
     "use_mm_for_euclid_dist" demands it.
     """
     if compute_mode not in (f"{_FAR}_if_necessary", _FAR, f"donot_{_FAR}"):
-        raise RuntimeError(f"{compute_mode} is not a valid value for compute_mode")
+        raise ValueError(f"{compute_mode} is not a valid value for compute_mode")
     for i, x in enumerate((x1, x2), 1):
         if x.array.ndim < 2:
             raise RuntimeError(f"cdist only supports at least 2D tensors, X{i} got: {x.array.ndim}D")
