@@ -63,8 +63,25 @@ EQUIVALENT = [
     ("ops/loss.py", r"<= TURNED|1 << 16", "the same"),
     ("ops/pointwise.py", r"keep\.size > 4096|^SATURATED = ", "the same; tanh is 1 long before"),
     ("", r"lru_cache\(maxsize", "how much is remembered"),
+    ("", r"__doc__ = ", "for people"),
+    ("", r"stable: bool", "sorting is always stable"),
+    ("optim/lr_base.py", r"^_is_initial = ", "overwritten before anybody reads it"),
+    (
+        "ops/linalg.py",
+        r"comparison: max\(rows, columns\) > 25|sizes\[i\] \*",
+        "the faster of two ways to one result",
+    ),
+    ("ops/linalg.py", r"^batch = math.prod|^for i, shape in enumerate", "numbers in messages"),
+    ("ops/sample.py", r"-10|n \+ 10", "as far outside as before"),
+    ("ops/reduce.py", r"## operator: x\.dtype\.char != 'd' and", "computed in double where single would do"),
+    ("ops/gamma.py", r"^for _ in range\(10\)|## comparison: z < 10$", "one step more than it takes"),
+    ("ops/incomplete.py", r"x [<>]=? 0.5", "where two series are equally good"),
+    ("ops/einsum.py", r"i == len\(operands\)", "an order that the last step puts right"),
     ("nn/module.py", r"setdefault\(name, True\)", "a dict whose values nobody reads"),
 ]
+
+# tests that look at everything there is: they see what an import decides
+WHOLE = "signature|_names|every_method|every_function|default|are_pytorchs|is_one_here|in_place$|arguments"
 
 SWAPS = {
     getattr(ast, old): [getattr(ast, new) for new in others.split("|")]
@@ -123,14 +140,15 @@ def changes(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
             bound = getattr(node, end)
             if bound is not None and not isinstance(bound, ast.Constant):
                 yield "slice", changed(**{end: ast.BinOp(bound, ast.Add(), ast.Constant(1))})
-    elif isinstance(node, ast.IfExp):
+    elif isinstance(node, ast.IfExp) and not (_is_text(node.body) and _is_text(node.orelse)):
         yield "branches", changed(body=node.orelse, orelse=node.body)
     elif isinstance(node, (ast.If, ast.While)) and isinstance(node.test, (ast.Name, ast.Attribute, ast.Call)):
         yield "condition", changed(test=ast.UnaryOp(ast.Not(), node.test))
     elif isinstance(node, ast.Call):
         if len(node.args) > 1 and not any(isinstance(a, ast.Starred) for a in node.args[:2]):
             called = ast.unparse(node.func).rpartition(".")[2]
-            texts = _is_text(node.args[0]) and _is_text(node.args[1])
+            texts = ast.unparse(node.args[0]) == "name" or _is_text(node.args[0])  # for messages
+            texts = texts and _is_text(node.args[1])
             if not texts and ast.dump(node.args[0]) != ast.dump(node.args[1]) and called not in COMMUTATIVE:
                 yield "arguments", changed(args=[node.args[1], node.args[0], *node.args[2:]])
         for k in node.keywords:
@@ -322,9 +340,7 @@ def trace(files: list[str], targets: dict[str, int], out: Path) -> None:
 def choose(mutant: Mutant, index: int, known: dict[str, Any], cap: float) -> list[str]:
     """The tests that reach the mutant, those first that have its function's name, then one of each kind."""
     signatures = [
-        i
-        for i, name in enumerate(known["tests"])
-        if mutant.function is None and re.search("signature|_names|every_method|every_function|default", name)
+        i for i, name in enumerate(known["tests"]) if mutant.function is None and re.search(WHOLE, name)
     ]
     reached = set(signatures)
     for span in mutant.lines:

@@ -140,3 +140,36 @@ def test_initialization_counts_a_version_and_draws_as_pytorch(fill, shape):
         assert t._version > 0
         made.append(t.detach().numpy())
     np.testing.assert_allclose(made[0], made[1], 1e-4, 1e-5)
+
+
+CLASSES = [
+    (where, name)
+    for where in ("nn", "optim", "optim.lr_scheduler", "optim.swa_utils", "utils.data", "nn.utils.rnn")
+    for name in dir(functools.reduce(getattr, where.split("."), torch))
+    if name[0] != "_"
+    and all(
+        isinstance(getattr(functools.reduce(getattr, where.split("."), lib), name, None), type)
+        for lib in (tinygrad6, torch)
+    )
+    and not issubclass(getattr(functools.reduce(getattr, where.split("."), torch), name), torch.Tensor)
+]
+
+
+@pytest.mark.parametrize("where, name", CLASSES)
+def test_methods_have_pytorchs_arguments(where, name):
+    ours, theirs = (
+        getattr(functools.reduce(getattr, where.split("."), lib), name) for lib in (tinygrad6, torch)
+    )
+    wrong = []
+    for method in dir(theirs):
+        a, b = getattr(ours, method, None), getattr(theirs, method)
+        if method[0] == "_" or method == "forward" or not inspect.isfunction(a) or not inspect.isfunction(b):
+            continue
+        p, q = (
+            {k: v.default for k, v in inspect.signature(m).parameters.items() if v.kind < v.VAR_KEYWORD}
+            for m in (a, b)
+        )
+        for k in q:
+            if k in p and p[k] != q[k] and isinstance(q[k], (bool, int, float, str, type, type(None))):
+                wrong.append(f"{method}({k}={p[k]}), PyTorch {q[k]}")
+    assert not wrong
