@@ -213,13 +213,15 @@ def stored(value: Any, kind: np.dtype) -> np.ndarray:
     """A number (or numbers) as an array of this type; floats are truncated for integers.
 
     RuntimeError for what the type does not hold, as in PyTorch: nan, inf and numbers out of range, where
-    unsigned types take the negatives of what they hold too.
+    unsigned types take integers from the negative of their largest on.
     """
     a = np.asarray(value)
     if kind.kind in "iu" and a.dtype.kind != "b" and a.size:
         most = np.iinfo(kind).max
-        low = -most if kind.kind == "u" else np.iinfo(kind).min
+        low = -most if kind.kind == "u" and a.dtype.kind != "f" else np.iinfo(kind).min
         if not ((a >= low) & (a <= most)).all():
             raise RuntimeError(f"value cannot be converted to type {kind} without overflow")
     with np.errstate(invalid="ignore", over="ignore"):
+        if kind == FLOAT16 and a.dtype == FLOAT64:
+            a = a.astype(np.float32)  # rounded twice, as in PyTorch
         return a.astype(kind, copy=False)

@@ -142,6 +142,8 @@ def tensor_repr(t: Any) -> str:
             suffixes.append(f"dtype={t.dtype}")
         text = "[]"
     else:
+        if not options.edgeitems:
+            suffixes.append(f"size={tuple(a.shape)}")
         if not usual:
             suffixes.append(f"dtype={t.dtype}")
         summarize = a.size > options.threshold

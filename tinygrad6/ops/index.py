@@ -412,7 +412,7 @@ def _read(item: Any) -> Any:
                 stacklevel=4,
             )
             a = a.astype(bool)
-        elif a.dtype.kind == "f" or a.itemsize < 4 and a.dtype.kind != "b":
+        elif a.dtype.kind == "f" or a.itemsize < 4 and a.dtype.kind != "b" and a.ndim:
             raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
         elif a is item.array and a.ndim and state.grad:
             a = a.copy()  # the gradient needs it later, and it may be changed

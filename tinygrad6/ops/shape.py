@@ -84,6 +84,8 @@ def cast(x, dtype):
     if x.dtype.kind == "f" and np.dtype(dtype).kind in "iu":
         with np.errstate(invalid="ignore"):
             return x.astype(dtype)
+    if x.dtype == dtypes.FLOAT64 and dtype == dtypes.FLOAT16:
+        return x.astype(np.float32).astype(dtype)  # rounded twice, as in PyTorch
     return x.astype(dtype, copy=False)
 
 
