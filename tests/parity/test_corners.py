@@ -447,3 +447,99 @@ def test_defaults_in_signatures_are_pytorchs():
                 if mine[key] != yours[key]:
                     wrong.append(f"{path}.{name}({key}={mine[key]!r}), PyTorch {yours[key]!r}")
     assert not wrong and seen > 300, wrong
+
+
+# ---- schedules, averages and rounding at their edges
+
+
+@pytest.mark.parametrize(
+    "name, settings",
+    [
+        ("OneCycleLR", dict(max_lr=1.0, total_steps=1)),
+        ("OneCycleLR", dict(max_lr=1.0, epochs=3)),
+        ("OneCycleLR", dict(max_lr=1.0, steps_per_epoch=3)),
+        ("OneCycleLR", dict(max_lr=1.0, epochs=1, steps_per_epoch=2)),
+        ("OneCycleLR", dict(max_lr=1.0, total_steps=4, pct_start=0.0)),
+        ("OneCycleLR", dict(max_lr=1.0, total_steps=4, pct_start=1.0)),
+        ("SWALR", dict(swa_lr=0.05, anneal_epochs=0)),
+        ("SWALR", dict(swa_lr=0.05, anneal_epochs=1)),
+        ("SWALR", dict(swa_lr=0.05, anneal_epochs=2, anneal_strategy="linear")),
+        ("StepLR", dict(step_size=1)),
+        ("MultiStepLR", dict(milestones=[0, 1, 1])),
+        ("CosineAnnealingLR", dict(T_max=1)),
+        ("CosineAnnealingWarmRestarts", dict(T_0=1, T_mult=2)),
+        ("CyclicLR", dict(base_lr=0.1, max_lr=1.0, step_size_up=1, step_size_down=1)),
+        ("LinearLR", dict(total_iters=1)),
+        ("LinearLR", dict(total_iters=0)),
+        ("ConstantLR", dict(total_iters=1)),
+        ("PolynomialLR", dict(total_iters=1, power=2.0)),
+    ],
+)
+def test_schedules_of_one_step(name, settings):
+    rates = []
+    for lib in (tinygrad6, pytorch()):
+        space = lib.optim.swa_utils if name == "SWALR" else lib.optim.lr_scheduler
+        opt = lib.optim.SGD([lib.zeros(1).requires_grad_()], lr=0.25, momentum=0.5)
+        seen = []
+        try:
+            scheduler = getattr(space, name)(opt, **settings)
+            for _ in range(3):
+                seen.append((opt.param_groups[0]["lr"], opt.param_groups[0]["momentum"]))
+                opt.step(), scheduler.step()
+        except (ValueError, ZeroDivisionError, TypeError) as e:
+            seen.append(type(e).__name__)
+        rates.append(seen)
+    assert len(rates[0]) == len(rates[1])
+    for ours, theirs in zip(*rates):
+        assert ours == (theirs if isinstance(theirs, str) else pytest.approx(theirs))
+
+
+def test_averages_of_batches_only():
+    """update_bn starts batch norms anew, and leaves what else has running statistics; it moves batches if told."""
+
+    class Batch:
+        def __init__(self, x):
+            self.x, self.moves = x, []
+
+        def to(self, device):
+            self.moves.append(device)
+            return self
+
+    found = []
+    for lib in (tinygrad6, pytorch()):
+        lib.manual_seed(0)
+
+        class Net(lib.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.one = lib.nn.BatchNorm1d(2)
+                self.two = lib.nn.InstanceNorm1d(2, track_running_stats=True)
+                self.three = lib.nn.BatchNorm1d(2, track_running_stats=False)
+
+            def forward(self, batch):
+                return self.three(self.two(self.one(getattr(batch, "x", batch))))
+
+        net, batches = Net(), [Batch(lib.rand(3, 2, 4)) for _ in range(2)]
+        net.eval()
+        net(batches[0])
+        net.two.running_mean.fill_(5.0)
+        lib.optim.swa_utils.update_bn(batches, net)
+        assert not batches[0].moves
+        lib.optim.swa_utils.update_bn(batches, net, device="cpu")
+        lib.optim.swa_utils.update_bn([(b.x, 3) for b in batches], net)
+        assert batches[0].moves == ["cpu"] and not net.training and net.one.momentum == 0.1
+        found.append({k: v.numpy() for k, v in net.state_dict().items()})
+    for k, v in found[1].items():
+        np.testing.assert_allclose(found[0][k], v, 1e-5, err_msg=k)
+
+
+def test_bfloat16_rounds_to_even():
+    from tinygrad6.optim.matrix import _bfloat16
+
+    torch = pytorch()
+    bits = np.array(
+        [h << 16 | low for h in (0x3F80, 0x3F81, 0xBF82, 0x7F7F) for low in (0, 0x7FFF, 0x8000, 0x8001, 0xFFFF)],
+        np.uint32,
+    )  # fmt: skip
+    x = np.concatenate([bits.view(np.float32), [np.float32(np.inf), np.float32(np.nan), np.float32(0)]])
+    np.testing.assert_array_equal(_bfloat16(x), torch.from_numpy(x).bfloat16().float().numpy())
