@@ -16,6 +16,7 @@ class Parameter(Tensor):
     """A tensor to be learned, on the memory of `data`: it requires gradients unless told otherwise."""
 
     __slots__ = ()
+    __torch_function__ = None  # type: ignore[assignment]  # what is computed from it is a Tensor
 
     def __new__(cls, data: Any = None, requires_grad: bool = True) -> Any:
         if data is None:
@@ -47,6 +48,7 @@ class Buffer(Tensor):
     """A tensor that belongs to a module's state without being learned."""
 
     __slots__ = ()
+    __torch_function__ = None  # type: ignore[assignment]
 
     def __new__(cls, data: Any = None, *, persistent: bool = True) -> Any:
         b = wrap(np.empty(0, default_float()) if data is None else data.array, cls)

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 # counts.
 LAYERS = [
     ["dtypes", "modes", "hooks", "threads", "blocks", "memory", "version", "ops.special", "quiet", "sums"]
-    + ["paths"],
+    + ["paths", "accidents"],
     ["engine", "view", "random", "printing"],
     ["tensor"],
     ["dispatch", "out"],
@@ -24,7 +24,7 @@ LAYERS = [
     ["ops", "autograd.anomaly"],
     ["autograd", "func", "linalg", "special", "draw", "settings", "datasets", "utils", "testing"]
     + ["serialization", "archive", "files", "pickle_reader", "pickle_writer", "pickle_objects", "safetensors"]
-    + ["accelerator", "amp", "backends", "cpu", "cuda", "mps", "absent"]
+    + ["accelerator", "amp", "backends", "cpu", "cuda", "mps", "absent", "overrides"]
     + ["compiler", "distributed", "jit", "profiler", "profiler_events", "types"],
     ["nn.parameter", "optim"],
     ["nn"],

@@ -177,10 +177,11 @@ if _find_spec("tinygrad6.nn") is None:
 _MODULES = frozenset(
     """
     accelerator amp backends compiler cpu cuda datasets distributed distributions func functional jit linalg
-    mps nn optim profiler safetensors special testing types utils version vision
+    mps nn optim overrides profiler safetensors special testing types utils version vision
     """.split()
 )
 _ELSEWHERE = {
+    "DisableTorchFunctionSubclass": "overrides",
     "GradScaler": "amp",
     "draw": "draw",
     "load": "serialization",

@@ -134,7 +134,9 @@ def tensor_repr(t: Any) -> str:
     a = t.array
     suffixes = []
     usual = a.dtype in (dtypes.default_float(), dtypes.INT64, dtypes.BOOL)
-    indent = len("tensor(")
+    subclass = t.__torch_function__ is not None and type(t).__name__ != "Tensor"
+    head = f"{type(t).__name__}(" if subclass else "tensor("
+    indent = len(head)
     if not a.size:
         if a.ndim != 1:
             suffixes.append(f"size={tuple(a.shape)}")
@@ -153,7 +155,7 @@ def tensor_repr(t: Any) -> str:
         suffixes.append(f"grad_fn=<{node.name()}>")
     elif t.requires_grad:
         suffixes.append("requires_grad=True")
-    out = "tensor(" + text
+    out = head + text
     last = len(out) - out.rfind("\n") + 1
     for s in suffixes:
         if last + len(s) + 2 > options.linewidth:

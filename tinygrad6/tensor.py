@@ -154,6 +154,25 @@ class Tensor:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         TENSORS.add(cls)
+        if not cls.__module__.startswith("tinygrad6"):
+            from tinygrad6.overrides import watch
+
+            watch(cls)
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: tuple = (), kwargs: Any = None) -> Any:
+        """func(*args, **kwargs), the tensors among the results as instances of cls; see tinygrad6.overrides.
+
+        Subclasses may define their own, which is called in place of the function.
+        """
+        from tinygrad6.overrides import default
+
+        return default(cls, func, types, args, kwargs or {})
+
+    @staticmethod
+    def _make_subclass(cls: Any, data: Tensor, require_grad: bool = False) -> Any:
+        """An instance of a subclass on the memory of `data`, without its history."""
+        return data.detach().as_subclass(cls).requires_grad_(require_grad)
 
     def __new__(cls, *data: Any, device: Any = None) -> Any:
         """PyTorch's old constructor: Tensor(values) in the default float, or Tensor(2, 3) for a shape."""
