@@ -128,29 +128,42 @@ def binary(op: Any) -> Callable[..., Any]:
     params: dict = {}
 
     def call(input: Any, other: Any) -> Any:
-        if type(input) in TENSORS and type(other) in TENSORS:
-            x, y = input.array, other.array
-            if x.dtype is not y.dtype:
+        if type(input) in TENSORS:
+            x = one = input.array
+            cx = input.cell
+            if type(other) in TENSORS:
+                y = other.array
+                if x.dtype is not y.dtype:
+                    return run((input, other), {})
+                ny = (other.node if other.view_of is None else live_node(other)) if y_has_rule else None
+                cy = other.cell
+            elif type(other) in NUMBERS:
+                y = other
+                ny = cy = None
+                if exact and x.dtype is HALF:  # the number is not rounded to float16 first
+                    return call(input.to(SINGLE), other).to(HALF)
+            else:
                 return run((input, other), {})
+            nx = (input.node if input.view_of is None else live_node(input)) if x_has_rule else None
+        elif type(input) in NUMBERS and type(other) in TENSORS:
+            x, y = input, other.array
+            one = y
+            nx = cx = None
+            if exact and y.dtype is HALF:
+                return call(input, other.to(SINGLE)).to(HALF)
             ny = (other.node if other.view_of is None else live_node(other)) if y_has_rule else None
             cy = other.cell
-        elif type(input) in TENSORS and type(other) in NUMBERS:
-            x, y = input.array, other
-            ny = cy = None
-            if exact and x.dtype is HALF:  # the number is not rounded to float16 first
-                return call(input.to(SINGLE), other).to(HALF)
         else:
             return run((input, other), {})
         try:
-            out = forward(x, y) if x.size < limit else large((x, y), params)
+            out = forward(x, y) if one.size < limit else large((x, y), params)
         except (ValueError, OverflowError, TypeError):
             return run((input, other), {})  # the long way, which explains what is wrong
-        if out.dtype is not x.dtype and out.dtype is not BOOL:
+        if out.dtype is not one.dtype and out.dtype is not BOOL:
             return run((input, other), {})
         if type(out) is not ndarray:
             out = np.asarray(out)
         result = wrap(out)
-        nx = (input.node if input.view_of is None else live_node(input)) if x_has_rule else None
         if (nx is not None or ny is not None) and state.grad:
             flags = keep[(nx is not None) + (ny is not None) * 2]
             if flags is None:
@@ -161,7 +174,7 @@ def binary(op: Any) -> Callable[..., Any]:
                     op,
                     (nx, ny),
                     (x if kx else None, y if ky else None, out if ko else None),
-                    (input.cell if kx else None, cy if ky else None, result.cell if ko else None),
+                    (cx if kx else None, cy if ky else None, result.cell if ko else None),
                     params,
                     out,
                 )

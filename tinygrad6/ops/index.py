@@ -120,6 +120,12 @@ def add_items(x, shape, index):
         out = np.zeros(shape, x.dtype)
         out[index] = x
         return out
+    if len(index) == 1 and x.size:  # rows: what embeddings do
+        rows, out = at[0].reshape(-1), np.zeros(shape, x.dtype)
+        if rows.min() < 0:
+            rows = np.where(rows < 0, rows + shape[0], rows)
+        add_rows(out.reshape(shape[0], -1), rows, x.reshape(len(rows), -1))
+        return out
     return _added(np.zeros(shape, x.dtype), x, index)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,11 +34,33 @@ class _Concatenation(Op):
         arrays = [t.array for t in tensors]
         common = dtypes.result_type(*arrays) if common is None else common
         out = self.forward([a if a.dtype == common else a.astype(common) for a in arrays], dim)
+        return self.record(tensors, arrays, dim, out)
+
+    def plain(self, tensors: Sequence[Any], dim: Any) -> Tensor | None:
+        """What `join` makes of matrices, or arrays of more dimensions, of one type; None for all else."""
+        if not tensors or type(dim) is not int:
+            return None
+        arrays = [t.array for t in tensors if type(t) in TENSORS]
+        if len(arrays) < len(tensors):
+            return None
+        kind, d = arrays[0].dtype, arrays[0].ndim
+        if d < 2 or not -d <= dim < d:
+            return None
+        for a in arrays:
+            if a.dtype is not kind or a.ndim != d:
+                return None
+        try:
+            out = self.forward(arrays, dim)
+        except ValueError:
+            return None
+        return self.record(tensors, arrays, dim % d, out)
+
+    def record(self, tensors: Sequence[Tensor], arrays: list, dim: int, out: np.ndarray) -> Tensor:
         result = wrap(out)
         if state.grad and out.dtype.kind == "f":
             parents = tuple([live_node(t) for t in tensors])
             if any(p is not None for p in parents):
-                ends = np.cumsum([a.shape[dim] for a in arrays]).tolist()
+                ends = list(itertools.accumulate([a.shape[dim] for a in arrays]))
                 result.node = _CatNode(self, parents, (), (), {"dim": dim, "ends": ends}, out)
         return result
 
@@ -79,6 +102,10 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None, out
         )
     if out is not None:
         return into(out, cat(tensors, dim if axis is None else axis), "cat")
+    if axis is not None:
+        dim = axis
+    if (joined := _CAT.plain(tensors, dim)) is not None:
+        return joined
     for i, t in enumerate(tensors):
         if type(t) not in TENSORS:
             raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type(t).__name__}")
@@ -89,7 +116,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None, out
     first = items[0].array.shape
     if not first:
         raise RuntimeError("zero-dimensional tensor (at position 0) cannot be concatenated")
-    dim = normal_dim(dim if axis is None else axis, len(first))
+    dim = normal_dim(dim, len(first))
     for i, t in enumerate(items[1:], 1):
         shape = t.array.shape
         if len(shape) != len(first):

@@ -71,10 +71,17 @@ def _reduced_floats(name: str) -> Any:
     return prepare
 
 
+SMALL = 1 << 14  # elements up to which a copy is made faster than a view
+
+
 def widen(g: Any, x_shape: tuple, dim: tuple, keepdim: bool) -> Any:
     """g, the gradient of a reduction, broadcast back to the shape that was reduced."""
-    if not keepdim:
-        g = g.reshape(tuple(1 if i in dim else n for i, n in enumerate(x_shape)))
+    if g.ndim and not keepdim:
+        g = g.reshape([1 if i in dim else n for i, n in enumerate(x_shape)])
+    if isinstance(g, (np.ndarray, np.generic)) and math.prod(x_shape) < SMALL:
+        out = np.empty(x_shape, g.dtype)
+        out[...] = g
+        return out
     return expand_to(g, x_shape)
 
 
@@ -99,6 +106,8 @@ def sum(x, dim=EVERY, keepdim=False, *, dtype=None):
 
     Integers and bools add up in int64, or as `dtype`.
     """
+    if dim is EVERY:  # inside a rule, where nothing prepares it
+        dim = _ALL[x.ndim]
     if x.dtype.kind == "f":
         return add_up(x, dim, None, keepdim)
     return np.add.reduce(x, dim, np.int64 if dtype is None else x.dtype, keepdims=keepdim)
@@ -127,6 +136,8 @@ def divided(total: Any, n: int) -> Any:
 )
 def mean(x, dim=EVERY, keepdim=False, *, dtype=None):
     """The mean over `dim` (an int, a tuple, or None for all); nan for no elements. Floats only."""
+    if dim is EVERY:
+        dim = _ALL[x.ndim]
     total = add_up(x, dim, np.float32 if x.dtype.char == "e" else None, keepdim)
     return divided(total, count(x.shape, dim)).astype(x.dtype, copy=False)
 
@@ -651,6 +662,8 @@ def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, 
         )
     if p == "nuc":
         raise NotImplementedError("norm(): p='nuc' is not supported: use linalg.matrix_norm(x, 'nuc')")
+    if p == "fro" and isinstance(dim, (tuple, list)) and len(dim) > 2:  # with p=2 any number will do
+        raise RuntimeError(f"linalg.matrix_norm: dim must be a 2-tuple. Got {' '.join(map(str, dim))}")
     p = 2 if p in ("fro", None) else p
     if math.isinf(p):
         _not_empty("amax" if p > 0 else "amin")([x.array], {"dim": dim})
