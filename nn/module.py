@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any
 
 from tinygrad6 import dtypes
+from tinygrad6.accidents import tell_constructor
 from tinygrad6.modes import no_grad
 from tinygrad6.ops.attributes import typename
 from tinygrad6.tensor import Tensor, to_device
@@ -90,6 +91,10 @@ class Module(Hooked, Stateful):
     training: bool = True
     dump_patches = False  # of sources of modules: PyTorch keeps the name only
     call_super_init = False  # whether __init__ goes on to the next class of a multiple inheritance
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        tell_constructor(cls)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if (args or kwargs) and not self.call_super_init:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import types
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from tinygrad6.accidents import tell_constructor
 from tinygrad6.modes import no_grad
 from tinygrad6.tensor import Tensor
 
@@ -21,6 +23,27 @@ _EPOCH = (
     "The epoch parameter in `scheduler.step()` was not necessary and is being deprecated where possible. "
     "Please use `scheduler.step()` to step the scheduler."
 )
+
+
+def _restoring(init: Callable[..., None]) -> Callable[..., None]:
+    """An `__init__` that leaves the optimizer as it was if it raises."""
+
+    @functools.wraps(init)
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        optimizer = next((a for a in (*args, *kwargs.values()) if isinstance(a, Optimizer)), None)
+        if optimizer is None:
+            return init(self, *args, **kwargs)
+        before = [dict(group) for group in optimizer.param_groups], optimizer._opt_called
+        try:
+            init(self, *args, **kwargs)
+        except Exception:
+            for group, old in zip(optimizer.param_groups, before[0], strict=True):
+                group.clear()
+                group.update(old)
+            optimizer._opt_called = before[1]
+            raise
+
+    return __init__
 
 
 class LRScheduler:
@@ -42,6 +65,12 @@ class LRScheduler:
 
     _get_lr_called_within_step = False
     _is_initial = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "__init__" in cls.__dict__:
+            cls.__init__ = _restoring(cls.__init__)  # type: ignore[method-assign]
+        tell_constructor(cls)
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
         self.optimizer = _optimizer(optimizer)

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad6.accidents import tell_constructor
 from tinygrad6.dtypes import default_float
 from tinygrad6.hooks import RemovableHandle
 from tinygrad6.modes import enable_grad, no_grad
@@ -122,6 +123,7 @@ class Optimizer:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        tell_constructor(cls)
         if "step" in cls.__dict__:
             cls.step = _hooked(cls.step)
 

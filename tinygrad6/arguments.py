@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad6 import dispatch, op
+from tinygrad6.accidents import told
 from tinygrad6.tensor import TENSORS, Tensor
 
 
@@ -165,9 +166,20 @@ def _compiled(function: Any) -> Any:
             test = f"{n} is not None and {test}" if optional else test
             again = f"{convert.__name__}_({function.__name__!r}, {n!r}, {i + 1}, {n})"
             body.append(f"    if {test}: {n} = {again}")
-    space = {f"{f.__name__}_": f for _, f in TESTS.values()} | {"TENSORS": TENSORS, "call_": function}
+    space: dict[str, Any] = {f"{f.__name__}_": f for _, f in TESTS.values()}
+    space |= {"TENSORS": TENSORS, "call_": function, "told_": told, "__name__": __name__}
     # Not under its own name, which would hide a builtin from the tests: there is a method `type`.
-    lines = [f"def made_({', '.join(head)}):", *body, f"    return call_({', '.join(given)})"]
+    call = f"call_({', '.join(given)})"
+    tell = f"told_(e, {function.__name__!r}, ({''.join(f'{n}, ' for n in names)}), {{}})"
+    lines = [
+        f"def made_({', '.join(head)}):",
+        *body,
+        "    try:",
+        f"        return {call}",
+        "    except Exception as e:",
+        f"        if (better := {tell}) is not None: raise better from e",
+        "        raise",
+    ]
     exec("\n".join(lines), space)
     made = space["made_"]
     made.__name__, made.__qualname__ = function.__name__, function.__qualname__

@@ -23,12 +23,14 @@ from __future__ import annotations
 import functools
 import inspect
 import math
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygrad6 import blocks, dispatch, dtypes
+from tinygrad6.accidents import nameless
 from tinygrad6.dispatch import MISSING
 from tinygrad6.engine import Node, backprop
 from tinygrad6.modes import state
@@ -275,6 +277,9 @@ class Op:
             if isinstance(e, (ValueError, OverflowError))  # a number that the type cannot hold
             else TypeError
         )
+        spaces = (sys.modules.get(f"tinygrad6{part}") for part in ("", ".nn.functional", ".special"))
+        if not any(hasattr(space, self.name) for space in spaces):  # the public function adds its own name
+            return nameless(kind(f"{inner} (given {came})"))
         return kind(f"{self.name}({came}): {inner}")
 
 
