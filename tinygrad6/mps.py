@@ -1,4 +1,4 @@
-"""torch.mps on a machine without it."""
+"""torch.mps on a machine without it; torch.xpu and torch.mtia are the same."""
 
 from __future__ import annotations
 

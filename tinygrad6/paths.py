@@ -21,6 +21,7 @@ ALIASES = (
         "autograd.grad_mode": ".",
         "autograd.variable": "autograd",
         "functional": ".",
+        "mtia": "mps",
         "nn.common_types": "types",
         "nn.utils.clip_grad": "nn.utils",
         "nn.utils.convert_parameters": "nn.utils",
@@ -31,6 +32,7 @@ ALIASES = (
         "utils.data._utils.worker": "utils.data.worker",
         "utils.dlpack": ".",
         "utils.hooks": "hooks",
+        "xpu": "mps",
     }
     | {  # the modules of nn, of which several are in one file here
         f"nn.modules.{name}": homes

@@ -85,3 +85,49 @@ def test_blocks():
     same(run)
     with pytest.raises(NotImplementedError, match="meta"), tinygrad6.device("meta"):
         pass
+
+
+ASKED = """is_available is_initialized device_count empty_cache memory_allocated max_memory_allocated
+    memory_reserved memory_stats seed seed_all get_rng_state_all get_arch_list
+    current_device synchronize get_device_name get_device_properties current_stream default_stream
+    get_rng_state initial_seed mem_get_info init ipc_collect""".split()
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_what_cuda_says_where_there_is_none(name):
+    if name == "ipc_collect":  # which does nothing here
+        return
+    same(lambda torch: [getattr(torch.cuda, name)()])
+
+
+def test_other_things_of_cuda():
+    def run(torch):
+        torch.cuda.set_rng_state_all(torch.cuda.get_rng_state_all())
+        torch.cuda.manual_seed_all(0)
+        with torch.cuda.stream(None):
+            kinds = [
+                issubclass(e, RuntimeError) for e in (torch.OutOfMemoryError, torch.cuda.OutOfMemoryError)
+            ]
+        others = [torch.xpu.is_available(), torch.mtia.is_available(), torch.mps.device_count()]
+        return [kinds, others, torch.cuda.default_generators, torch.cuda.device(0) is not None]
+
+    same(run)
+    same(lambda torch: torch.cuda.device(0).__enter__())
+    same(lambda torch: torch.cuda.set_per_process_memory_fraction(0.5))
+    with pytest.raises(AssertionError, match="CUDA"):
+        tinygrad6.cuda.stream(3)
+
+
+def test_switches_of_attention_and_precision():
+    def run(torch):
+        b = torch.backends
+        before = [b.cuda.flash_sdp_enabled(), b.cuda.mem_efficient_sdp_enabled(), b.cuda.math_sdp_enabled()]
+        b.cuda.enable_flash_sdp(False)
+        after = [b.cuda.flash_sdp_enabled(), b.cuda.mem_efficient_sdp_enabled()]
+        b.cuda.enable_flash_sdp(True)
+        kinds = [b.cuda.matmul.fp32_precision, b.cudnn.conv.fp32_precision, b.cudnn.rnn.fp32_precision]
+        return [before, after, kinds]
+
+    same(run)
+    with tinygrad6.backends.cuda.sdp_kernel(enable_flash=False):
+        pass
