@@ -28,6 +28,7 @@ LAYERS = [
     + ["lowrank", "compiler", "distributed", "jit", "profiler", "profiler_events", "types"],
     ["nn.parameter", "optim"],
     ["nn"],
+    ["dropouts"],
     [""],  # tinygrad6/__init__.py
     ["vision", "distributions"],  # written as users write, with the library whole
 ]

@@ -177,12 +177,16 @@ if _find_spec("tinygrad6.nn") is None:
 _MODULES = frozenset(
     """
     accelerator amp backends compiler cpu cuda datasets distributed distributions func functional jit linalg
-    mps nn optim overrides profiler safetensors special testing types utils version vision
+    mps mtia nn optim overrides profiler safetensors special testing types utils version vision xpu
     """.split()
 )
 _ELSEWHERE = {
+    "OutOfMemoryError": "cuda",
     "DisableTorchFunctionSubclass": "overrides",
     "GradScaler": "amp",
+    **dict.fromkeys(("alpha_dropout", "alpha_dropout_", "dropout", "dropout_"), "dropouts"),
+    **dict.fromkeys(("feature_alpha_dropout", "feature_alpha_dropout_"), "dropouts"),
+    **dict.fromkeys(("pca_lowrank", "svd_lowrank"), "lowrank"),
     "draw": "draw",
     "load": "serialization",
     "save": "serialization",
@@ -193,9 +197,9 @@ _ELSEWHERE = {
 _OF_FUNCTIONAL = frozenset(
     """
     adaptive_avg_pool1d adaptive_max_pool1d avg_pool1d bilinear celu channel_shuffle conv1d conv2d conv3d
-    conv_transpose1d conv_transpose2d conv_transpose3d cosine_similarity dropout group_norm hardshrink
+    conv_transpose1d conv_transpose2d conv_transpose3d cosine_similarity group_norm hardshrink
     layer_norm max_pool1d max_pool2d max_pool3d pairwise_distance pdist pixel_shuffle pixel_unshuffle prelu
-    relu_ rms_norm selu selu_ celu_ threshold
+    relu_ rms_norm rrelu rrelu_ selu selu_ celu_ threshold threshold_
     """.split()
 )
 

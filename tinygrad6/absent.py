@@ -38,10 +38,29 @@ _REASONS = (
     ),
     ("multiprocessing", "use Python's multiprocessing; DataLoader(num_workers=n) brings its own processes"),
     ("fx onnx export", "programs are not traced or exported: call the module itself"),
-    ("xpu mtia hpu", "there is no such device: tinygrad6 computes on the CPU only"),
+    ("hpu", "there is no such device: tinygrad6 computes on the CPU only"),
     ("hub", "load weights with safetensors or load()"),
     ("symeig", "use linalg.eigh"),
-    ("lobpcg svd_lowrank pca_lowrank", "use linalg.eigh or linalg.svd"),
+    ("lobpcg", "use linalg.eigh, or svd_lowrank for the largest singular values"),
+    ("lstsq solve matrix_rank", "use the function of this name in linalg"),
+    ("triangular_solve", "use linalg.solve_triangular"),
+    ("geqrf orgqr ormqr", "use linalg.qr"),
+    ("frobenius_norm nuclear_norm norm_except_dim", "use linalg.norm, or norm with its dim"),
+    ("histogramdd", "use numpy.histogramdd on x.numpy()"),
+    ("cond while_loop", "write Python's if or while: programs are not traced"),
+    (
+        "batch_norm binary_cross_entropy_with_logits cosine_embedding_loss ctc_loss embedding_bag "
+        "grid_sampler grid_sampler_2d grid_sampler_3d hinge_embedding_loss instance_norm kl_div "
+        "margin_ranking_loss poisson_nll_loss triplet_margin_loss affine_grid_generator convolution feature_dropout "
+        "feature_dropout_ embedding_renorm_ native_batch_norm native_dropout native_group_norm "
+        "native_layer_norm",
+        "use nn.functional, whose functions take names where these take numbers",
+    ),
+    (
+        "rnn_tanh rnn_relu lstm gru rnn_tanh_cell rnn_relu_cell lstm_cell gru_cell",
+        "use the modules nn.RNN, nn.LSTM, nn.GRU and their cells",
+    ),
+    ("fork wait Future", "use concurrent.futures"),
     ("Stream Event", "there are no streams on the CPU"),
     ("nested jagged", "tensors of ragged rows are not supported: use nn.utils.rnn"),
 )

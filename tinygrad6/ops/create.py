@@ -137,6 +137,8 @@ def asarray(
     copy: True always copies; False raises ValueError where a copy is needed, as for lists and other types.
     """
     to_device(device)
+    if type(requires_grad) is not builtins.bool:
+        truth("asarray", "requires_grad", 0, requires_grad)
     kind = None if dtype is None else dtypes.to_numpy(dtype)
     array = obj.array if isinstance(obj, Tensor) else obj
     shared = isinstance(array, np.ndarray) and (kind is None or kind == array.dtype)

@@ -17,7 +17,7 @@ from tinygrad6.arguments import composite, scalar, several
 from tinygrad6.inplace import refuse
 from tinygrad6.modes import state
 from tinygrad6.op import case
-from tinygrad6.ops import parts, shape
+from tinygrad6.ops import masks, parts, shape
 from tinygrad6.ops.gather import _along_rows, _rows, scatter_reduce
 from tinygrad6.ops.index import replace_items
 from tinygrad6.tensor import Tensor, flatten_sequence, wrap
@@ -102,6 +102,75 @@ def index_reduce(
     full = wrap(np.array(np.broadcast_to(wide, given.array.shape)))
     out = scatter_reduce(x, d, full, given, reduce, include_self=include_self)
     return shape.reshape(out, input.array.shape)
+
+
+_START = {"sum": 0.0, "mean": 0.0, "prod": 1.0, "max": -math.inf, "min": math.inf}
+
+
+@composite(method=False)
+def segment_reduce(
+    data: Tensor,
+    reduce: str,
+    *,
+    lengths: Tensor | None = None,
+    indices: Tensor | None = None,
+    offsets: Tensor | None = None,
+    axis: int = 0,
+    unsafe: bool = False,
+    initial: Any = None,
+) -> Tensor:
+    """Neighbouring slices of data along `axis` combined: the first lengths[0] of them, then lengths[1], ...
+
+    reduce: "sum", "mean", "max", "min" or "prod". data (*, n, ...), lengths (*, s) with * the dimensions
+    before axis, or offsets (*, s + 1), the running sum of lengths from 0; result (*, s, ...). initial takes
+    part in each segment, though not in the number a mean divides by; without it a segment of nothing is 0,
+    nan, -inf, inf or 1. Floats only. Equal largest (or smallest) ones share the gradient.
+
+    >>> import tinygrad6 as torch
+    >>> torch.segment_reduce(torch.tensor([1.0, 2.0, 3.0]), "sum", lengths=torch.tensor([2, 1]))
+    tensor([3., 3.])
+    """
+    if reduce not in _START:
+        raise RuntimeError(f"reduce argument must be either sum, prod, mean, max or min, got {reduce}")
+    if indices is not None:
+        raise RuntimeError("segment_reduce(): indices based reduction is not supported yet.")
+    if lengths is None and offsets is None:
+        raise RuntimeError("segment_reduce(): Either lengths or offsets must be defined.")
+    if data.array.dtype.kind != "f":
+        raise NotImplementedError(f'"segment_reduce" not implemented for {data.dtype}')
+    given: Any = offsets if lengths is None else lengths
+    if given.array.dtype.kind != "i":
+        raise NotImplementedError(f'"segment_reduce" not implemented for lengths of {given.dtype}')
+    count = np.diff(given.array) if lengths is None else given.array
+    if axis != count.ndim - 1:
+        raise RuntimeError(
+            f"segment_reduce(): Expected axis to be the last dimension of lengths but got {axis}."
+        )
+    n, batch = data.array.shape[axis], data.array.shape[:axis]
+    if (count < 0).any():
+        raise RuntimeError("lengths contains negative value!")
+    if (count.sum(-1) != n).any() or count.shape[:-1] != batch:
+        raise RuntimeError(
+            "segment_reduce(): Expected all rows of lengths along axis to sum to "
+            "data.size(lengths.dim()-1) when !unsafe."
+        )
+    rest = data.array.shape[axis + 1 :]
+    at = np.repeat(np.arange(count.size), count.reshape(-1)).reshape((-1,) + (1,) * len(rest))
+    start = wrap(np.full((count.size, *rest), _START[reduce], data.array.dtype))
+    source = shape.reshape(data, (math.prod(batch) * n, *rest))
+    index = wrap(np.array(np.broadcast_to(at, source.array.shape)))
+    kind = {"max": "amax", "min": "amin", "mean": "sum"}.get(reduce, reduce)
+    out = scatter_reduce(start, 0, index, source, kind, include_self=False)
+    out = shape.reshape(out, (*count.shape, *rest))
+    if initial is not None:
+        if kind in ("sum", "prod"):
+            out = out + initial if kind == "sum" else out * initial
+        else:
+            out = masks.where(out < initial if kind == "amax" else out > initial, initial, out)
+    if reduce == "mean":
+        parts_of = count.reshape(count.shape + (1,) * len(rest)).astype(data.array.dtype)
+        out = out / wrap(parts_of if initial is None else np.maximum(parts_of, 1))
+    return out
 
 
 @composite(inplace=False, method=False, public=False, examples=[])

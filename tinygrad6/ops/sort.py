@@ -142,7 +142,7 @@ _KTH = returns("kthvalue", "values", "indices")
 @composite(examples=[case((2, 4), k=2), case((4, 2), k=3, dim=0, keepdim=True)])
 def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Any:
     """(values, indices) of the k-th smallest along `dim`, counted from 1."""
-    if input.array.dtype.kind == "b":
+    if input.array.dtype.kind == "b" and input.array.ndim:
         raise NotImplementedError("\"kthvalue_cpu\" not implemented for 'Bool'")
     x, d = input.array, normal_dim(dim, input.array.ndim)
     if x.ndim and not x.shape[d]:
