@@ -156,7 +156,8 @@ class _Conv(_ConvNd):
         return sides
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        function, padding = getattr(F, f"conv{self.rank}d"), self.padding
+        function: Any = getattr(F, f"conv{self.rank}d")
+        padding: Any = self.padding
         if self.padding_mode != "zeros":
             sides = self._reversed_padding_repeated_twice
             input, padding = F.pad(input, sides, mode=self.padding_mode), 0

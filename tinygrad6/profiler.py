@@ -131,7 +131,7 @@ def _codes() -> dict[Any, Any]:
     }
     for table, calls in ((OPS, (op.call for op in OPS.values())), (COMPOSITES, COMPOSITES.values())):
         for name, call in zip(table, calls, strict=True):
-            code = inspect.unwrap(call).__code__  # type: ignore[arg-type]
+            code = inspect.unwrap(call).__code__
             if "op" in code.co_freevars:  # one code of many operations
                 found[code] = lambda frame: f"aten::{frame.f_locals['op'].name}"
             else:

@@ -39,7 +39,8 @@ class FunctionEvent(_Costs):
     def __init__(self, name: str, start: float, parent: FunctionEvent | None) -> None:
         self.name = self.trace_name = name
         self.key = "ProfilerStep*" if name.startswith("ProfilerStep#") else name  # steps are averaged over
-        self.start, self.end, self.cpu_parent, self.cpu_children = start, start, parent, []
+        self.start, self.end, self.cpu_parent = start, start, parent
+        self.cpu_children: list[FunctionEvent] = []
         self.input_shapes, self.stack, self.thread = [], [], 1
         self.frame: Any = None
 
