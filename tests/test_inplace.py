@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import tinygrad6 as torch
+from tinygrad6 import nn
 
 
 def leaf(*values):
@@ -273,3 +274,43 @@ def test_composed_results_are_nobodys_views(name):
     assert not made._is_view()
     made.zero_()
     assert x.tolist() == [[1.0, 1.0], [1.0, 1.0]]
+
+
+AFTER = {
+    "max_pool1d": (lambda: nn.MaxPool1d(2), (2, 3, 8)),
+    "max_pool2d": (lambda: nn.MaxPool2d(3, 2, 1), (2, 3, 6, 6)),
+    "max_pool3d": (lambda: nn.MaxPool3d(2), (1, 2, 4, 4, 4)),
+    "adaptive_max_pool2d": (lambda: nn.AdaptiveMaxPool2d(2), (1, 2, 5, 5)),
+    "gelu": (lambda: nn.GELU(), (300, 200)),
+    "gelu tanh": (lambda: nn.GELU("tanh"), (3, 4)),
+    "rnn": (lambda: nn.RNN(3, 4), (5, 2, 3)),
+    "gru": (lambda: nn.GRU(3, 4), (5, 2, 3)),
+}
+
+
+@pytest.mark.parametrize("name", AFTER)
+def test_a_result_that_only_a_fast_path_reads_may_be_changed(name):
+    """nn.MaxPool2d(2), nn.ReLU(True): PyTorch's backward of these does not need their results."""
+    make, shape = AFTER[name]
+    torch.manual_seed(0)
+    module, x = make(), torch.randn(shape, requires_grad=True)
+
+    def gradients(change, **options):
+        y = module(x)
+        y = change(y[0] if isinstance(y, tuple) else y)
+        return torch.autograd.grad(y.sin().sum(), [x, *module.parameters()], **options)
+
+    want = gradients(torch.relu)
+    for options in ({}, {"create_graph": True}):
+        for got, w in zip(gradients(torch.relu_, **options), want, strict=True):
+            assert torch.allclose(got, w, rtol=1e-5, atol=1e-6)
+
+
+def test_logits_may_be_changed_after_the_cross_entropy():
+    x = torch.randn(4, 3, requires_grad=True)
+    target = torch.tensor([0, 2, 1, 1])
+    want = torch.autograd.grad(nn.functional.cross_entropy(x * 2, target), x)[0]
+    logits = x * 2
+    loss = nn.functional.cross_entropy(logits, target)
+    logits[:, 0] = float("-inf")
+    assert torch.equal(torch.autograd.grad(loss, x)[0], want)

@@ -69,12 +69,14 @@ class Node:
         """Each parent with its share of `g`, the gradient of this node's output."""
         if self.saved is None:
             raise RuntimeError(FREED + f"the node freed is {self.name()}.")
+        op, by_rules = self.op, False
         for cell in self.cells:
             if cell is not None and cell[0] > self.rank:
-                raise RuntimeError(self._changed(cell))
-        op = self.op
+                by_rules = self._who_can_do_without(cell, graph) == "rules"
         if graph:
             source: Any = Rejoined(self)
+        elif by_rules:
+            source = self
         elif g.size >= op.limit and (found := self._in_blocks(g)) is not None:
             return zip(self.parents, found, strict=True)
         elif op.kernel is not None:
@@ -88,6 +90,22 @@ class Node:
         return [
             (p, rule(g, source)) for p, rule in zip(self.parents, op.readers, strict=True) if p is not None
         ]
+
+    def _who_can_do_without(self, cell: list, graph: bool) -> str:
+        """Kernel or rules, whichever does not read what was changed in place; RuntimeError if both do.
+
+        So the result of gelu or of a max pool may be changed, and the logits after the cross entropy, as in
+        PyTorch, whose formulas do not need them.
+        """
+        op = self.op
+        changed = {n for n, c in zip([*op.arrays, "out"], self.cells) if c is not None and c[0] > self.rank}
+        if op.kernel is not None:
+            if not graph and changed.isdisjoint(op.kernel_needs):
+                return "kernel"
+            asked = [k for k, p in zip(op.needs, self.parents, strict=True) if p is not None and k]
+            if changed.isdisjoint(n for names in asked for n in names):
+                return "rules"
+        raise RuntimeError(self._changed(cell))
 
     def _in_blocks(self, g: ndarray) -> list | None:
         """The gradients of a large elementwise op, computed block by block;
@@ -106,7 +124,7 @@ class Node:
         return blocks.in_blocks(gradients, arrays)
 
     def _changed(self, cell: list) -> str:
-        which = self.cells.index(cell)
+        which = next(i for i, c in enumerate(self.cells) if c is cell)
         names = [*self.op.public_names, "output"]
         value = self.saved[which]  # type: ignore[index]
         return (

@@ -20,6 +20,7 @@ benchmark entry and the row in the docs. `@composite` registers a function built
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 import math
@@ -134,7 +135,7 @@ class Op:
             _derived(self, i) if r is derived else _reader(self, r, i) for i, r in enumerate(rules)
         ]
         self.kernel = None if kernel is None else _reader(self, kernel, None)
-        asked_by_kernel = set() if kernel is None else set(_asked(kernel))
+        self.kernel_needs = asked_by_kernel = set() if kernel is None else set(_asked(kernel))
         pool = [*self.arrays, "out"]
         self.keep: list[tuple[bool, ...] | None] = []  # what to save, for every set of live arguments
         for live in range(1 << n):
@@ -344,6 +345,7 @@ def composite(
     fresh: bool = False,
     examples: list[Case] | None = None,
     spellings: dict[str, str] | None = None,
+    node_name: str = "",
     **facts: Any,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register a function of Tensors that is built from ops;
@@ -351,12 +353,14 @@ def composite(
 
     fresh: the result is new for the caller, although it may be a view of something made in between.
     spellings: further keywords that PyTorch takes, beside NumPy's -> the function's own.
+    node_name: what the results' node is called in the graph, as for `op`; else by the last op.
     """
 
     def define(function: Callable[..., Any]) -> Callable[..., Any]:
-        call = function
+        call = function if not node_name else _named(function, node_name)
         if fresh:
-            call = functools.wraps(function)(lambda *a, **k: _owned(function(*a, **k), (*a, *k.values())))
+            inner = call
+            call = functools.wraps(function)(lambda *a, **k: _owned(inner(*a, **k), (*a, *k.values())))
         call.examples, call.facts = examples, facts  # type: ignore[attr-defined]
         checked = COMPOSITES[function.__name__] = checked_tensors(call, function, spellings)
         if public:
@@ -366,6 +370,33 @@ def composite(
         return checked
 
     return define
+
+
+@functools.cache
+def _twin(op: Op, name: str) -> Op:
+    twin = copy.copy(op)
+    twin.node_name = f"{name}Backward0" if name[-1].isalpha() else name
+    return twin
+
+
+def named(t: Any, name: str) -> Any:
+    """t, newly made, its node called "nameBackward0" in the graph, or `name` if that ends in a digit."""
+    node = t.node
+    if node is not None and node.op is not None:
+        node.op = _twin(node.op, name)
+    return t
+
+
+def _named(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        out = function(*args, **kwargs)
+        for t in out if isinstance(out, tuple) else (out,):
+            if t.node is not None and not any(t is a for a in args):
+                named(t, name)
+        return out
+
+    return call
 
 
 def _owned(t: Any, given: tuple) -> Any:

@@ -58,7 +58,7 @@ def _line(z: np.ndarray) -> np.ndarray:
     return z.ravel("K")
 
 
-def _entropy_kernel(g, needs, x, t, ignore_index, reduction, cache):
+def _entropy_kernel(g, needs, t, ignore_index, reduction, cache):
     p, kept, count, places = cache
     scale = g / p.dtype.type(count or 1) if reduction == "mean" else g  # 0-d, or one per row
     dx = p * scale
