@@ -60,7 +60,7 @@ class Hardtanh(Module):
                 warnings.warn(
                     f"keyword argument `{new}ue` is deprecated and rename to `{new}`",
                     FutureWarning,
-                    stacklevel=2,
+                    stacklevel=3,
                 )
         self.min_val = min_val if min_value is None else min_value
         self.max_val = max_val if max_value is None else max_value

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad6.accidents import public
 from tinygrad6.arguments import checked
 from tinygrad6.modes import no_grad
 from tinygrad6.ops.create import empty_like
@@ -17,6 +18,7 @@ from tinygrad6.random import Generator, default_generator
 from tinygrad6.tensor import Tensor
 
 
+@public
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     """The factor by which a nonlinearity's initial standard deviation is scaled:
     sqrt(2) for relu, 5/3 for tanh, ..."""
@@ -64,12 +66,14 @@ def _fan(tensor: Tensor, mode: str) -> int:
     return _fans(tensor)[mode == "fan_out"]
 
 
+@public
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Fill with U(a, b)."""
     with no_grad():
         return tensor.uniform_(a, b, generator=generator)
 
 
+@public
 def normal_(
     tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None
 ) -> Tensor:
@@ -78,6 +82,7 @@ def normal_(
         return tensor.normal_(mean, std, generator=generator)
 
 
+@public
 def trunc_normal_(
     tensor: Tensor,
     mean: float = 0.0,
@@ -99,7 +104,7 @@ def trunc_normal_(
         warnings.warn(
             "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be "
             "incorrect.",
-            stacklevel=2,
+            stacklevel=3,
         )
     x = tensor.array
     with no_grad():
@@ -126,22 +131,26 @@ def trunc_normal_(
         return tensor
 
 
+@public
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """Fill with one number."""
     with no_grad():
         return tensor.fill_(val)
 
 
+@public
 def ones_(tensor: Tensor) -> Tensor:
     """Fill with ones."""
     return constant_(tensor, 1.0)
 
 
+@public
 def zeros_(tensor: Tensor) -> Tensor:
     """Fill with zeros."""
     return constant_(tensor, 0.0)
 
 
+@public
 def eye_(tensor: Tensor) -> Tensor:
     """Fill a matrix with ones on its diagonal, zeros elsewhere."""
     if tensor.ndim != 2:
@@ -152,6 +161,7 @@ def eye_(tensor: Tensor) -> Tensor:
         return tensor
 
 
+@public
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     """Fill convolution weights of 3 to 5 dimensions so that as many channels as possible pass unchanged."""
     if tensor.ndim not in (3, 4, 5):
@@ -170,17 +180,20 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
         return tensor
 
 
+@public
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Fill with U(-a, a), a = gain sqrt(6 / (fan_in + fan_out)): Glorot and Bengio 2010, equation 16."""
     bound = math.sqrt(3.0) * (gain * math.sqrt(2.0 / float(sum(_fans(tensor)))))
     return uniform_(tensor, -bound, bound, generator)
 
 
+@public
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Fill with N(0, s^2), s = gain sqrt(2 / (fan_in + fan_out)): Glorot and Bengio 2010."""
     return normal_(tensor, 0.0, gain * math.sqrt(2.0 / float(sum(_fans(tensor)))), generator)
 
 
+@public
 def kaiming_uniform_(
     tensor: Tensor,
     a: float = 0,
@@ -190,12 +203,13 @@ def kaiming_uniform_(
 ) -> Tensor:
     """Fill with U(-b, b), b = gain sqrt(3 / fan): He et al. 2015. `a`: the negative slope of leaky_relu."""
     if not tensor.array.size:
-        warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=2)
+        warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=3)
         return tensor
     bound = math.sqrt(3.0) * (calculate_gain(nonlinearity, a) / math.sqrt(_fan(tensor, mode)))
     return uniform_(tensor, -bound, bound, generator)
 
 
+@public
 def kaiming_normal_(
     tensor: Tensor,
     a: float = 0,
@@ -208,7 +222,7 @@ def kaiming_normal_(
     With nonlinearity="relu" the book's N(0, 2/n).
     """
     if not tensor.array.size:
-        warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=2)
+        warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=3)
         return tensor
     return normal_(tensor, 0.0, calculate_gain(nonlinearity, a) / math.sqrt(_fan(tensor, mode)), generator)
 
@@ -222,6 +236,7 @@ def lecun_normal_(tensor: Tensor, generator: Generator | None = None) -> Tensor:
     return normal_(tensor, 0.0, 1 / math.sqrt(_fans(tensor)[0]), generator)
 
 
+@public
 def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = None) -> Tensor:
     """Fill with a (semi-)orthogonal matrix, from the QR decomposition of a normal one: Saxe et al. 2013."""
     if tensor.ndim < 2:
@@ -241,6 +256,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
         return tensor
 
 
+@public
 def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None) -> Tensor:
     """Fill a matrix with N(0, std^2) and set the share `sparsity` of each column to zero: Martens 2010."""
     if tensor.ndim != 2:

@@ -12,6 +12,7 @@ ones made of a good one; `outcome` runs a line and says what came of it, and wha
 from __future__ import annotations
 
 import ast
+import builtins
 import functools
 import itertools
 import os
@@ -369,7 +370,19 @@ ACCIDENTS = re.compile(
     r"truth value of an array|Maximum allowed dimension|cannot reshape array|not all arguments converted|"
     r"can't multiply sequence|invalid literal for int|must be real number|indices must be integers"
 )
-_NAMES_IN_TEXT = re.compile(r"\b([A-Za-z_]\w*)\(")
+_NAMED = re.compile(r"^[A-Za-z]\w*\(.*\): |\) got \(|'dtype' object is not callable", re.DOTALL)
+_NAMES_IN_TEXT = re.compile(r"\b([A-Za-z_]\w*)\((?!s\))")
+# Names that PyTorch's messages have too.
+_THEIRS = {
+    "cross_entropy_loss",
+    "grid_sampler",
+    "linalg_matrix_norm",
+    "dimension",
+    "f",
+    "getitem",
+    "setitem",
+    "KL",
+}
 
 
 @functools.cache
@@ -377,8 +390,10 @@ def known() -> frozenset[str]:
     """Every name that a message may call: what users can reach."""
     spaces = [v for v in names_of(tinygrad6).values() if hasattr(v, "__name__")]
     found = {n for s in (*spaces, tinygrad6.Tensor, tinygrad6.nn.Module) for n in dir(s)}
-    found |= {k.__name__ for k in vars(tinygrad6.nn).values() if isinstance(k, type)}
-    return frozenset(found | set(dir(__builtins__) if not isinstance(__builtins__, dict) else __builtins__))
+    kinds = [v for s in spaces for v in vars(s).values() if isinstance(v, type)]
+    kinds += vars(names_of(tinygrad6)["distributions"].constraints).values()
+    found |= {n for k in kinds for n in (getattr(k, "__name__", ""), *dir(k))}
+    return frozenset(found | set(dir(builtins)) | _THEIRS)
 
 
 def fault(call: Call) -> str:
@@ -389,15 +404,15 @@ def fault(call: Call) -> str:
         return ""
     if error is None:
         return ""
-    text = str(error)
+    text = "\n".join([str(error), *getattr(error, "__notes__", ())])  # modules say where in notes
     said = f"{type(error).__name__}: {' '.join(text.split())[:150]}"
-    if changed:
+    if changed and not (changed == "the generator" and call.function.startswith("nn.")):
         return f"changes {changed} ({said})"
     if not isinstance(error, DOCUMENTED + NAMED):
         return f"raises what is not documented ({said})"
-    if found := ACCIDENTS.search(text):
+    if (found := ACCIDENTS.search(text)) and not _NAMED.search(text):
         return f"an accident: {found.group()} ({said})"
-    inner = [n for n in _NAMES_IN_TEXT.findall(text) if n.startswith("_") or n not in known()]
+    inner = [n for n in _NAMES_IN_TEXT.findall(text) if n not in known()]
     if inner:
         return f"names {inner[0]} ({said})"
     return "" if len(text) > 8 else f"says nothing ({said})"
@@ -434,7 +449,6 @@ def on_purpose(call: Call, theirs: Exception | None, ours: Exception | None) -> 
 def disagreement(call: Call) -> str:
     """What our library does otherwise than PyTorch, if anything: in words that begin with the kind."""
     import torch
-
     from helpers import assert_same
 
     try:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad6 import settings
+from tinygrad6.accidents import public
 from tinygrad6.arguments import refused
 from tinygrad6.modes import no_grad
 from tinygrad6.random import fork_rng
@@ -54,6 +55,7 @@ def _grads(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
     ]
 
 
+@public
 def get_total_norm(
     tensors: Tensor | Iterable[Tensor],
     norm_type: float = 2.0,
@@ -97,6 +99,7 @@ def _norm(a: np.ndarray, p: float) -> Any:
     return np.sum(size**p) ** (1 / p)
 
 
+@public
 def clip_grads_with_norm_(
     parameters: Tensor | Iterable[Tensor], max_norm: float, total_norm: Tensor, foreach: bool | None = None
 ) -> None:
@@ -113,6 +116,7 @@ def clip_grads_with_norm_(
             g.mul_(factor)
 
 
+@public
 def clip_grad_norm_(
     parameters: Tensor | Iterable[Tensor],
     max_norm: float,
@@ -125,7 +129,7 @@ def clip_grad_norm_(
         generated, parameters = inspect.isgenerator(parameters), list(parameters)
         if generated and not parameters:
             warnings.warn(
-                "`parameters` is an empty generator, no gradient clipping will occur.", stacklevel=2
+                "`parameters` is an empty generator, no gradient clipping will occur.", stacklevel=3
             )
     total = get_total_norm(_grads(parameters), norm_type, error_if_nonfinite)
     clip_grads_with_norm_(parameters, max_norm, total)
@@ -142,6 +146,7 @@ def clip_grad_norm(*args: Any, **kwargs: Any) -> Tensor:
     return clip_grad_norm_(*args, **kwargs)
 
 
+@public
 def clip_grad_value_(
     parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None
 ) -> None:
@@ -152,6 +157,7 @@ def clip_grad_value_(
             g.clamp_(-limit, limit)
 
 
+@public
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
     """All parameters, flattened, as one vector; gradients flow back."""
     from tinygrad6.ops.join import cat
@@ -159,6 +165,7 @@ def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
     return cat([p.reshape(-1) for p in parameters])
 
 
+@public
 def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     """Copy the parts of a vector into the parameters, in order."""
     if not isinstance(vec, Tensor):

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from tinygrad6 import linalg
+from tinygrad6.accidents import public
+from tinygrad6.arguments import checked
 from tinygrad6.modes import no_grad
 from tinygrad6.op import NAMES
 from tinygrad6.ops.create import empty, eye, randn
-from tinygrad6.tensor import Tensor, wrap
+from tinygrad6.tensor import Tensor, dim_error, wrap
 
 from .. import functional as F
 from ..module import Module
@@ -21,11 +23,15 @@ from ..parameter import Parameter, is_lazy
 from .parametrize import register_parametrization
 
 
+@checked
 def norm_except_dim(v: Tensor, dim: int) -> Tensor:
     """The 2-norm of v over all dimensions but `dim` (which stays, with size-1 neighbours);
     over all if it is -1."""
     if dim == -1:
         return v.norm()
+    if not -v.ndim <= dim < v.ndim:
+        raise dim_error(dim, v.ndim)
+    dim %= v.ndim
     return (v * v).sum([d for d in range(v.ndim) if d != dim], keepdim=True).sqrt() if v.ndim > 1 else v.abs()
 
 
@@ -100,12 +106,14 @@ def _output_dim(module: Module) -> int:
     return 1 if type(module).__name__.startswith("ConvTranspose") else 0
 
 
+@public
 def weight_norm(module: Module, name: str = "weight", dim: int = 0) -> Module:
     """Let a weight be g v / |v| with learned g and v,
     the norm over all dimensions but `dim` (all if None)."""
     return register_parametrization(module, name, _WeightNorm(dim), unsafe=True)
 
 
+@public
 def spectral_norm(
     module: Module,
     name: str = "weight",
@@ -217,6 +225,7 @@ def _is_orthogonal(q: Tensor) -> bool:
     return bool(np.allclose(np.swapaxes(q.array, -2, -1) @ q.array, np.eye(k, dtype=q.array.dtype), atol=eps))
 
 
+@public
 def orthogonal(
     module: Module,
     name: str = "weight",
@@ -352,17 +361,19 @@ def _apply(module: Module, name: str, kind: type[_Hook], *settings: Any) -> Modu
     return module
 
 
+@public
 def old_weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Module:
     """Deprecated form of parametrizations.weight_norm, with parameters <name>_g and <name>_v."""
     warnings.warn(
         "`torch.nn.utils.weight_norm` is deprecated in favor of "
         "`torch.nn.utils.parametrizations.weight_norm`.",
         FutureWarning,
-        stacklevel=2,
+        stacklevel=3,
     )
     return _apply(module, name, _WeightNormHook, dim)
 
 
+@public
 def old_spectral_norm(
     module: Module,
     name: str = "weight",
@@ -389,11 +400,13 @@ def _remove(module: Module, name: str, kind: Any, what: str) -> Module:
     return module
 
 
+@public
 def remove_weight_norm(module: Module, name: str = "weight") -> Module:
     """Undo weight_norm: the weight is a plain parameter again."""
     return _remove(module, name, _WeightNormHook, "weight_norm")
 
 
+@public
 def remove_spectral_norm(module: Module, name: str = "weight") -> Module:
     """Undo spectral_norm: the weight is a plain parameter again."""
     return _remove(module, name, _SpectralNormHook, "spectral_norm")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad6.accidents import public
+from tinygrad6.arguments import checked
 from tinygrad6.tensor import Tensor, to_device, wrap
 
 
@@ -73,6 +75,7 @@ def invert_permutation(permutation: Tensor | None) -> Tensor | None:
     return None if permutation is None else wrap(np.argsort(permutation.array))
 
 
+@checked
 def pack_padded_sequence(
     input: Tensor, lengths: Any, batch_first: bool = False, enforce_sorted: bool = True
 ) -> PackedSequence:
@@ -80,7 +83,11 @@ def pack_padded_sequence(
 
     RuntimeError if a length is not positive, or if lengths do not fall although enforce_sorted.
     """
+    if isinstance(lengths, str):
+        raise TypeError("pack_padded_sequence(): lengths must be a tensor or a list of ints, got str")
     n = np.asarray(lengths.array if isinstance(lengths, Tensor) else lengths, np.int64)
+    if not input.numel():
+        raise RuntimeError(f"Cannot pack empty tensors, got shape {list(input.shape)}")
     if batch_first:
         input = input.transpose(0, 1)
     if n.ndim != 1 or len(n) != input.shape[1]:
@@ -113,6 +120,7 @@ def pack_padded_sequence(
     )
 
 
+@checked
 def pad_packed_sequence(
     sequence: PackedSequence,
     batch_first: bool = False,
@@ -122,6 +130,11 @@ def pad_packed_sequence(
     """(padded (T, B, *), lengths (B)) of a packed sequence, in its original order."""
     from tinygrad6.ops import create
 
+    if not isinstance(sequence, PackedSequence):
+        raise TypeError(
+            "pad_packed_sequence(): argument 'sequence' (position 1) must be PackedSequence, not "
+            f"{type(sequence).__name__}"
+        )
     sizes = sequence.batch_sizes.array
     steps = len(sizes)
     if total_length is not None:
@@ -141,6 +154,7 @@ def pad_packed_sequence(
     return (out.transpose(0, 1) if batch_first else out), lengths
 
 
+@checked
 def pad_sequence(
     sequences: Sequence[Tensor],
     batch_first: bool = False,
@@ -151,6 +165,17 @@ def pad_sequence(
     from tinygrad6.ops.join import stack
     from tinygrad6.ops.pad import pad
 
+    if not isinstance(sequences, Iterable):
+        raise RuntimeError(
+            "pad_sequence: Expected iterable for input sequences, but got arg of type: "
+            f"{type(sequences).__name__}"
+        )
+    sequences = list(sequences)
+    if not sequences:
+        raise RuntimeError("pad_sequence: received an empty list of sequences")
+    for i, s in enumerate(sequences):
+        if not isinstance(s, Tensor):
+            raise TypeError(f"pad_sequence: expected Tensor as element {i}, but got {type(s).__name__}")
     if padding_side not in ("left", "right"):
         raise RuntimeError(f"padding_side should be 'left' or 'right', got {padding_side!r}")
     longest = max(len(s) for s in sequences)
@@ -162,12 +187,14 @@ def pad_sequence(
     return stack(rows, 0 if batch_first else 1)
 
 
+@checked
 def unpad_sequence(padded_sequences: Tensor, lengths: Tensor, batch_first: bool = False) -> list[Tensor]:
     """The sequences of a padded tensor, each in its own length."""
     rows = padded_sequences if batch_first else padded_sequences.transpose(0, 1)
     return [r[: int(n)] for r, n in zip(rows, lengths.tolist(), strict=True)]
 
 
+@checked
 def pack_sequence(sequences: Sequence[Tensor], enforce_sorted: bool = True) -> PackedSequence:
     """Pack a list of sequences (T_i, *)."""
     return pack_padded_sequence(
@@ -175,6 +202,7 @@ def pack_sequence(sequences: Sequence[Tensor], enforce_sorted: bool = True) -> P
     )
 
 
+@public
 def unpack_sequence(packed_sequences: PackedSequence) -> list[Tensor]:
     """The list of sequences in a packed one."""
     padded, lengths = pad_packed_sequence(packed_sequences, batch_first=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 import tinygrad6 as torch
 from tinygrad6 import Size, Tensor
+from tinygrad6.accidents import tell_constructor
 from tinygrad6.distributions import constraints
 from tinygrad6.distributions.utils import lazy_property, logits_to_probs, probs_to_logits, sum_rightmost
 
@@ -22,6 +23,10 @@ class Distribution:
     has_enumerate_support: Any = False
     _validate_args = __debug__
     _parts: tuple[str, ...] = ()  # attributes that are distributions of the same batch
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        tell_constructor(cls)
 
     @staticmethod
     def set_default_validate_args(value: bool) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad6.accidents import public
 from tinygrad6.dtypes import float64
 from tinygrad6.ops.create import as_tensor, tensor
 from tinygrad6.ops.join import stack
@@ -129,6 +130,7 @@ default_collate_fn_map: dict[Any, Callable] = {
 _DEFAULTS = dict(default_collate_fn_map)
 
 
+@public
 def default_collate(batch: Any) -> Any:
     """One batch from a list of samples: tensors and arrays stacked, numbers as tensors, member by member.
 

@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic
 
+from tinygrad6.accidents import constructor
 from tinygrad6.random import Generator
 from tinygrad6.utils.data.collate import default_collate, default_convert, fetcher
 from tinygrad6.utils.data.dataset import Dataset, IterableDataset, T
@@ -56,6 +57,7 @@ class DataLoader(Generic[T]):
 
     _started = False
 
+    @constructor
     def __init__(
         self,
         dataset: Dataset,
@@ -137,7 +139,7 @@ class DataLoader(Generic[T]):
             warnings.warn(
                 f"This DataLoader will create {num_workers} worker processes in total. Our suggested max "
                 f"number of worker in current system is {cores}, which is smaller.",
-                stacklevel=2,
+                stacklevel=3,
             )
 
     def __setattr__(self, name: str, value: Any) -> None:

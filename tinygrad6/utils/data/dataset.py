@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 from tinygrad6 import random
+from tinygrad6.accidents import public, tell_constructor
 from tinygrad6.tensor import Tensor
 
 T = TypeVar("T", covariant=True)
@@ -26,6 +27,10 @@ class Dataset(Generic[T]):
     >>> Squares()[3]
     9
     """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        tell_constructor(cls)
 
     def __getitem__(self, index: Any) -> T:
         raise NotImplementedError("Subclasses of Dataset should implement __getitem__.")
@@ -200,6 +205,7 @@ def fetch(dataset: Any, indices: Any) -> list:
     return [dataset[i] for i in indices]
 
 
+@public
 def random_split(
     dataset: Dataset[T], lengths: Sequence[int | float], generator: random.Generator | None = None
 ) -> list[Subset[T]]:
@@ -224,7 +230,7 @@ def random_split(
         for i, size in enumerate(sizes):
             if size == 0:
                 warnings.warn(
-                    f"Length of split at index {i} is 0. This might result in an empty dataset.", stacklevel=2
+                    f"Length of split at index {i} is 0. This might result in an empty dataset.", stacklevel=3
                 )
         lengths = sizes
     if sum(lengths) != n:

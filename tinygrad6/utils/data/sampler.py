@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from typing import Any, Generic, TypeVar
 
+from tinygrad6.accidents import tell_constructor
 from tinygrad6.dtypes import float64
 from tinygrad6.ops.create import as_tensor
 from tinygrad6.random import Generator, default_generator
@@ -26,6 +27,10 @@ def _check_positive(name: str, value: Any) -> None:
 
 class Sampler(Generic[T]):
     """An order of indices (or of lists of them): a subclass defines `__iter__`, and `__len__` if known."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        tell_constructor(cls)
 
     def __iter__(self) -> Iterator[T]:
         raise NotImplementedError(f"{type(self).__name__} should implement __iter__")
