@@ -1070,6 +1070,211 @@ n.bitwise_not()
 n.float().bitwise_not()
 n.to(torch.uint8).neg()
 m.neg()
+# layouts, forms in place, out=, and tensors as such
+a[:, k].is_contiguous()
+v[:, k].is_contiguous()
+v[:, :, k].is_contiguous()
+v[k0, :, k].is_contiguous()
+v.permute(2, 0, 1)[:, n[0]].is_contiguous()
+torch.index_select(v, 1, k).is_contiguous()
+a.t().contiguous().stride()
+a.t().clone().stride()
+a.t().reshape(-1).stride()
+v.transpose(0, 1).flatten(1).stride()
+a.expand(2, 2, 3).stride()
+a[:, ::2].stride()
+a[1:].storage_offset()
+a.diagonal().stride()
+v.narrow(1, 1, 2).stride()
+a.unfold(1, 2, 1).stride()
+torch.as_strided(a, (2,), (2,), 1).storage_offset()
+a.clone().scatter_(1, k.expand(2, 3), 2.0)
+a.clone().scatter_(1, k.expand(2, 3), c)
+a.clone().scatter_add_(1, n, c)
+a.clone().scatter_reduce_(1, n, c, "amax")
+a.clone().index_add_(1, k, c)
+a.clone().index_copy_(1, k, c)
+a.clone().index_fill_(1, k[:2], 0.5)
+a.clone().masked_fill_(m, 0.5)
+a.clone().masked_scatter_(m, c)
+a.clone().index_put_((k0, k), b)
+a.clone().clamp_(0.1, 0.2)
+a.clone().clamp_(min=b)
+a.clone().add_(b, alpha=2)
+a.clone().addcmul_(a, c, value=2)
+a.clone().addcdiv_(a, c, value=2)
+a.clone().addmm_(a, q, beta=0.5, alpha=2)
+a.clone().lerp_(c, 0.3)
+a.clone().copy_(b)
+a.clone().copy_(n)
+n.clone().copy_(a.detach())
+n.clone().add_(1.5)
+n.clone().mul_(2)
+n.clone().div_(2)
+n.clone().floor_divide_(2)
+n.clone().pow_(2)
+f.clone().mul_(a.detach())
+a.clone().t_()
+a.clone().squeeze_(0)
+a.clone().unsqueeze_(0)
+a.clone().transpose_(0, 1)
+v.clone().swapaxes_(0, 1)
+a.clone().zero_()
+a.clone().fill_(2)
+a.clone().fill_(s)
+a.clone().fill_(b)
+a.clone().sub_(b[:2])
+b.clone().add_(a)
+a.clone().cumsum_(1)
+a.clone().cumprod_(0)
+a.clone().tril_(1)
+a.clone().renorm_(2, 0, 0.5)
+a.clone().relu_()
+a.clone().sigmoid_()
+a.clone().sgn_()
+a.clone().nan_to_num_()
+a.clone().round_(decimals=1)
+a.clone().remainder_(2)
+a.clone().fmod_(c)
+a.clone().hypot_(c)
+a.detach().clone().logical_not_()
+n.clone().bitwise_and_(1)
+n.clone().bitwise_xor_(3)
+n.clone().bitwise_left_shift_(1)
+n.clone().eq_(1)
+a.detach().clone().lt_(c.detach())
+n.clone().gcd_(k + 2)
+a.requires_grad_().sum()
+a.clone().resize_(3)
+a.clone().resize_as_(b)
+a.relu_()
+a.detach().relu_()
+a.detach().exp_()
+F.relu(a.clone(), inplace=True)
+F.elu(a.clone(), inplace=True)
+F.hardtanh(a.clone(), inplace=True)
+F.leaky_relu(a.clone(), 0.2, True)
+F.threshold(a.clone(), 0.1, 2.0, True)
+F.dropout(a.clone(), 0.0, True, True)
+F.silu(a.clone(), True)
+F.hardswish(a.clone(), True)
+F.rrelu(a.clone(), training=False, inplace=True)
+F.relu6(a.clone(), True)
+F.celu(a.clone(), 0.5, True)
+F.selu(a.clone(), True)
+F.mish(a.clone(), True)
+torch.add(a, c, out=torch.empty(2, 3).double())
+torch.add(a.detach(), c.detach(), out=torch.empty(2, 3).double())
+torch.add(a.detach(), c.detach(), out=torch.empty(2, 3))
+torch.add(n, n, out=torch.empty(2, 3))
+torch.add(f, f, out=torch.empty(2, 3).long())
+torch.sum(a.detach(), 1, out=torch.empty(2).double())
+torch.max(a.detach(), 1, out=(torch.empty(2).double(), torch.empty(2).long()))
+torch.mm(a.detach(), q.detach(), out=torch.empty(2, 3).double())
+torch.cat([a.detach(), c.detach()], out=torch.empty(4, 3).double())
+torch.sort(a.detach(), 1, out=(torch.empty(2, 3).double(), torch.empty(2, 3).long()))
+torch.mean(a.detach(), 1, out=torch.empty(2))
+torch.cumsum(n, 1, out=torch.empty(2, 3).long())
+torch.where(m, a.detach(), c.detach(), out=torch.empty(2, 3).double())
+torch.stack([b.detach(), b.detach()], out=torch.empty(2, 3).double())
+torch.matmul(a.detach(), b.detach(), out=torch.empty(2).double())
+torch.clamp(a.detach(), 0.1, out=torch.empty(2, 3).double())
+torch.index_select(a.detach(), 1, k, out=torch.empty(2, 3).double())
+torch.gather(a.detach(), 1, n, out=torch.empty(2, 3).double())
+torch.linspace(0, 1, 3, out=torch.empty(3))
+torch.arange(3, out=torch.empty(3).long())
+torch.zeros(3, out=torch.ones(3))
+a.to(torch.float32)
+a.to(f)
+a.to("cpu", torch.float16)
+a.to(torch.float64) is a
+a.to(torch.float64, copy=True) is a
+n.to(torch.float32)
+a.type(torch.float32)
+a.type()
+a.type("torch.FloatTensor")
+a.double() is a
+a.float()
+a.long()
+a.bool()
+a.char()
+a.type_as(f)
+s.item()
+a.item()
+a.tolist()
+s.tolist()
+bool(s)
+bool(a)
+bool(e)
+int(s)
+len(a)
+len(s)
+list(a)
+list(s)
+k0.__index__()
+range(k0)
+a.numel()
+a.dim()
+a.size(1)
+a.size(2)
+a.stride(0)
+a.element_size()
+a.nbytes
+a.is_contiguous()
+a.is_floating_point()
+a.shape[1:]
+a.ndim
+a.dtype
+a.requires_grad
+a.is_leaf
+(a * 2).is_leaf
+a.grad_fn
+a.data.requires_grad
+a.detach().requires_grad
+a.ne(c)
+a == c
+a != 1
+a < "x"
+a == "x"
+a + "x"
+a + None
+a @ None
+a[None]
+a["x"]
+a[a]
+a[[0, 1], [1, 2]]
+a[[[0, 1], [1, 2]]]
+a[(0, 1)]
+a[[True, False]]
+a[True]
+a[False]
+s[...]
+s[None]
+s[0]
+s[()]
+a[()]
+a[..., ...]
+a[..., None, 0]
+a[0:1, None, k]
+v[0, :, k]
+v[:, k, k]
+v[k0, ..., k0]
+v[m]
+v[:, m[0]]
+v[m, 0]
+a[torch.tensor([0, 1], dtype=torch.int32)]
+a[torch.tensor([0, 1], dtype=torch.uint8)]
+a[torch.tensor([True, False])]
+a[torch.tensor([True, False, True])]
+a[torch.tensor(True)]
+a[torch.tensor(1.0)]
+a[-1]
+a[-3]
+a[1:0]
+a[5:]
+a[:, -2:]
+a[:, :-1]
+a[::0]
 # layers and losses
 F.linear(a, q, b)
 F.linear(a, b)
