@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any
 
 from tinygrad6 import dtypes
-from tinygrad6.accidents import tell_constructor
+from tinygrad6.accidents import tell_constructor, told
 from tinygrad6.modes import no_grad
 from tinygrad6.ops.attributes import typename
 from tinygrad6.tensor import Tensor, to_device
@@ -118,6 +118,9 @@ class Module(Hooked, Stateful):
                 return self.forward(*args, **kwargs)
             return call_with_hooks(self, args, kwargs)
         except Exception as e:
+            if (better := told(e, type(self).__name__, args, kwargs)) is not None:
+                _say_where(better, self, args, kwargs)
+                raise better from e
             _say_where(e, self, args, kwargs)
             raise
 
