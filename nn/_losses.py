@@ -309,6 +309,55 @@ def _soft_entropy(
     return _averaged(-terms.sum(), terms.array.dtype.type(input.array.size // max(classes, 1)), reduction)
 
 
+def linear_cross_entropy(
+    input: Tensor,
+    linear_weight: Tensor,
+    target: Tensor,
+    *,
+    linear_bias: Tensor | None = None,
+    weight: Tensor | None = None,
+    reduction: str = "mean",
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+    options: Any = None,
+) -> Tensor:
+    """cross_entropy of the logits that a linear map makes of input (N, in) or (in).
+
+    linear_weight (C, in), or (C, d1, ..., in) for logits (N, C, d1, ...); linear_bias (C, d1, ...). The rest
+    as for cross_entropy. RuntimeError for shapes that do not fit, and for an ignore_index beside
+    probabilities; NotImplementedError for options, which save memory only.
+    """
+    name = "linear_cross_entropy()"
+    if options is not None:
+        raise NotImplementedError(f"{name}: options are not supported: leave them out")
+    if input.ndim not in (1, 2) or linear_weight.ndim < 2:
+        what, t = ("input", input) if input.ndim not in (1, 2) else ("linear_weight", linear_weight)
+        expected = "1 or 2" if what == "input" else "at least 2"
+        raise RuntimeError(f"{name}: expected {what} with dimensionality {expected}, got {t.ndim}")
+    if input.shape[-1] != linear_weight.shape[-1]:
+        raise RuntimeError(
+            f"{name}: expected equal input and linear_weight last dimensions (in_features), got "
+            f"{input.shape[-1]} and {linear_weight.shape[-1]}, respectively"
+        )
+    classes = tuple(linear_weight.shape[:-1])
+    if linear_bias is not None and tuple(linear_bias.shape) != classes:
+        raise RuntimeError(f"{name}: expected linear_bias shape {classes}, got {tuple(linear_bias.shape)}")
+    if len(classes) > 1 and input.ndim == 1:
+        raise RuntimeError(
+            f"{name}: K-dimensional loss defined by linear_weight shape {tuple(linear_weight.shape)} "
+            f"requires batched input, got {tuple(input.shape)}"
+        )
+    flat = linear_weight.reshape(-1, linear_weight.shape[-1])
+    bias = None if linear_bias is None else linear_bias.reshape(-1)
+    logits = OPS["linear"].call(input, flat, bias).reshape(*input.shape[:-1], *classes)
+    if target.shape == logits.shape and ignore_index is not None:
+        raise RuntimeError(f"{name}: ignore_index cannot be specified when target contains probabilities")
+    ignored = -100 if ignore_index is None else ignore_index
+    return cross_entropy(
+        logits, target, weight, None, ignored, None, reduction, label_smoothing=label_smoothing
+    )
+
+
 def binary_cross_entropy(
     input: Tensor,
     target: Tensor,

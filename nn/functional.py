@@ -41,6 +41,7 @@ from ._losses import (  # noqa: F401 -- part of this namespace
     huber_loss,
     kl_div,
     l1_loss,
+    linear_cross_entropy,
     margin_ranking_loss,
     mse_loss,
     multi_margin_loss,

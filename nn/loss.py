@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ from tinygrad6.tensor import Tensor
 from . import functional as F
 from ._losses import check_reduction
 from ._table import _Tabled, module
+from .linear import Linear
 from .module import Module
 from .shape import PairwiseDistance
 
@@ -129,6 +131,58 @@ CTCLoss = _loss("CTCLoss", F.ctc_loss, "blank reduction zero_infinity", blank=0,
 
 class NLLLoss2d(NLLLoss):  # type: ignore[valid-type, misc]
     """The old name of NLLLoss for images."""
+
+
+class LinearCrossEntropyLoss(Module):
+    """linear_cross_entropy with a Linear of its own, of in_features to num_classes * prod(out_features)."""
+
+    def __init__(
+        self,
+        in_features: int,
+        num_classes: int,
+        *,
+        out_features: tuple[int, ...] = (),
+        bias: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+        reduction: str = "mean",
+        weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        label_smoothing: float = 0.0,
+        options: Any = None,
+    ) -> None:
+        if weight is not None and tuple(weight.shape) != (num_classes,):
+            raise RuntimeError(f"expected weight shape to be {(num_classes,)}, got {tuple(weight.shape)}")
+        if not 0 <= label_smoothing <= 1:
+            raise RuntimeError(f"expected label_smoothing to be in range [0, 1], got {label_smoothing}")
+        super().__init__()
+        self.reduction = reduction
+        self.register_buffer("weight", weight)
+        self.num_classes, self.out_features, self.ignore_index = num_classes, out_features, ignore_index
+        self.label_smoothing, self.options = label_smoothing, options
+        outputs = math.prod(out_features, start=num_classes)
+        self.linear = Linear(in_features, outputs, bias=bias, device=device, dtype=dtype)
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        shape, linear = (self.num_classes, *self.out_features), self.linear
+        return F.linear_cross_entropy(
+            input,
+            linear.weight.reshape(*shape, linear.in_features),
+            target,
+            linear_bias=None if linear.bias is None else linear.bias.reshape(shape),
+            weight=self.weight,
+            reduction=self.reduction,
+            ignore_index=self.ignore_index,
+            label_smoothing=self.label_smoothing,
+            options=self.options,
+        )
+
+    def extra_repr(self) -> str:
+        shown = "num_classes out_features reduction ignore_index label_smoothing options".split()
+        given = {n: getattr(self, n) for n in shown}
+        parts = [f"in_features={self.linear.in_features}", *(f"{n}={v}" for n, v in given.items())]
+        parts.insert(3, f"bias={self.linear.bias is not None}")
+        return ", ".join(parts)
 
 
 class TripletMarginWithDistanceLoss(Module):

@@ -251,6 +251,7 @@ for _r in ("mean", "sum", "none"):
 add("SmoothL1Loss", beta=0.5, inputs=[(3, 4), between(2, 3, 3, 4)])
 add("SmoothL1Loss", beta=0, inputs=[(3, 4), between(2, 3, 3, 4)])
 add("HuberLoss", "sum", 0.7, inputs=[(3, 4), between(2, 3, 3, 4)])
+add("LinearCrossEntropyLoss", 4, 3, bias=True, inputs=[(5, 4), below(3, 5)])
 add("CrossEntropyLoss", ignore_index=2, inputs=[(6, 4), below(4, 6)])
 add("CrossEntropyLoss", label_smoothing=0.3, ignore_index=2, inputs=[(6, 4), below(4, 6)])
 add("CrossEntropyLoss", inputs=[(4,), below(4)])

@@ -60,6 +60,7 @@ __all__ = [
     "eigh",
     "eigvals",
     "eigvalsh",
+    "householder_product",
     "inv",
     "inv_ex",
     "lstsq",
@@ -370,6 +371,36 @@ def vander(x: Tensor, N: int | None = None) -> Tensor:
     while len(powers) < count:
         powers.append(powers[-1] * x)
     return stack(powers[:count], -1)
+
+
+def householder_product(A: Tensor, tau: Tensor) -> Tensor:
+    """The first columns of H_1 ... H_k: A (*, m, n) with n <= m, tau (*, k) with k <= n -> (*, m, n).
+
+    H_i = I - tau_i v_i v_i^T, where v_i is column i of A with 1 in its place i and 0 above: what LAPACK
+    leaves of a QR decomposition. RuntimeError for other shapes.
+    """
+    from tinygrad6.ops.create import eye
+
+    name, a, t = "linalg.householder_product", A.array.shape, tau.array.shape
+    if len(a) < 2:
+        raise RuntimeError(f"{name}: input must have at least 2 dimensions, got {list(a)}")
+    if a[-2] < a[-1]:
+        raise RuntimeError(f"{name}: input.shape[-2] must be greater than or equal to input.shape[-1]")
+    if len(t) != len(a) - 1 or t[:-1] != a[:-2]:
+        raise RuntimeError(
+            f"{name}: Expected batch dimensions of tau to be equal to input.shape[:-2], but got {list(t)} "
+            f"for input {list(a)}"
+        )
+    if t[-1] > a[-1]:
+        raise RuntimeError(f"{name}: input.shape[-1] must be greater than or equal to tau.shape[-1]")
+    if A.dtype != tau.dtype:
+        raise RuntimeError(f"{name}: tau dtype {tau.dtype} does not match input dtype {A.dtype}")
+    first = eye(a[-2], a[-1], dtype=A.dtype)
+    v, q = A.tril(-1) + first, first.expand(a)
+    for i in reversed(range(t[-1])):
+        column = v[..., i : i + 1]
+        q = q - tau[..., i, None, None] * column @ (column.mT @ q)
+    return q.clone() if q.view_of is not None else q
 
 
 def tensorinv(A: Tensor, ind: int = 2) -> Tensor:

@@ -23,6 +23,16 @@ from ..parameter import Parameter, is_lazy
 from .parametrize import register_parametrization
 
 
+def _known_as(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorator: accidents told under the name that `nn.utils` has for a function of another name here."""
+
+    def rename(function: Callable[..., Any]) -> Callable[..., Any]:
+        function.__name__ = function.__qualname__ = name
+        return public(function)
+
+    return rename
+
+
 @checked
 def norm_except_dim(v: Tensor, dim: int) -> Tensor:
     """The 2-norm of v over all dimensions but `dim` (which stays, with size-1 neighbours);
@@ -150,7 +160,7 @@ class _Orthogonal(Module):
         n, k = x.shape[-2:]
         if self.orthogonal_map == "householder":
             a = x.tril(-1)
-            q = _product_of_reflections(a, 2.0 / (1.0 + (a * a).sum(-2)))
+            q = linalg.householder_product(a, 2.0 / (1.0 + (a * a).sum(-2)))
             q = q * x.diagonal(0, -2, -1).detach().int().unsqueeze(-2)  # the diagonal holds signs alone
         else:
             a = x.tril()
@@ -195,17 +205,6 @@ class _Orthogonal(Module):
         return -eye(*Q.shape[-2:], dtype=Q.dtype).expand(Q.shape).clone()
 
 
-def _product_of_reflections(a: Tensor, tau: Tensor) -> Tensor:
-    """The first columns of H_1 H_2 ..., H_i = I - tau_i v_i v_i^T, v_i column i of a with 0 above its 1."""
-    n, k = a.shape[-2:]
-    first = eye(n, k, dtype=a.dtype)
-    v, q = a.tril(-1) + first, first.expand(a.shape)
-    for i in reversed(range(k)):
-        column = v[..., i : i + 1]
-        q = q - tau[..., i, None, None] * column @ (column.mT @ q)
-    return q
-
-
 def _reflectors(q: Tensor) -> tuple[np.ndarray, np.ndarray]:
     """LAPACK's geqrf: R above the Householder vectors, and their factors tau."""
     a, tau = (x.astype(q.array.dtype, copy=False) for x in np.linalg.qr(q.array, "raw"))
@@ -215,7 +214,7 @@ def _reflectors(q: Tensor) -> tuple[np.ndarray, np.ndarray]:
 def _with_positive_r(q: Tensor) -> Tensor:
     """The orthogonal factor of QR with a positive diagonal of R."""
     a, tau = _reflectors(q)
-    made = _product_of_reflections(wrap(a), wrap(tau))
+    made = linalg.householder_product(wrap(a), wrap(tau))
     return made * wrap(np.sign(np.diagonal(a, 0, -2, -1))[..., None, :])
 
 
@@ -361,7 +360,7 @@ def _apply(module: Module, name: str, kind: type[_Hook], *settings: Any) -> Modu
     return module
 
 
-@public
+@_known_as("weight_norm")
 def old_weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Module:
     """Deprecated form of parametrizations.weight_norm, with parameters <name>_g and <name>_v."""
     warnings.warn(
@@ -373,7 +372,7 @@ def old_weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -
     return _apply(module, name, _WeightNormHook, dim)
 
 
-@public
+@_known_as("spectral_norm")
 def old_spectral_norm(
     module: Module,
     name: str = "weight",
