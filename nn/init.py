@@ -167,6 +167,10 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     if tensor.ndim not in (3, 4, 5):
         raise ValueError("Only tensors with 3, 4, or 5 dimensions are supported")
     shape = tensor.array.shape
+    if not isinstance(groups, int) or groups < 1:
+        raise (TypeError if not isinstance(groups, int) else ValueError)(
+            f"dirac_(): groups must be a positive int, got {groups!r}"
+        )
     if shape[0] % groups:
         raise ValueError("dim 0 must be divisible by groups")
     each = shape[0] // groups
@@ -243,6 +247,9 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
         raise ValueError("Only tensors with 2 or more dimensions are supported")
     if not tensor.array.size:
         return tensor
+    if tensor.array.dtype.kind != "f" or tensor.array.dtype.itemsize < 4:
+        raise NotImplementedError(f"orthogonal_(): needs float32 or float64, got {tensor.dtype}")
+    gain = float(gain)
     rows = tensor.array.shape[0]
     columns = tensor.array.size // rows
     g = default_generator if generator is None else generator

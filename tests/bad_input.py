@@ -241,6 +241,7 @@ class Outcome(NamedTuple):
     error: Exception | None
     result: Any
     changed: str  # what is no longer as it was before the call, in words; "" if nothing
+    late: bool = False  # whether the error came when the result was looked at
 
 
 class quiet(warnings.catch_warnings):
@@ -274,12 +275,12 @@ def outcome(lib: Any, call: Call) -> Outcome:
             result, error = None, e
         after = everything(lib, args, kwargs, holder)
         changed = ", ".join(k for k in before if before[k] != after[k])
-        if error is None:
-            try:
-                result = shown(lib, result)
-            except Exception as e:
-                result, error = None, e
-    return Outcome(error, result, changed)
+        if error is not None:
+            return Outcome(error, None, changed)
+        try:
+            return Outcome(None, shown(lib, result), changed)
+        except Exception as e:
+            return Outcome(e, None, changed, late=True)
 
 
 def everything(lib: Any, args: Any, kwargs: Any, holder: Any) -> dict[str, Any]:
@@ -399,10 +400,10 @@ def known() -> frozenset[str]:
 def fault(call: Call) -> str:
     """What is wrong with how we take a call, whatever PyTorch does: in words; "" if nothing is."""
     try:
-        error, _, changed = outcome(tinygrad6, call)
+        error, _, changed, late = outcome(tinygrad6, call)
     except Exception:  # an argument could not be made
         return ""
-    if error is None:
+    if error is None or late:
         return ""
     text = "\n".join([str(error), *getattr(error, "__notes__", ())])  # modules say where in notes
     said = f"{type(error).__name__}: {' '.join(text.split())[:150]}"

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad6 import engine
+from tinygrad6.accidents import public
 from tinygrad6.autograd import anomaly_mode, functional, graph
 from tinygrad6.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly
 from tinygrad6.autograd.function import Function
@@ -58,6 +59,12 @@ def _stand_in(edge: graph.GradientEdge) -> Tensor:
     return Tensor.rejoin(np.broadcast_to(np.zeros((), edge.node.dtype), edge.node.shape), edge.node, None)
 
 
+def _flags(function: str, **given: Any) -> None:
+    for name, value in given.items():
+        if value is not None and not isinstance(value, int):
+            raise TypeError(f"{function}(): argument '{name}' must be bool, not {type(value).__name__}")
+
+
 def _weights(outputs: list, grad_outputs: Any) -> list:
     if grad_outputs is None:
         return [None] * len(outputs)
@@ -67,6 +74,7 @@ def _weights(outputs: list, grad_outputs: Any) -> list:
     return weights
 
 
+@public
 def backward(
     tensors: Tensor | Sequence[Tensor],
     grad_tensors: Tensor | Sequence[Tensor | None] | None = None,
@@ -85,14 +93,16 @@ def backward(
                 "`grad_tensors` and `grad_variables` (deprecated) arguments both passed: use grad_tensors"
             )
         warnings.warn(
-            "`grad_variables` is deprecated. Use `grad_tensors` instead.", FutureWarning, stacklevel=2
+            "`grad_variables` is deprecated. Use `grad_tensors` instead.", FutureWarning, stacklevel=3
         )
         grad_tensors = grad_variables
+    _flags("backward", retain_graph=retain_graph, create_graph=create_graph)
     outputs = _as_list(tensors)
     inputs = list(inputs.values()) if isinstance(inputs, dict) else inputs
     run_backward(outputs, _weights(outputs, grad_tensors), retain_graph, create_graph, inputs)
 
 
+@public
 def grad(
     outputs: Tensor | Sequence[Tensor],
     inputs: Any,
@@ -135,7 +145,13 @@ def grad(
         raise NotImplementedError(
             "grad(only_inputs=False) is deprecated: call backward() to fill .grad of other leaves"
         )
+    _flags("grad", retain_graph=retain_graph, create_graph=create_graph, allow_unused=allow_unused)
     results, wanted = _as_list(outputs), _as_list(inputs)
+    for t in wanted:
+        if not isinstance(t, Tensor):
+            raise RuntimeError(
+                f"grad(): all inputs have to be Tensors or GradientEdges, but got {type(t).__name__}"
+            )
     if not wanted:
         raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
     weights = _weights(results, grad_outputs)

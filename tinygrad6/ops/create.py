@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import math
+import sys
 import warnings
 from typing import Any
 
@@ -16,6 +17,7 @@ from tinygrad6.op import _mismatch
 from tinygrad6.out import into
 from tinygrad6.tensor import Tensor, as_array, flatten_sequence, to_device, wrap
 
+_LARGEST = (1 << 63) - 1
 _ROOM = {"layout", "pin_memory"}  # what PyTorch's constructors take besides
 
 
@@ -31,11 +33,19 @@ def _finish(array: np.ndarray, requires_grad: bool, device: Any = None, rest: di
     return t.requires_grad_() if requires_grad else t
 
 
+def _caller() -> str:
+    """The function that was called by the user."""
+    frame: Any = sys._getframe(2)
+    while frame.f_code.co_name.startswith("_"):
+        frame = frame.f_back
+    return frame.f_code.co_name
+
+
 def _besides(rest: dict) -> Tensor | None:
     """Look at what seldom comes: the tensor given as `out`, if any."""
     out = rest.pop("out", None)
     if unknown := set(rest) - _ROOM:
-        raise TypeError(f"got an unexpected keyword argument '{sorted(unknown)[0]}'")
+        raise TypeError(f"{_caller()}() got an unexpected keyword argument '{sorted(unknown)[0]}'")
     if rest.get("pin_memory"):
         raise RuntimeError("pin_memory=True needs an accelerator: tinygrad6 computes on the CPU only")
     if str(rest.get("layout") or "torch.strided") != "torch.strided":
@@ -55,6 +65,13 @@ def _type(dtype: Any, default: np.dtype | None = None, rest: dict | None = None)
     return kind or default or dtypes.default_float()
 
 
+def _whole64(function: str, name: str, position: int, value: Any) -> int:
+    number = whole(function, name, position, value)
+    if not -_LARGEST - 1 <= number <= _LARGEST:
+        raise RuntimeError(f"{function}(): argument '{name}' must fit in 64 bits, got {number}")
+    return number
+
+
 def _numeric(name: str, kind: np.dtype) -> np.dtype:
     if kind.kind == "b":
         raise NotImplementedError(f"\"{name}_cpu\" not implemented for 'Bool'")
@@ -65,6 +82,8 @@ def _shape(size: tuple, name: str) -> tuple[int, ...]:
     shape = tuple(plain(n) for n in flatten_sequence(size))
     if builtins.any(type(n) is not builtins.int for n in shape):
         raise TypeError(f"{name}(): sizes must be ints or one sequence of ints, got {size!r}")
+    if builtins.any(n > _LARGEST for n in shape):
+        raise RuntimeError(f"{name}(): sizes must fit in 64 bits, got {list(shape)}")
     if builtins.any(n < 0 for n in shape):
         raise RuntimeError(
             f"{name}(): trying to create tensor with negative dimension {min(shape)}: {list(shape)}"
@@ -580,6 +599,8 @@ def _generator(generator: random.Generator | None) -> random.Generator:
 
 def _random_float(dtype: Any, name: str, rest: dict | None = None) -> np.dtype:
     kind = _type(dtype, None, rest)
+    if rest:
+        _besides(dict(rest))  # before a number is drawn
     if kind.kind != "f":
         raise NotImplementedError(
             f"{name}: not implemented for {dtypes.from_numpy(kind)}; random floats need a float type"
@@ -636,16 +657,18 @@ def randint(
     if low is None:
         low = values.pop() if values else 0
     kind = _type(dtype, dtypes.INT64, named)
+    _besides(dict(named))
+    low, high = _whole64("randint", "low", 1, low), _whole64("randint", "high", 2, high)
     if kind.kind != "f" and kind != dtypes.INT64:
         least, most = (0, 1) if kind.kind == "b" else (np.iinfo(kind).min, np.iinfo(kind).max)
         for what, n, v in (("from", "low", low), ("to - 1", "high", high)):
-            if not least <= whole("randint", n, 1, v) - (n == "high") <= most:
+            if not least <= v - (n == "high") <= most:
                 raise RuntimeError(f"{what} is out of bounds for {dtypes.from_numpy(kind)}")
     return _finish(
         _generator(generator).integers(
             _sequence(size, "randint", len(args)),
-            whole("randint", "low", 1, low),
-            whole("randint", "high", 2, high),
+            low,
+            high,
             kind,
         ),
         requires_grad,
@@ -667,12 +690,11 @@ def randperm(
     n = whole("randperm", "n", 1, n)
     if n < 0:
         raise RuntimeError(f"randperm(): n must be non-negative, got {n}")
-    return _finish(
-        _generator(generator).permutation(n).astype(_numeric("randperm", _type(dtype, dtypes.INT64, rest))),
-        requires_grad,
-        device,
-        rest,
-    )
+    if n > _LARGEST:
+        raise RuntimeError(f"randperm(): n must fit in 64 bits, got {n}")
+    _besides(dict(rest))
+    kind = _numeric("randperm", _type(dtype, dtypes.INT64, rest))
+    return _finish(_generator(generator).permutation(n).astype(kind), requires_grad, device, rest)
 
 
 def normal(
@@ -746,6 +768,8 @@ def poisson(input: Tensor, generator: random.Generator | None = None) -> Tensor:
     """Poisson numbers with the rates input, in its shape and type. Its gradient is 0."""
     if input.array.dtype.kind != "f":
         raise NotImplementedError(f'"poisson_cpu" not implemented for {input.dtype}')
+    if not (input.array >= 0).all() or np.isinf(input.array).any():
+        raise RuntimeError("poisson: rates must be finite and not negative")
     drawn = _generator(generator).poisson(input.array)
     return wrap(drawn.astype(input.array.dtype))
 
@@ -823,6 +847,7 @@ def _filler(name: str, draw: Any, doc: str) -> None:
         self.bump()
         return self
 
+    draw.__name__ = draw.__qualname__ = name  # which says what is missing
     fill.__name__, fill.__doc__ = name, doc
     setattr(Tensor, name, fill)
 
@@ -868,7 +893,7 @@ def _integers(g: Any, a: np.ndarray, *bounds: int, **named: int) -> Any:
         raise TypeError(f"random_() takes at most 2 positional arguments but {len(bounds)} were given")
     first, last = (0, *bounds) if len(bounds) == 1 and "from" not in named else bounds or (0, None)
     first, last = _named("random_", named, first, last)
-    low, high = whole("random_", "from", 1, first), whole("random_", "to", 2, last)
+    low, high = _whole64("random_", "from", 1, first), _whole64("random_", "to", 2, last)
     return g.integers(a.shape, low, high, a.dtype)
 
 
