@@ -42,6 +42,13 @@ OPS: dict[str, Op] = {}  # every primitive, by name
 COMPOSITES: dict[str, Callable[..., Any]] = {}  # every function built from primitives, by name
 NAMES: dict[str, Callable[..., Any]] = {}  # what `tinygrad6` exports of both
 PUBLIC = {"x": "input", "y": "other", "w": "weight", "b": "bias", "t": "target"}  # in rules -> PyTorch's
+_SHOWN = {  # operations that users know by other names
+    "quotient": "div",
+    "reshape_to": "reshape",
+    "expand_to": "expand",
+    "permute_to": "permute",
+    "windows": "unfold",
+}
 REAL = (-2.0, 2.0)  # a domain for functions defined everywhere
 POSITIVE = (0.3, 3.0)
 ndarray = np.ndarray
@@ -238,7 +245,8 @@ class Op:
         if inputs is not None:
             a = inputs[0] if inputs else None
         return TypeError(
-            f"{self.name}(): argument '{self.public_names[i]}' (position {i + 1}) must be Tensor, "
+            f"{_SHOWN.get(self.name, self.name)}(): argument '{self.public_names[i]}' (position {i + 1}) must "
+            "be Tensor, "
             f"not {type(a).__name__}"
         )
 
@@ -278,10 +286,11 @@ class Op:
             if isinstance(e, (ValueError, OverflowError))  # a number that the type cannot hold
             else TypeError
         )
+        name = _SHOWN.get(self.name, self.name)
         spaces = (sys.modules.get(f"tinygrad6{part}") for part in ("", ".nn.functional", ".special"))
-        if not any(hasattr(space, self.name) for space in spaces):  # the public function adds its own name
+        if not any(hasattr(space, name) for space in spaces):  # the public function adds its own name
             return nameless(kind(f"{inner} (given {came})"))
-        return kind(f"{self.name}({came}): {inner}")
+        return kind(f"{name}({came}): {inner}")
 
 
 def op(

@@ -343,6 +343,8 @@ Tensor.new_zeros = _new("new_zeros", np.zeros)  # type: ignore[attr-defined]
 Tensor.new_ones = _new("new_ones", np.ones)  # type: ignore[attr-defined]
 Tensor.new_empty, Tensor.new_full = _new("new_empty", np.empty), _new_full  # type: ignore[attr-defined]
 Tensor.new_tensor = _new_tensor  # type: ignore[attr-defined]
+for _function in (_new_full, _new_tensor):  # which says what is missing
+    _function.__name__ = _function.__qualname__ = _function.__name__.lstrip("_")
 
 
 # ---- ranges
