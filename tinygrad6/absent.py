@@ -51,9 +51,9 @@ _REASONS = (
     (
         "batch_norm binary_cross_entropy_with_logits cosine_embedding_loss ctc_loss embedding_bag "
         "grid_sampler grid_sampler_2d grid_sampler_3d hinge_embedding_loss instance_norm kl_div "
-        "margin_ranking_loss poisson_nll_loss triplet_margin_loss affine_grid_generator convolution feature_dropout "
-        "feature_dropout_ embedding_renorm_ native_batch_norm native_dropout native_group_norm "
-        "native_layer_norm",
+        "margin_ranking_loss poisson_nll_loss triplet_margin_loss affine_grid_generator convolution "
+        "feature_dropout feature_dropout_ embedding_renorm_ native_batch_norm native_dropout "
+        "native_group_norm native_layer_norm",
         "use nn.functional, whose functions take names where these take numbers",
     ),
     (

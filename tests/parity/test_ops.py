@@ -23,6 +23,7 @@ from tinygrad6.op import NAMES
 
 ELSEWHERE = {
     "test_distributions": "igamma igamma_ igammac igammac_",
+    "compared in test_vocabulary.py": "segment_reduce",
     "compared in test_random.py": "bernoulli multinomial poisson",
     "compared in test_tensor.py": """
         item tolist type double float half int long short char byte bool cpu numpy new_tensor new_zeros

@@ -1,5 +1,5 @@
-"""Functions and corners of the vocabulary that no other test draws: what prints, what types become, what a type
-refuses, the arguments of constructors, low-rank decompositions, segments."""
+"""Functions and corners of the vocabulary that no other test draws: what prints, what types become, what a
+type refuses, the arguments of constructors, low-rank decompositions, segments."""
 
 from __future__ import annotations
 
@@ -91,9 +91,10 @@ def test_repr(seed):
 @pytest.mark.parametrize("kind", KINDS)
 def test_types_of_functions_of_one(kind):
     for name in """
-        square abs neg sign sgn sqrt exp sigmoid relu sum mean prod cumsum var std amax max argmax median any all
-        logical_not bitwise_not floor round reciprocal sinh erf isnan count_nonzero norm topk_ kthvalue_ nansum
-        logsumexp_ softmax_ unique positive signbit frac clamp_ cumprod diff trapezoid logit digamma
+        square abs neg sign sgn sqrt exp sigmoid relu sum mean prod cumsum var std amax max argmax
+        median any all logical_not bitwise_not floor round reciprocal sinh erf isnan count_nonzero
+        norm topk_ kthvalue_ nansum logsumexp_ softmax_ unique positive signbit frac clamp_ cumprod
+        diff trapezoid logit digamma
     """.split():
         arguments = {"topk_": (1,), "kthvalue_": (1,), "logsumexp_": (0,), "softmax_": (0,), "clamp_": (0, 1)}
         more = arguments.get(name, (0,) if name in ("cumsum", "cumprod") else ())
@@ -249,7 +250,9 @@ def test_low_rank(shape):
         U, S, V = t.svd_lowrank(A, q=3, M=t.tensor(m))
         (U * S.unsqueeze(-2) @ V.mT).sum().backward()
         u, s, v = t.pca_lowrank(A.detach())
-        found.append([S.detach(), (U * S.unsqueeze(-2) @ V.mT).detach(), A.grad, s, u * s.unsqueeze(-2) @ v.mT])
+        found.append(
+            [S.detach(), (U * S.unsqueeze(-2) @ V.mT).detach(), A.grad, s, u * s.unsqueeze(-2) @ v.mT]
+        )
         for wrong in ({"q": 100}, {"q": -1}, {"niter": -1}):
             with pytest.raises(ValueError):
                 t.pca_lowrank(A, **wrong)
@@ -293,3 +296,33 @@ def test_dropouts_train(name, end):
 
         theirs, ours = (outcome(t, call) for t in BOTH)
         assert ours[:2] == theirs[:2] and np.allclose(ours[2], theirs[2])
+
+
+# ---- names in the graph
+
+NAMED = """
+x + x; x - 1; x * 2; x / x; x @ x; x @ x[0]; x[0] @ x[0]; -x; x ** 2; x ** x; 2 ** x; x.exp(); x.sum()
+x.sum(1); x.mean(0); x.max(); x.min(); x.max(1)[0]; x.min(1)[0]; x.topk(2)[0]; x.sort()[0]; x.median()
+x.median(1)[0]; x.kthvalue(1)[0]; x.mode()[0]; x.cummax(0)[0]; x.amax(1); x.std(); x.var(0); x.norm()
+x.T; x.t(); x.view(9); x.reshape(9); x[0]; x[:, 1:]; x[None]; x.permute(1, 0); x.unsqueeze(0)
+x.expand(2, 3, 3); x.repeat(2, 1); t.stack([x, x]); t.cat([x, x]); x.split(2)[0]; x.split([1, 2])[1]
+x.chunk(2)[0]; x.unbind()[0]; t.addmm(x, x, x); t.baddbmm(x[None], x[None], x[None])
+t.bmm(x[None], x[None]); t.addmv(x[0], x, x[0]); t.addcmul(x, x, x); t.addcdiv(x, x, x + 9); x.mv(x[0])
+x[0].dot(x[1]); t.where(x > 0, x, x); x.masked_fill(x > 0, 1.0); x.masked_select(x > -9)
+x.index_select(0, i); x.gather(0, i[None]); x[i]; x[x > -9]; x.index_add(0, i, x); x.index_copy(0, i, x)
+x.scatter(0, i[None], x); x.scatter_add(0, i[None], x); x.clamp(0, 1); x.tril(); x.triu(); x.trace()
+x.cumsum(0); x.cumprod(0); x.roll(1, 0); x.flip(0); x.softmax(1); x.log_softmax(1); x.relu(); x.sigmoid()
+x.tanh(); x.abs(); x.pow(3); x.prod(); x.logsumexp(0); t.lerp(x, x, 0.5); t.cdist(x, x); t.dist(x, x + 1)
+x.float(); x.half(); x.clone(); x.contiguous(); t.var_mean(x)[0]; t.aminmax(x)[0]; x.take(i)
+x.renorm(2, 0, 1.0); x.square(); x.nansum(); x.deg2rad(); x.diag_embed()
+"""
+
+
+@pytest.mark.parametrize("expression", [e.strip() for e in NAMED.replace("\n", ";").split(";") if e.strip()])
+def test_names_in_the_graph(expression):
+    names = []
+    for t in BOTH:
+        x = (t.arange(9.0, dtype=t.float64).reshape(3, 3) / 7 - 0.5).requires_grad_() * 1
+        found = eval(expression, {"t": t, "x": x, "i": t.tensor([0, 2, 1])})
+        names.append(found.grad_fn and found.grad_fn.name())
+    assert names[1] == names[0]

@@ -63,7 +63,7 @@ def _number(name: str, value: Any) -> Any:
     return value
 
 
-@composite(inplace=True, examples=[case((2, 3), (2, 3), (3,), value=0.5)])
+@composite(inplace=True, examples=[case((2, 3), (2, 3), (3,), value=0.5)], node_name="Addcmul")
 def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
     """x + value * tensor1 * tensor2, elementwise."""
     if all(t.array.dtype.kind == "b" for t in (input, tensor1, tensor2)):
@@ -75,7 +75,9 @@ def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) 
     return add(input, product if value == 1 else mul(product, value))
 
 
-@composite(inplace=True, examples=[case((2, 3), (2, 3), (3,), value=0.5)], domain=POSITIVE)
+@composite(
+    inplace=True, examples=[case((2, 3), (2, 3), (3,), value=0.5)], domain=POSITIVE, node_name="Addcdiv"
+)
 def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
     """x + value * tensor1 / tensor2, elementwise. RuntimeError for two integer tensors."""
     if tensor1.array.dtype.kind != "f" and tensor2.array.dtype.kind != "f":
@@ -105,7 +107,7 @@ def hypot(x, y):
     return np.hypot(x, y)
 
 
-@composite()
+@composite(node_name="PowBackward1")
 def float_power(input: Any, exponent: Any) -> Tensor:
     """x to the exponent, elementwise, in float64."""
     return pow(*[cast(t, dtypes.float64) if isinstance(t, Tensor) else float(t) for t in (input, exponent)])
@@ -124,7 +126,7 @@ def float_power_(self: Tensor, exponent: Any) -> Tensor:
 Tensor.float_power_ = float_power_  # type: ignore[attr-defined]
 
 
-@composite(inplace=True, examples=[case((2, 3), (2, 3))])
+@composite(inplace=True, examples=[case((2, 3), (2, 3))], node_name="Ldexp")
 def ldexp(input: Tensor, other: Tensor) -> Tensor:
     """x * 2^other, elementwise."""
     if other.array.dtype.kind == "b" and input.array.dtype.kind == "f":
@@ -321,13 +323,13 @@ def frexp(input: Tensor) -> Any:
 # ---- angles
 
 
-@composite(inplace=True, examples=[case((2, 3))])
+@composite(inplace=True, examples=[case((2, 3))], node_name="Deg2Rad")
 def deg2rad(input: Tensor) -> Tensor:
     """Degrees as radians: x * pi / 180, elementwise."""
     return mul(input, math.pi / 180)
 
 
-@composite(inplace=True, examples=[case((2, 3))])
+@composite(inplace=True, examples=[case((2, 3))], node_name="Rad2Deg")
 def rad2deg(input: Tensor) -> Tensor:
     """Radians as degrees: x * 180 / pi, elementwise."""
     return mul(input, 180 / math.pi)
@@ -341,14 +343,14 @@ def _no_bools(name: str, input: Tensor, limit: Any) -> None:
         raise NotImplementedError(f"\"{name}_scalar_cpu\" not implemented for 'Bool'")
 
 
-@composite(inplace=True, examples=[case((2, 3), min=-0.5)])
+@composite(inplace=True, examples=[case((2, 3), min=-0.5)], node_name="ClampMin")
 def clamp_min(input: Tensor, min: Any) -> Tensor:
     """x, at least min, elementwise."""
     _no_bools("clamp_min", input, min)
     return clamp(input, min)
 
 
-@composite(inplace=True, examples=[case((2, 3), max=0.5)])
+@composite(inplace=True, examples=[case((2, 3), max=0.5)], node_name="ClampMax")
 def clamp_max(input: Tensor, max: Any) -> Tensor:
     """x, at most max, elementwise."""
     _no_bools("clamp_max", input, max)

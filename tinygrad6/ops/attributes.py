@@ -222,7 +222,7 @@ def imag(input: Tensor) -> Tensor:
 NAMES["imag"], Tensor.imag = imag, property(imag)  # type: ignore[attr-defined]
 
 
-@composite(examples=[])
+@composite(examples=[], node_name="Angle")
 def angle(input: Tensor) -> Tensor:
     """0 for x >= 0, pi below, nan for nan, elementwise. Its gradient is 0."""
     x = input if input.array.dtype.kind == "f" else input.to(dtypes.get_default_dtype())

@@ -424,7 +424,7 @@ Tensor.polygamma = lambda self, n: polygamma(n, self)  # type: ignore[attr-defin
 Tensor.polygamma_ = lambda self, n: self.copy_(polygamma(n, self))  # type: ignore[attr-defined]
 
 
-@composite(inplace=True)
+@composite(inplace=True, node_name="Mvlgamma")
 def mvlgamma(input: Tensor, p: int) -> Tensor:
     """The logarithm of the p-dimensional gamma function:
     p (p - 1) / 4 log(pi) + the sum of lgamma(x - j / 2), j < p."""

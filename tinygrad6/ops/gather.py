@@ -295,6 +295,7 @@ def _ties(x: Any, out: Any, index: Any, y: Any, dim: int) -> Any:
         case((3, 4), dim=0, index=wrap(np.array([[0, 2, 1, 0]])), src=wrap(np.ones((1, 4))), reduce=r)
         for r in ("sum", "mean", "prod", "amax")
     ],
+    node_name="ScatterReduce",
 )
 def scatter_reduce(
     input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True
@@ -374,7 +375,7 @@ def _rows(x: Tensor) -> Tensor:
     return x if x.array.ndim else reshape(x, (1,))
 
 
-@composite(examples=[case((3, 4), dim=1, index=wrap(np.array([3, 0, 3])))])
+@composite(examples=[case((3, 4), dim=1, index=wrap(np.array([3, 0, 3])))], node_name="IndexSelect")
 def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """The slices of x along `dim` that the 1-d index names; RuntimeError out of range."""
     d, at = _vector("index_select", input, dim, index)
@@ -415,6 +416,7 @@ def _along_rows(
     fresh=True,
     inplace=True,
     examples=[case((3, 4), dim=1, index=wrap(np.array([3, 0, 3])), source=wrap(np.ones((3, 3))))],
+    node_name="IndexAdd",
 )
 def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1) -> Tensor:
     """x with alpha * source added to the slices along `dim` that the 1-d index names; repeats add up."""
@@ -427,6 +429,7 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
     fresh=True,
     inplace=True,
     examples=[case((3, 4), dim=1, index=wrap(np.array([3, 0])), source=wrap(np.ones((3, 2))))],
+    node_name="IndexCopy",
 )
 def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     """x with the slices of source in the places along `dim` that the 1-d index names."""
@@ -434,7 +437,12 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor
     return reshape(replace_items(_rows(input), _rows(source), (ALL,) * d + (at,)), input.array.shape)
 
 
-@composite(fresh=True, inplace=True, examples=[case((3, 4), dim=1, index=wrap(np.array([3, 0])), value=2.0)])
+@composite(
+    fresh=True,
+    inplace=True,
+    examples=[case((3, 4), dim=1, index=wrap(np.array([3, 0])), value=2.0)],
+    node_name="IndexFill",
+)
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     """x with a number, or a 0-d tensor, in the slices along `dim` that the 1-d index names."""
     if index.array.dtype != np.int64:
@@ -553,7 +561,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
 # ---- flat positions, repeats
 
 
-@composite(examples=[case((3, 4), index=wrap(np.array([[0, 5], [-1, 5]])))])
+@composite(examples=[case((3, 4), index=wrap(np.array([[0, 5], [-1, 5]])))], node_name="Take")
 def take(input: Tensor, index: Tensor) -> Tensor:
     """The elements of x flattened that index names, in the shape of index;
     indices count from the back too."""
@@ -573,7 +581,10 @@ def _flat(index: Tensor, x: Tensor, name: str) -> np.ndarray:
 
 
 @composite(
-    fresh=True, inplace=True, examples=[case((3, 4), index=wrap(np.array([0, 5])), source=wrap(np.ones(2)))]
+    fresh=True,
+    inplace=True,
+    examples=[case((3, 4), index=wrap(np.array([0, 5])), source=wrap(np.ones(2)))],
+    node_name="Put",
 )
 def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
     """x with the elements of source at the flat positions index, added to what is there if accumulate."""

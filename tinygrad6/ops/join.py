@@ -14,7 +14,7 @@ from tinygrad6.arguments import composite
 from tinygrad6.arguments import tensors as each_tensor
 from tinygrad6.engine import Node
 from tinygrad6.modes import state
-from tinygrad6.op import OPS, Op, case
+from tinygrad6.op import OPS, Op, case, named
 from tinygrad6.ops.index import getitem, part
 from tinygrad6.ops.shape import normal_dim
 from tinygrad6.out import into
@@ -169,7 +169,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Any = None) -> Tensor
         )  # row by row in any case
         return wrap(np.stack([t.array for t in tensors], d, out=out))  # a batch of samples, mostly
     unsqueeze = OPS["unsqueeze"].call
-    return _CAT.join([unsqueeze(t, d) for t in tensors], d)
+    return named(_CAT.join([unsqueeze(t, d) for t in tensors], d), "Stack")
 
 
 def _at_least(ndim: int) -> Any:
@@ -251,6 +251,7 @@ def _several(parts: tuple[Tensor, ...], maker: str | None) -> tuple[Tensor, ...]
         for p in parts:
             if (v := p.view_of) is not None and v.recorded:
                 v.recorded = maker
+                named(p, maker)
     return parts
 
 

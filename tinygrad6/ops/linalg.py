@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad6.arguments import composite
-from tinygrad6.op import REAL, case, op
+from tinygrad6.op import REAL, case, named, op
 from tinygrad6.op import _mismatch as broadcast_error
 from tinygrad6.ops.pointwise import abs as absolute
 from tinygrad6.ops.pointwise import nothing, relu, sign, where
@@ -113,11 +113,18 @@ _PRODUCTS = [
 ]
 
 
+def _product_name(node: Any) -> str:
+    """PyTorch has an op for each pair of dimensions, and folds batches into one matrix, which it unfolds."""
+    if len(node.shape) == 2:
+        return "MmBackward0"
+    return ("DotBackward0", "MvBackward0")[len(node.shape)] if len(node.shape) < 2 else "UnsafeViewBackward0"
+
+
 @op(
     lambda g, y, x_shape: matmul_dx(g, y, x_shape),
     lambda g, x, y_shape: matmul_dy(g, x, y_shape),
     infix="matmul",
-    node_name="Mm",
+    node_name=lambda node: _product_name(node),
     examples=_PRODUCTS,
 )
 def matmul(x, y):
@@ -345,7 +352,7 @@ def bmm(input: Tensor, mat2: Tensor) -> Tensor:
             "Expected size for first two dimensions of batch2 tensor to be: "
             f"[{x[0]}, {x[2]}] but got: [{y[0]}, {y[1]}]."
         )
-    return matmul(input, mat2)
+    return named(matmul(input, mat2), "Bmm")
 
 
 @composite(examples=[case((2, 3), (3,))])
@@ -371,7 +378,7 @@ def dot(input: Tensor, tensor: Tensor) -> Tensor:
 @composite(examples=[case((3,), (3,))])
 def vdot(input: Tensor, other: Tensor) -> Tensor:
     """dot, for real numbers."""
-    return dot(input, other)
+    return named(dot(input, other), "Vdot")
 
 
 @composite(examples=[case((2,), (3,))])
@@ -415,37 +422,39 @@ def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: 
 
     With beta = 0 input is ignored, nan and inf included.
     """
-    return _scaled_sum(input, mm(mat1, mat2), beta, alpha)
+    return named(_scaled_sum(input, mm(mat1, mat2), beta, alpha), "Addmm")
 
 
 @composite(inplace=True, examples=[case((2,), (2, 3), (3,), beta=0.5, alpha=2)])
 def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """beta * input + alpha * (mat @ vec): mat (N, M), vec (M), input expandable to (N)."""
-    return _scaled_sum(input, mv(mat, vec), beta, alpha)
+    return named(_scaled_sum(input, mv(mat, vec), beta, alpha), "Addmv")
 
 
 @composite(inplace=True, examples=[case((2, 3), (2,), (3,), beta=0.5, alpha=2)])
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """beta * input + alpha * outer(vec1, vec2)."""
-    return _scaled_sum(input, outer(vec1, vec2), beta, alpha)
+    return named(_scaled_sum(input, outer(vec1, vec2), beta, alpha), "Addr")
 
 
 @composite(inplace=True, examples=[case((3,), (2, 2, 3), (2, 3, 3), beta=0.5, alpha=2)])
 def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """beta * input + alpha * bmm(batch1, batch2)."""
-    return _scaled_sum(input, bmm(batch1, batch2), beta, alpha)
+    return named(_scaled_sum(input, bmm(batch1, batch2), beta, alpha), "Baddbmm")
 
 
 @composite(inplace=True, examples=[case((2, 3), (2, 2, 3), (2, 3, 3), beta=0.5, alpha=2)])
 def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """beta * input + alpha * the sum of bmm(batch1, batch2) over the batch."""
-    return _scaled_sum(input, total(bmm(batch1, batch2), 0), beta, alpha)
+    return named(_scaled_sum(input, total(bmm(batch1, batch2), 0), beta, alpha), "Addbmm")
 
 
 # ---- other products
 
 
-@composite(examples=[case((3,), (3,)), case((2, 3), (2, 3), dim=1), case((3, 2), (3, 2))])
+@composite(
+    examples=[case((3,), (3,)), case((2, 3), (2, 3), dim=1), case((3, 2), (3, 2))], node_name="LinalgCross"
+)
 def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
     """The cross product of vectors of 3 elements along `dim`; by default the first dimension of length 3.
 
@@ -475,7 +484,9 @@ _FAR = "use_mm_for_euclid_dist"
 
 
 @composite(
-    method=False, examples=[case((3, 2), (4, 2)), case((2, 3, 2), (4, 2), p=1.0), case((3, 2), (4, 2), p=3.0)]
+    method=False,
+    examples=[case((3, 2), (4, 2)), case((2, 3, 2), (4, 2), p=1.0), case((3, 2), (4, 2), p=3.0)],
+    node_name="Cdist",
 )
 def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = f"{_FAR}_if_necessary") -> Tensor:
     """The p-norm distances between rows: x1 (*, P, M), x2 (*, R, M) -> (*, P, R).

@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad6 import dtypes
 from tinygrad6.arguments import composite, scalar
-from tinygrad6.op import case, op
+from tinygrad6.op import case, named, op
 from tinygrad6.ops import pointwise
 from tinygrad6.ops.index import items, replace_items
 from tinygrad6.ops.shape import broadcast_shapes, cast, expand_to, normal_dims, reshape
@@ -91,7 +91,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
         raise RuntimeError(f"masked_fill_ only supports boolean masks, but got mask with dtype {mask.dtype}")
     value = _value("masked_fill", value, input)
     broadcast_pair(input, mask)
-    return pointwise.where(mask, value, input)
+    return named(pointwise.where(mask, value, input), "MaskedFill")
 
 
 def _both(name: str, x: Tensor, mask: Tensor) -> tuple[Tensor, np.ndarray]:
@@ -105,14 +105,16 @@ def _both(name: str, x: Tensor, mask: Tensor) -> tuple[Tensor, np.ndarray]:
     return x, np.array(np.broadcast_to(mask.array, shape))
 
 
-@composite(examples=[case((2, 3), mask=_HALF), case((3,), mask=_HALF)])
+@composite(examples=[case((2, 3), mask=_HALF), case((3,), mask=_HALF)], node_name="MaskedSelect")
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     """The elements of x where the bool mask is True, as one dimension; the two broadcast."""
     x, chosen = _both("masked_select", input, mask)
     return items(x, (chosen,)) if chosen.ndim else items(reshape(x, (1,)), (chosen.reshape(1),))
 
 
-@composite(inplace=True, examples=[case((2, 3), mask=_HALF, source=wrap(np.arange(4.0)))])
+@composite(
+    inplace=True, examples=[case((2, 3), mask=_HALF, source=wrap(np.arange(4.0)))], node_name="MaskedScatter"
+)
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     """x with the elements of source, in their order, where the bool mask is True; the two broadcast."""
     if source.array.dtype != input.array.dtype:

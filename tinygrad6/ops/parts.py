@@ -84,6 +84,7 @@ def diagonal(x, offset=0, dim1=0, dim2=1):
     lambda g, offset, dim1, dim2: diagonal(g, offset, dim1, dim2),
     method=False,
     public=False,
+    node_name="DiagEmbed",
     examples=[case((3,), shape=(3, 4), offset=1)],
 )
 def embed_diagonal(x, shape, offset=0, dim1=0, dim2=1):
@@ -126,7 +127,7 @@ def diagflat(input: Tensor, offset: int = 0) -> Tensor:
     return diag_embed(reshape(input, (-1,)), offset)
 
 
-@composite(examples=[case((3, 4))])
+@composite(examples=[case((3, 4))], node_name="Trace")
 def trace(input: Tensor) -> Tensor:
     """The sum of a matrix's diagonal."""
     if input.array.ndim != 2:

@@ -342,6 +342,14 @@ def log1p(x):
     """log(1 + x), elementwise, exact near 0."""
 
 
+def _pow_name(node: Any) -> str:
+    """PyTorch has an op each for a number as the exponent, two tensors, and a number as the base."""
+    base, exponent, _ = node.saved or (None, None, None)
+    if not isinstance(exponent, np.ndarray):
+        return "PowBackward0"
+    return "PowBackward1" if isinstance(base, np.ndarray) else "PowBackward2"
+
+
 def _no_negative_number(arrays: list) -> None:
     x, y = arrays
     if isinstance(y, (int, np.integer)) and y < 0 and x.dtype.kind in "iub":
@@ -357,6 +365,7 @@ def _no_negative_number(arrays: list) -> None:
     inplace=True,
     elementwise=True,
     check=_no_negative_number,
+    node_name=_pow_name,
 )
 def pow(x, exponent):
     """x to the exponent y, elementwise; 0 to the 0 is 1.

@@ -318,7 +318,7 @@ def root_or_zero(x):
     return np.sqrt(x)
 
 
-@composite()
+@composite(node_name="VarMean")
 def var_mean(
     input: Tensor, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: Any = None
 ) -> tuple[Tensor, Tensor]:
@@ -328,7 +328,7 @@ def var_mean(
     )
 
 
-@composite()
+@composite(node_name="StdMean")
 def std_mean(
     input: Tensor, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: Any = None
 ) -> tuple[Tensor, Tensor]:

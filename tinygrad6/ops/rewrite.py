@@ -44,13 +44,13 @@ def _replaced(name: str, input: Tensor, src: Tensor, look: Callable[[Tensor], Te
     return out if before else out.detach()
 
 
-@composite(examples=[case((3, 4), (3,), dim=1, index=2)])
+@composite(examples=[case((3, 4), (3,), dim=1, index=2)], node_name="SelectScatter")
 def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
     """A copy of x with src at `index` along `dim`, of which src has no dimension."""
     return _replaced("select_scatter", input, src, lambda t: parts.select(t, dim, index))
 
 
-@composite(examples=[case((4, 2), (2, 2), start=1, end=4, step=2)])
+@composite(examples=[case((4, 2), (2, 2), start=1, end=4, step=2)], node_name="SliceScatter")
 def slice_scatter(
     input: Tensor, src: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
 ) -> Tensor:
@@ -61,13 +61,16 @@ def slice_scatter(
     )
 
 
-@composite(examples=[case((3, 3), (2,), offset=1)])
+@composite(examples=[case((3, 3), (2,), offset=1)], node_name="DiagonalScatter")
 def diagonal_scatter(input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
     """A copy of x with src on the diagonal."""
     return _replaced("diagonal_scatter", input, src, lambda t: parts.diagonal(t, offset, dim1, dim2))
 
 
-@composite(examples=[case((3, 4), (2, 2), size=(2, 2), stride=(1, 2), storage_offset=1)])
+@composite(
+    examples=[case((3, 4), (2, 2), size=(2, 2), stride=(1, 2), storage_offset=1)],
+    node_name="AsStridedScatter",
+)
 def as_strided_scatter(
     input: Tensor, src: Tensor, size: Any, stride: Any, storage_offset: int | None = None
 ) -> Tensor:
@@ -83,6 +86,7 @@ def as_strided_scatter(
     examples=[
         case((3, 4), dim=1, index=wrap(np.array([3, 0, 3])), source=wrap(np.full((3, 3), 1.5)), reduce="prod")
     ],
+    node_name="IndexReduce",
 )
 def index_reduce(
     input: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, *, include_self: bool = True
@@ -107,7 +111,7 @@ def index_reduce(
 _START = {"sum": 0.0, "mean": 0.0, "prod": 1.0, "max": -math.inf, "min": math.inf}
 
 
-@composite(method=False)
+@composite(method=False, node_name="SegmentReduce")
 def segment_reduce(
     data: Tensor,
     reduce: str,

@@ -12,7 +12,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from tinygrad6 import dtypes
 from tinygrad6.arguments import composite, several
-from tinygrad6.op import REAL, case, op
+from tinygrad6.op import REAL, case, named, op
 from tinygrad6.tensor import Size, Tensor, dim_error, flatten_sequence, to_device, wrap
 
 # ---- dimensions
@@ -417,10 +417,16 @@ def t(input: Tensor) -> Tensor:
     """The transpose of a matrix; vectors and 0-d tensors as they are. A view."""
     if input.array.ndim > 2:
         raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {input.array.ndim}D")
-    return transpose(input, 0, 1) if input.array.ndim == 2 else input
+    return named(transpose(input, 0, 1), "T") if input.array.ndim == 2 else input
 
 
-_T = property(lambda self: permute(self, *range(self.array.ndim)[::-1]) if self.array.ndim != 2 else t(self))
+_T = property(
+    lambda self: (
+        permute(self, *range(self.array.ndim)[::-1])
+        if self.array.ndim != 2
+        else named(transpose(self, 0, 1), "Permute")
+    )
+)
 Tensor.T = _T  # type: ignore[attr-defined]
 Tensor.mT = property(lambda self: _matrix_transpose(self))  # type: ignore[attr-defined]
 
@@ -553,7 +559,7 @@ def broadcast_shapes(*shapes: Any) -> Size:
         ) from None
 
 
-@composite(fresh=True, examples=[case((2, 3), dims=(2, 2)), case((3,), dims=(2, 1))])
+@composite(fresh=True, examples=[case((2, 3), dims=(2, 2)), case((3,), dims=(2, 1))], node_name="Repeat")
 def tile(input: Tensor, *reps: Any, dims: Any = None) -> Tensor:
     """x repeated dims[i] times along dimension i, as np.tile does."""
     if not reps and dims is None:
@@ -562,7 +568,7 @@ def tile(input: Tensor, *reps: Any, dims: Any = None) -> Tensor:
     return repeat(input, repeats=(1,) * (input.array.ndim - len(times)) + tuple(times))
 
 
-@composite(fresh=True, examples=[])
+@composite(fresh=True, examples=[], node_name="Repeat")
 def repeat(input: Tensor, *times: Any, repeats: Any = None) -> Tensor:
     """x repeated repeats[i] times along dimension i; more repeats than dimensions add leading ones.
 
@@ -629,7 +635,7 @@ def flipud(input: Tensor) -> Tensor:
     return flip_over(input, (0,))
 
 
-@composite(fresh=True, examples=[case((2, 3), k=1), case((2, 3, 2), k=-1, dims=(1, 2))])
+@composite(fresh=True, examples=[case((2, 3), k=1), case((2, 3, 2), k=-1, dims=(1, 2))], node_name="Rot90")
 def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     """x turned k times by 90 degrees in the plane of two dimensions, from the first towards the second;
     a copy."""

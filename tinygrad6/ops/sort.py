@@ -17,7 +17,7 @@ import numpy as np
 from tinygrad6 import dtypes
 from tinygrad6.arguments import composite
 from tinygrad6.modes import state
-from tinygrad6.op import case, derived, op
+from tinygrad6.op import case, derived, named, op
 from tinygrad6.ops import pointwise
 from tinygrad6.ops.gather import gather_along
 from tinygrad6.ops.index import getitem
@@ -65,7 +65,7 @@ def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = 
     """(values, indices) of x in order along `dim`. Always stable; NaN comes last, or first if descending."""
     d = normal_dim(dim, input.array.ndim)
     index = wrap(order(input.array, d, descending))
-    return _SORTED(gather_along(input, index, d), index)
+    return _SORTED(named(gather_along(input, index, d), "Sort"), index)
 
 
 @composite()
@@ -104,7 +104,7 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
         index = order(x, d, largest)
         index = index[(slice(None),) * d + (slice(k),)] if x.ndim else index
     at = wrap(np.ascontiguousarray(index) if index.ndim else index)
-    return _TOPK(gather_along(input, at, d), at)
+    return _TOPK(named(gather_along(input, at, d), "Topk"), at)
 
 
 # ---- order statistics
@@ -124,7 +124,8 @@ def _chosen(made: Any, x: Tensor, index: np.ndarray, d: int, keepdim: bool) -> A
     if not keepdim and x.array.ndim:
         shape = index.shape[:d] + index.shape[d + 1 :]
         values, at = reshape(values, shape), wrap(at.array.reshape(shape))
-    return made(values, at)
+    end = "Backward1" if made in (_MEDIAN, _NANMEDIAN) else ""
+    return made(named(values, made.__name__.title() + end), at)
 
 
 def _pick(a: np.ndarray, d: int, k: Any) -> np.ndarray:
@@ -167,7 +168,7 @@ def _median_index(x: np.ndarray, d: int, ignore_nan: bool) -> np.ndarray:
     lambda g, x, out: share_equally(g, x, out),
     method=False,
     public=False,
-    node_name="Median",
+    node_name=lambda node: f"{'Nanm' if node.params.get('ignore_nan') else 'M'}edianBackward0",
     examples=[case((2, 3)), case((4,), ignore_nan=True)],
 )
 def median_value(x, ignore_nan=False):
@@ -330,7 +331,7 @@ _MAX, _MIN = returns("max", "values", "indices"), returns("min", "values", "indi
     lambda g, x, out: share_equally(g, x, out),
     method=False,
     public=False,
-    node_name="Max",
+    node_name=lambda node: f"{'Max' if node.params.get('largest', True) else 'Min'}Backward1",
     examples=[case((2, 3)), case((4,), largest=False)],
 )
 def extreme_value(x, largest=True):
@@ -391,7 +392,7 @@ def min(input: Tensor, dim: Any = None, keepdim: bool | None = None, *, other: T
 _AMINMAX = returns("aminmax", "min", "max")
 
 
-@composite(examples=[case((2, 3)), case((2, 3), dim=1)])
+@composite(examples=[case((2, 3)), case((2, 3), dim=1)], node_name="Aminmax")
 def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> Any:
     """(min, max) of all elements, or along `dim`; equal ones share the gradient."""
     a = input.array
@@ -416,7 +417,7 @@ def _running(made: Any, x: Tensor, dim: int, extreme: Any, reached: Any) -> Any:
         new = reached(a, best) if a.dtype.kind != "f" else reached(a, best) | np.isnan(a)
         place = np.arange(a.shape[d]).reshape((-1,) + (1,) * (a.ndim - 1 - d))
         index = np.maximum.accumulate(np.where(new, place, 0), d)
-    return made(gather_along(x, wrap(index), d), wrap(index))
+    return made(named(gather_along(x, wrap(index), d), made.__name__.title()), wrap(index))
 
 
 _CUMMAX, _CUMMIN = returns("cummax", "values", "indices"), returns("cummin", "values", "indices")

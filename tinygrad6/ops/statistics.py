@@ -31,7 +31,7 @@ def nan_as_zero(x):
     return np.where(np.isnan(x), x.dtype.type(0), x)
 
 
-@composite(examples=[case((2, 3)), case((2, 3), dim=1, keepdim=True)])
+@composite(examples=[case((2, 3)), case((2, 3), dim=1, keepdim=True)], node_name="Nansum")
 def nansum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """The sum over `dim` (all if None), nan counting as 0."""
     return total(nan_as_zero(input), dim, keepdim, dtype=dtype)
@@ -58,13 +58,13 @@ def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any
 # ---- distances and lengths
 
 
-@composite(examples=[case((2, 3), (2, 3)), case((2, 3), (3,), p=3)])
+@composite(examples=[case((2, 3), (2, 3)), case((2, 3), (3,), p=3)], node_name="Dist")
 def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     """The p-norm of x - y; the two broadcast."""
     return norm(input - other, p)
 
 
-@composite(method=False, public=True, examples=[case((4, 3)), case((4, 3), p=1.0)])
+@composite(method=False, public=True, examples=[case((4, 3)), case((4, 3), p=1.0)], node_name="Pdist")
 def pdist(input: Tensor, p: float = 2.0) -> Tensor:
     """The p-norm distances between all pairs i < j of the rows of x (N, M), (N (N - 1) / 2):
     (0, 1), (0, 2), ..., (1, 2), ..."""
@@ -80,7 +80,9 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
 
 
 @composite(
-    inplace=True, examples=[case((3, 4), p=2, dim=0, maxnorm=1.0), case((3, 4), p=1, dim=1, maxnorm=1.5)]
+    inplace=True,
+    examples=[case((3, 4), p=2, dim=0, maxnorm=1.0), case((3, 4), p=1, dim=1, maxnorm=1.5)],
+    node_name="Renorm",
 )
 def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     """x with every slice along `dim` whose p-norm exceeds maxnorm scaled down to it."""
@@ -411,7 +413,7 @@ def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
     return tuple(reversed(out))
 
 
-@composite(method=False, examples=[case((2, 3), (3,), ())])
+@composite(method=False, examples=[case((2, 3), (3,), ())], node_name="BlockDiag")
 def block_diag(*tensors: Tensor) -> Tensor:
     """A matrix with the tensors, of at most two dimensions, as blocks along its diagonal, zeros elsewhere."""
     from tinygrad6.ops.shape import pad_constant
