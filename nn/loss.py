@@ -17,9 +17,18 @@ from .module import Module
 from .shape import PairwiseDistance
 
 
-class _Loss(_Tabled):
-    """A loss; `size_average` and `reduce`, which came before `reduction`, are translated to it."""
+def _accepts(**settings: Any) -> inspect.Signature:
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return inspect.Signature([inspect.Parameter(n, kind, default=d) for n, d in settings.items()])
 
+
+class _Loss(_Tabled):
+    """A loss; `size_average` and `reduce`, which came before `reduction`, are translated to it.
+
+    Losses of one's own are written as subclasses of this and the next, as in PyTorch.
+    """
+
+    accepts = _accepts(size_average=None, reduce=None, reduction="mean")
     reduction: str
     check: Callable[[dict[str, Any]], None] | None = None  # of the settings, for what PyTorch refuses early
 
@@ -34,6 +43,10 @@ class _Loss(_Tabled):
 
 class _WeightedLoss(_Loss):
     """A loss with a buffer `weight`."""
+
+    accepts = _accepts(weight=None, size_average=None, reduce=None, reduction="mean")
+    kept = ("weight",)
+    weight: Tensor | None
 
 
 def _loss(

@@ -448,3 +448,41 @@ def test_ctc_of_one_sequence_and_its_own_gradient():
 def test_ctc_refuses(t, steps, lengths, options):
     x = tensor(5, 1, 4)
     check("ctc_loss", x, torch.tensor(t), torch.tensor(steps), torch.tensor(lengths), second=False, **options)
+
+
+def test_losses_of_ones_own():
+    def facts(lib):
+        from importlib import import_module
+
+        loss = import_module(f"{lib.__name__}.nn.modules.loss")
+
+        class Own(loss._Loss):
+            def forward(self, x):
+                return x.sum() if self.reduction == "sum" else x.mean()
+
+        class Focal(loss._WeightedLoss):
+            def __init__(self, weight=None, gamma=2.0, reduction="mean"):
+                super().__init__(weight, reduction=reduction)
+                self.gamma = gamma
+
+            def forward(self, x, t):
+                logp = lib.log_softmax(x, 1)
+                scaled = (1 - logp.exp()) ** self.gamma * logp
+                return lib.nn.functional.nll_loss(scaled, t, self.weight, reduction=self.reduction)
+
+        x, t = lib.tensor([[0.5, 1.0], [2.0, -1.0]]), lib.tensor([1, 0])
+        focal = Focal(lib.tensor([1.0, 3.0]), reduction="sum")
+        return [
+            Own()(x).item(),
+            Own(reduction="sum")(x).item(),
+            Own(reduction="none").reduction,
+            round(focal(x, t).item(), 5),
+            list(focal.state_dict()),
+            repr(focal),
+        ]
+
+    import torch as theirs
+
+    import tinygrad6 as ours
+
+    assert facts(ours) == facts(theirs)
