@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -78,7 +79,6 @@ class _Listing(Module):
         items = self._items()
         items.insert(index, module)
         self._renumber(items)
-        return self
 
     def pop(self, key: Any) -> Any:
         """Take the module at `key` out and return it."""
@@ -97,7 +97,7 @@ class Sequential(_Listing):
         super().__init__()
         named = (
             args[0].items()
-            if len(args) == 1 and isinstance(args[0], Mapping)
+            if len(args) == 1 and isinstance(args[0], OrderedDict)
             else ((str(i), m) for i, m in enumerate(args))
         )
         for name, m in named:
@@ -113,7 +113,8 @@ class Sequential(_Listing):
         """Put a module before the one at `index`, which must be in [-n, n]."""
         if not -len(self) <= index <= len(self):
             raise IndexError(f"Index out of range: {index}")
-        return super().insert(index, module)
+        super().insert(index, module)
+        return self
 
     def _checked(self, other: Any) -> Sequential:
         if not isinstance(other, Sequential):
@@ -225,12 +226,7 @@ class ModuleDict(Module):
 
     def update(self, modules: Any) -> None:
         """Add modules from a mapping or from (name, module) pairs."""
-        if not isinstance(modules, Iterable):
-            raise TypeError(
-                "ModuleDict.update should be called with an iterable of key/value pairs, but got "
-                f"{type(modules).__name__}"
-            )
-        for key, m in modules.items() if isinstance(modules, (Mapping, ModuleDict)) else modules:
+        for key, m in _pairs("ModuleDict", modules):
             self[key] = m
 
 
@@ -240,8 +236,11 @@ class ParameterList(Module):
     def __init__(self, values: Iterable[Any] | None = None) -> None:
         super().__init__()
         self._size = 0
-        for v in values or ():
-            self.append(v)
+        if values is not None:
+            self.extend(values)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        raise RuntimeError("ParameterList should not be called.")
 
     def __len__(self) -> int:
         return self._size
@@ -271,6 +270,10 @@ class ParameterList(Module):
 
     def extend(self, values: Iterable[Any]) -> ParameterList:
         """Add values at the end."""
+        if not isinstance(values, Iterable) or isinstance(values, Tensor):
+            raise TypeError(
+                f"ParameterList.extend should be called with an iterable, but got {type(values).__name__}"
+            )
         for v in values:
             self.append(v)
         return self
@@ -289,6 +292,9 @@ class ParameterDict(Module):
         self._keys: dict[str, None] = {}
         if parameters is not None:
             self.update(parameters)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        raise RuntimeError("ParameterDict should not be called.")
 
     def __getitem__(self, key: str) -> Any:
         return getattr(self, self._name(key))
@@ -381,12 +387,37 @@ class ParameterDict(Module):
         return self
 
     def update(self, parameters: Any) -> None:
-        """Add from a mapping or from (name, value) pairs."""
-        for k, v in parameters.items() if isinstance(parameters, (Mapping, ParameterDict)) else parameters:
+        """Add from a mapping or from (name, value) pairs.
+
+        As in PyTorch, a plain dict gives its names in alphabetical order, anything else in its own.
+        """
+        plain = isinstance(parameters, Mapping) and not isinstance(parameters, OrderedDict)
+        pairs = _pairs("ParameterDict", parameters)
+        for k, v in sorted(pairs, key=lambda pair: pair[0]) if plain else pairs:
             self[k] = v
 
     def extra_repr(self) -> str:
         return "\n".join(f"  ({k}): " + _shown(p, True) for k, p in self.items())
+
+
+def _pairs(name: str, given: Any) -> list[tuple[Any, Any]]:
+    """The (name, value) pairs that a dict of modules or parameters is given; errors before any is used."""
+    if isinstance(given, (Mapping, ModuleDict, ParameterDict)):
+        return list(given.items())
+    if not isinstance(given, Iterable):
+        raise TypeError(
+            f"{name}.update should be called with an iterable of key/value pairs, but got "
+            f"{type(given).__name__}"
+        )
+    pairs = list(given)
+    for i, pair in enumerate(pairs):
+        if not isinstance(pair, Iterable):
+            raise TypeError(
+                f"{name} update sequence element #{i} should be Iterable; is {type(pair).__name__}"
+            )
+        if len(pair) != 2:  # type: ignore[arg-type]
+            raise ValueError(f"{name} update sequence element #{i} has length {len(pair)}; 2 is required")  # type: ignore[arg-type]
+    return pairs
 
 
 def _parameter(value: Any) -> Any:

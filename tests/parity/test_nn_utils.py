@@ -353,7 +353,7 @@ def test_containers():
         s[0] = n.Identity()
         log += [repr(s), [type(m).__name__ for m in s]]
         layers = {"a": n.Linear(1, 2), "b": n.ReLU()}
-        named = n.Sequential(layers if lib is torch else collections.OrderedDict(layers))
+        named = n.Sequential(collections.OrderedDict(layers))
         log += [repr(named), list(named.state_dict()), repr(named[0]), repr(named.a)]
         ml = n.ModuleList([n.Linear(1, 1) for _ in range(3)])
         ml.append(n.ReLU())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import warnings
 
 import numpy as np
@@ -147,3 +148,57 @@ def test_linear_cross_entropy_loss(settings):
     same(run, tinygrad6.tensor([[1.0, 2.0, 3.0], [0.0, 1.0, 0.5]], requires_grad=True))
     with pytest.raises(NotImplementedError, match="options"):
         tinygrad6.nn.LinearCrossEntropyLoss(3, 5, options=1)(tinygrad6.ones(1, 3), tinygrad6.tensor([0]))
+
+
+# ---- containers
+
+
+def parameters_of(torch, names):
+    return {n: torch.nn.Parameter(torch.full((1,), float(i))) for i, n in enumerate(names)}
+
+
+ORDERS = {
+    "plain": lambda given: given,
+    "ordered": collections.OrderedDict,
+    "pairs": lambda given: list(given.items()),
+    "user": collections.UserDict,
+}
+
+
+@pytest.mark.parametrize("kind", ORDERS)
+def test_the_order_of_dicts(kind):
+    def run(torch):
+        given = ORDERS[kind](parameters_of(torch, "zabk"))
+        d = torch.nn.ParameterDict(given)
+        d.update(ORDERS[kind](parameters_of(torch, "yzc")))
+        modules = torch.nn.ModuleDict(ORDERS[kind]({"z": torch.nn.ReLU(), "a": torch.nn.Tanh()}))
+        return [list(d), [n for n, _ in d.named_parameters()], list(d.state_dict()), list(modules)]
+
+    same(run)
+
+
+REFUSED = {
+    "sequential_of_dict": lambda nn: nn.Sequential({"a": nn.ReLU()}),
+    "number": lambda nn: nn.ParameterDict(3),
+    "numbers": lambda nn: nn.ParameterDict([3]),
+    "triples": lambda nn: nn.ParameterDict([("a", 1, 2)]),
+    "modules": lambda nn: nn.ModuleDict([3]),
+    "module_triples": lambda nn: nn.ModuleDict([("a", 1, 2)]),
+    "list": lambda nn: nn.ParameterList(3),
+    "call": lambda nn: nn.ParameterList([])(1),
+    "call_dict": lambda nn: nn.ParameterDict({})(1),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_containers_refuse(what):
+    same(lambda torch: REFUSED[what](torch.nn))
+
+
+def test_inserting():
+    def run(torch):
+        nn = torch.nn
+        modules, chain = nn.ModuleList([nn.ReLU()]), nn.Sequential(nn.ReLU())
+        return [modules.insert(0, nn.Tanh()), repr(modules), chain.insert(0, nn.Tanh()) is chain, repr(chain)]
+
+    same(run)
