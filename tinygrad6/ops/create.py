@@ -23,14 +23,17 @@ _ROOM = {"layout", "pin_memory"}  # what PyTorch's constructors take besides
 
 def _finish(array: np.ndarray, requires_grad: bool, device: Any = None, rest: dict | None = None) -> Tensor:
     """The tensor of a constructor, after its common arguments were looked at."""
-    if type(requires_grad) is not builtins.bool:
-        raise TypeError(f"argument 'requires_grad' must be bool, not {type(requires_grad).__name__}")
     out = _besides(rest) if rest else None
-    to_device(device)
+    if device is not None:
+        to_device(device)
     t = wrap(array)
     if out is not None:
         t = into(out if out.shape == t.shape else out.resize_(t.shape), t, "out")
-    return t.requires_grad_() if requires_grad else t
+    if requires_grad is False:
+        return t
+    if requires_grad is not True:
+        raise TypeError(f"argument 'requires_grad' must be bool, not {type(requires_grad).__name__}")
+    return t.requires_grad_()
 
 
 def _caller() -> str:
@@ -57,12 +60,13 @@ def _besides(rest: dict) -> Tensor | None:
 
 def _type(dtype: Any, default: np.dtype | None = None, rest: dict | None = None) -> np.dtype:
     """The type wanted, by `dtype`, by rest["out"], or by default."""
-    kind = None if dtype is None else dtypes.to_numpy(dtype)
     if rest and isinstance(out := rest.get("out"), Tensor):
-        if kind is not None and kind != out.array.dtype:
+        if dtype is not None and dtypes.to_numpy(dtype) != out.array.dtype:
             raise RuntimeError(f"dtype {dtype} does not match dtype of out parameter ({out.dtype})")
         return out.array.dtype
-    return kind or default or dtypes.default_float()
+    if dtype is not None:
+        return dtypes.to_numpy(dtype)
+    return dtypes.default_float() if default is None else default
 
 
 def _whole64(function: str, name: str, position: int, value: Any) -> int:
