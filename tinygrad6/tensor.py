@@ -343,6 +343,9 @@ class Tensor:
 
     @property
     def requires_grad(self) -> bool:
+        v = self.view_of
+        if v is None or v.version == self.cell[1]:  # nothing was written since
+            return self.node is not None
         return stale(self) or live_node(self) is not None
 
     @requires_grad.setter

@@ -458,7 +458,10 @@ def getitem(input: Tensor, index: Any) -> Tensor:
     (tensor([[1, 2],
             [4, 5]]), tensor([3, 2]), tensor([4, 5]))
     """
-    basic, advanced = parse(index, input.array.shape)
+    shape = input.array.shape
+    if type(index) is int and shape and -shape[0] <= index < shape[0]:
+        return part(input, (index, ...))
+    basic, advanced = parse(index, shape)
     x = input if basic is None else part(input, basic)
     return x if advanced is None else _items(x, advanced)
 

@@ -153,21 +153,22 @@ def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Any = None) -> Tensor
         raise RuntimeError("stack expects a non-empty TensorList")
     if out is not None:
         return into(out, stack(tensors, dim), "stack")
-    shape = tensors[0].array.shape
-    for i, t in enumerate(tensors):
-        if t.array.shape != shape:
+    arrays = [t.array for t in tensors]
+    shape, kind = arrays[0].shape, arrays[0].dtype
+    for i, a in enumerate(arrays):
+        if a.shape != shape:
             raise RuntimeError(
                 f"stack expects each tensor to be equal size, but got {list(shape)} at entry 0 and "
-                f"{list(t.shape)} at entry {i}"
+                f"{list(a.shape)} at entry {i}"
             )
     d = normal_dim(dim, len(shape) + 1)
-    if len({t.array.dtype for t in tensors}) == 1 and not (
-        state.grad and any(t.requires_grad for t in tensors)
+    if all([a.dtype is kind for a in arrays]) and not (
+        state.grad and any([t.requires_grad for t in tensors])
     ):
-        out = np.empty(
-            (*shape[:d], len(tensors), *shape[d:]), tensors[0].array.dtype
-        )  # row by row in any case
-        return wrap(np.stack([t.array for t in tensors], d, out=out))  # a batch of samples, mostly
+        if not d:
+            return wrap(np.array(arrays))  # a batch of samples, mostly: NumPy is fastest at these
+        result = np.empty((*shape[:d], len(tensors), *shape[d:]), kind)  # row by row in any case
+        return wrap(np.stack(arrays, d, out=result))
     unsqueeze = OPS["unsqueeze"].call
     return named(_CAT.join([unsqueeze(t, d) for t in tensors], d), "Stack")
 

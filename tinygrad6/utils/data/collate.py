@@ -89,10 +89,6 @@ def collate_tensor_fn(batch: Any, *, collate_fn_map: Any = None) -> Tensor:
     for i, t in enumerate(batch):
         if not isinstance(t, Tensor):
             raise TypeError(f"default_collate(): expected Tensor as element {i}, but got {type(t).__name__}")
-    arrays = [t.array for t in batch]
-    shape, kind = arrays[0].shape, arrays[0].dtype
-    if all(a.shape == shape and a.dtype == kind for a in arrays) and not any(t.requires_grad for t in batch):
-        return wrap(np.array(arrays))  # 25 times as fast as `stack`, which has gradients to think of
     return stack(tuple(batch), 0)
 
 
