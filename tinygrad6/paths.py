@@ -78,7 +78,6 @@ REASONS = {
     "nn.attention.flex_attention": "use nn.functional.scaled_dot_product_attention",
     "nn.grad": "use autograd.grad",
     "nn.quantized": "quantized layers are not supported: use nn",
-    "utils._pytree": "use nested lists and dicts with a function of your own",
     "storage": "tensors have no storage objects here",
     "utils.benchmark": "use timeit",
     "utils.cpp_extension": "make an op of your own with @op or autograd.Function",
