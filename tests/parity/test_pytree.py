@@ -30,7 +30,8 @@ def pytree(torch):
 CALLS = {
     "leaves": lambda p: p.tree_leaves(tree()),
     "iter": lambda p: list(p.tree_iter(tree())),
-    "counts": lambda p: [getattr(p.tree_structure(tree()), f"num_{n}") for n in ("leaves", "nodes", "children")],
+    "leaf_count": lambda p: p.tree_structure(tree()).num_leaves,
+    "counts": lambda p: [p.tree_structure(tree()).num_nodes, p.tree_structure(tree()).num_children],
     "back": lambda p: p.tree_unflatten(*p.tree_flatten(tree())) == tree(),
     "kinds": lambda p: [type(v).__name__ for v in p.tree_map(lambda x: x, tree()).values()],
     "maxlen": lambda p: p.tree_map(lambda x: x, tree())["q"].maxlen,
