@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad6 import random
-from tinygrad6.arguments import checked
+from tinygrad6.arguments import Text, checked
 from tinygrad6.op import COMPOSITES, NAMES, OPS
 from tinygrad6.ops import create
 from tinygrad6.tensor import Tensor, wrap
@@ -212,7 +212,7 @@ def silu(input: Tensor, inplace: bool = False) -> Tensor:
     return written(_silu(_floating(input, "silu")), input, inplace)
 
 
-def gelu(input: Tensor, approximate: str = "none") -> Tensor:
+def gelu(input: Tensor, approximate: Text = "none") -> Tensor:
     """x P(Z <= x) for a standard normal Z, elementwise; approximate="tanh" for the formula of GPT-2."""
     return _gelu(_floating(input, "gelu"), approximate)
 

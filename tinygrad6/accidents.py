@@ -4,7 +4,7 @@ Not every argument is looked at before it is used: GroupNorm(0, 6) fails where a
 the interpreter or NumPy says there ("integer modulo by zero") names neither the function nor the argument, so
 the public boundary adds the call, once, and keeps the message:
 
-    ValueError: GroupNorm(0, 6): integer modulo by zero
+    ZeroDivisionError: GroupNorm(0, 6): integer modulo by zero
 
 An accident is told by its traceback: its last frame is of NumPy, or of this library at an instruction that is
 not `raise`. Errors that we raise by name, and those of a function that the user passed in, stay as they are.
@@ -22,7 +22,7 @@ import numpy as np
 _RAISE = opcode.opmap["RAISE_VARARGS"]
 _KINDS: dict[type, type] = {  # what is raised instead: types that users expect for wrong arguments
     AttributeError: TypeError,
-    ZeroDivisionError: ValueError,
+    ZeroDivisionError: ZeroDivisionError,
     OverflowError: ValueError,
     TypeError: TypeError,
     ValueError: ValueError,

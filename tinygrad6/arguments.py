@@ -112,12 +112,13 @@ def tensors(function: str, items: Any) -> Any:
     return items
 
 
+Text = Any  # the annotation of a string that PyTorch's parser checks: most choices are looked at later
 Ints = Any  # the annotation of an int or a tuple of them, one for each dimension
 TESTS: dict[str, tuple[str, Callable[..., Any]]] = {  # annotation -> when to look again, and how
     "Tensor": ("type({n}) not in TENSORS", tensor),
     "bool": ("type({n}) is not bool", truth),
     "int": ("type({n}) is not int", whole),
-    "str": ("not isinstance({n}, str)", text),
+    "Text": ("not isinstance({n}, str)", text),
     "float": ("type({n}) is not float and type({n}) is not int", real),
     "Ints": ("type({n}) is not int", several),
 }

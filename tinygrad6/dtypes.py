@@ -209,12 +209,24 @@ class iinfo:  # noqa: N801 -- PyTorch's name
 e, pi, inf, nan = math.e, math.pi, math.inf, math.nan
 
 
+_LARGEST = {FLOAT16: 65504.0, FLOAT32: _py_float(np.finfo(np.float32).max), FLOAT64: math.inf}
+
+
+def check_size(value: Any, kind: np.dtype) -> None:
+    """RuntimeError for a finite number beyond the largest of a float type, which would become inf."""
+    if kind in _LARGEST and type(value) in (_py_float, _py_int):
+        if not -_LARGEST[kind] <= value <= _LARGEST[kind] and math.isfinite(value):
+            raise RuntimeError(f"value cannot be converted to type {kind} without overflow: {value}")
+
+
 def stored(value: Any, kind: np.dtype) -> np.ndarray:
     """A number (or numbers) as an array of this type; floats are truncated for integers.
 
     RuntimeError for what the type does not hold, as in PyTorch: nan, inf and numbers out of range, where
-    unsigned types take integers from the negative of their largest on.
+    unsigned types take integers from the negative of their largest on. Of floats only Python's numbers are
+    looked at: arrays become inf, as when they are cast.
     """
+    check_size(value, kind)
     a = np.asarray(value)
     if kind.kind in "iu" and a.dtype.kind != "b" and a.size:
         most = np.iinfo(kind).max

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad6.arguments import checked
+from tinygrad6.arguments import Text, checked
 from tinygrad6.dispatch import parameter_names
 from tinygrad6.ops import linalg as products
 from tinygrad6.ops.decompose import (
@@ -105,7 +105,7 @@ def cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
     return _cholesky(A, upper)
 
 
-def qr(A: Tensor, mode: str = "reduced") -> Any:
+def qr(A: Tensor, mode: Text = "reduced") -> Any:
     """(Q, R) with Q R = A, Q orthonormal and R upper triangular:
     A (*, M, N), K = min(M, N), Q (*, M, K), R (*, K, N).
 
@@ -133,7 +133,7 @@ def svdvals(A: Tensor, *, driver: str | None = None) -> Tensor:
     return svd(A, False, driver=driver).S
 
 
-def eigvalsh(A: Tensor, UPLO: str = "L") -> Tensor:
+def eigvalsh(A: Tensor, UPLO: Text = "L") -> Tensor:
     """The eigenvalues of symmetric matrices (*, N, N), ascending: (*, N)."""
     return eigh(A, UPLO).eigenvalues
 
@@ -208,7 +208,7 @@ def _older(function: str, name: str, atol: Any, rtol: Any, absolute: Any, relati
 Lstsq = returns("linalg_lstsq", "solution", "residuals", "rank", "singular_values")
 
 
-def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | None = None) -> Any:
+def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: Text | None = None) -> Any:
     """(solution, residuals, rank, singular_values): the X with the least |A X - B|, the shortest of them.
 
     A (*, M, N), B (*, M, K) or (*, M), solution (*, N, K) or (*, N). Only the solution has a gradient.

@@ -245,9 +245,8 @@ class Op:
         if inputs is not None:
             a = inputs[0] if inputs else None
         return TypeError(
-            f"{_SHOWN.get(self.name, self.name)}(): argument '{self.public_names[i]}' (position {i + 1}) must "
-            "be Tensor, "
-            f"not {type(a).__name__}"
+            f"{_SHOWN.get(self.name, self.name)}(): argument '{self.public_names[i]}' (position {i + 1}) "
+            f"must be Tensor, not {type(a).__name__}"
         )
 
     def to_common_type(self, arrays: list) -> None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad6.accidents import public
-from tinygrad6.arguments import checked
+from tinygrad6.arguments import Text, checked
 from tinygrad6.tensor import Tensor, to_device, wrap
 
 
@@ -159,7 +159,7 @@ def pad_sequence(
     sequences: Sequence[Tensor],
     batch_first: bool = False,
     padding_value: float = 0.0,
-    padding_side: str = "right",
+    padding_side: Text = "right",
 ) -> Tensor:
     """Sequences (T_i, *) as one tensor (max T, B, *), or (B, max T, *), filled up with padding_value."""
     from tinygrad6.ops.join import stack

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad6 import dtypes
-from tinygrad6.arguments import composite
+from tinygrad6.arguments import Text, composite
 from tinygrad6.op import case, op
 from tinygrad6.ops.linalg import TYPE_NAMES, mT
 from tinygrad6.ops.pointwise import nothing, where
@@ -444,7 +444,7 @@ def eigh_pack(x):
 Eigh = returns("linalg_eigh", "eigenvalues", "eigenvectors")
 
 
-def eigh(A: Tensor, UPLO: str = "L") -> Any:
+def eigh(A: Tensor, UPLO: Text = "L") -> Any:
     """(eigenvalues (*, N), ascending, and eigenvectors (*, N, N) in columns) of symmetric matrices (*, N, N).
 
     Reads the lower triangle, or the upper for UPLO "U". Gradients through eigenvectors of equal eigenvalues

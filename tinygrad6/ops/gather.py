@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad6 import dtypes
 from tinygrad6.arguments import composite
 from tinygrad6.modes import state
 from tinygrad6.op import case, op
@@ -455,6 +456,8 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
         )
     n = _rows(input).array.shape[d]
     in_range(np.where((at < 0) & (at >= -n), at + n, at), n, d, IndexError)
+    if isinstance(value, Tensor):
+        dtypes.check_size(value.item(), input.array.dtype)
     value = value.to(input.array.dtype) if isinstance(value, Tensor) else number(value, input)
     return reshape(replace_items(_rows(input), value, (ALL,) * d + (at,)), input.array.shape)
 

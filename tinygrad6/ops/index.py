@@ -487,7 +487,7 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
     if type(value) not in TENSORS:
         if isinstance(value, (list, tuple, str)) or value is None:
             raise TypeError(f"can't assign a {type(value).__name__} to a torch.{input.dtype} tensor")
-        value = number(value, input)
+        value = number(np.asarray(value), input)  # which may become inf
     elif advanced is not None and value.array.dtype != input.array.dtype:
         at = [a for a in advanced if type(a) is np.ndarray]
         if value.array.size != 1 or len(at) > 1 or at[0].dtype != bool:  # one mask: masked_fill, which casts

@@ -47,7 +47,9 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
         kind = dtypes.promote_types(dtypes.of_scalar(input), dtypes.of_scalar(other))
         input = wrap(np.asarray(input).astype(kind))
     for v, t in ((input, other), (other, input)):
-        if type(v) is int and t.array.dtype.kind in "iu":
+        if type(v) is float:
+            dtypes.check_size(v, t.array.dtype)
+        elif type(v) is int and t.array.dtype.kind in "iu":
             dtypes.stored(v, t.array.dtype)  # refuses what the type does not hold
     broadcast_pair(condition, input)
     broadcast_pair(condition, other)
@@ -76,7 +78,7 @@ def _value(name: str, value: Any, like: Tensor) -> Tensor:
         )
     if value.array.dtype == like.array.dtype:
         return value
-    dtypes.stored(value.array, like.array.dtype)  # refuses what the type does not hold, as for a number
+    dtypes.stored(value.item(), like.array.dtype)  # refuses what the type does not hold, as for a number
     return cast(value, like.array.dtype)
 
 

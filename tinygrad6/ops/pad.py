@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad6.arguments import composite
+from tinygrad6.arguments import Text, composite
 from tinygrad6.op import case
 from tinygrad6.ops.shape import crop, pad_constant
 from tinygrad6.ops.taps import Map, from_table, gather_taps
@@ -81,7 +81,7 @@ def _border(mode: str, n: int, before: int, after: int) -> Map:
     ],
     torch="nn.functional.pad",
 )
-def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = None) -> Tensor:
+def pad(input: Tensor, pad: Any, mode: Text = "constant", value: float | None = None) -> Tensor:
     """x with a border, or less of x.
 
     pad is (left, right) of the last dimension, then of the one before, ...; negative ones cut off.

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad6 import dtypes
-from tinygrad6.arguments import composite, scalar, several
+from tinygrad6.arguments import Text, composite, scalar, several
 from tinygrad6.inplace import refuse
 from tinygrad6.modes import state
 from tinygrad6.op import case
@@ -114,7 +114,7 @@ _START = {"sum": 0.0, "mean": 0.0, "prod": 1.0, "max": -math.inf, "min": math.in
 @composite(method=False, node_name="SegmentReduce")
 def segment_reduce(
     data: Tensor,
-    reduce: str,
+    reduce: Text,
     *,
     lengths: Tensor | None = None,
     indices: Tensor | None = None,

@@ -20,7 +20,7 @@ def number(value: Any, like: Tensor) -> Tensor:
     floats are truncated for integer tensors, as PyTorch does."""
     a = np.asarray(value)
     dtypes.from_numpy(a.dtype)
-    return wrap(dtypes.stored(a, like.array.dtype))
+    return wrap(dtypes.stored(value, like.array.dtype))
 
 
 def put(x: np.ndarray, index: Any, value: np.ndarray) -> None:
@@ -92,7 +92,7 @@ def _writer(call: Any, doc: str) -> Any:
             return write(self, call(self, *args), name)
         value: Any = args[0].array if args and type(args[0]) in TENSORS else args[0] if args else 0
         if type(value) in (int, float):
-            self.array.fill(value if self.array.dtype.kind == "f" else dtypes.stored(value, self.array.dtype))
+            self.array.fill(dtypes.stored(value, self.array.dtype))
         else:
             put(self.array, ..., np.asarray(value))
         self.bump()
