@@ -29,6 +29,8 @@ def twin(name: str, call: Callable[..., Any], composed: bool = False) -> Callabl
             or any(type(a) in TENSORS and live_node(a) is not None for a in (*args, *kwargs.values()))
         )
         refuse(self, name, recording)
+        if kwargs and kwargs.get("dtype") not in (None, self.dtype):
+            raise RuntimeError(f"Bad in-place call: {name}_ with dtype={kwargs['dtype']} for {self.dtype}")
         if not recording:
             ufunc = None if composed or kwargs else call.op.ufunc  # type: ignore[attr-defined]
             if ufunc is not None and _straight(self, args):

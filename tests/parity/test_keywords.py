@@ -34,6 +34,7 @@ VALUES = {
 }
 SPELLINGS = {"input": ("x", "a", "x1"), "dim": ("axis",), "keepdim": ("keepdims",), "other": ("x2",)}
 RANDOM = """
+    dropout_ alpha_dropout_ feature_alpha_dropout_ rrelu_
     rand randn randint randperm normal bernoulli multinomial poisson dropout rrelu native_dropout
     alpha_dropout feature_dropout feature_alpha_dropout rand_like randn_like randint_like bernoulli_
     cauchy_ exponential_ geometric_ log_normal_ normal_ random_ uniform_ empty_like new_empty empty

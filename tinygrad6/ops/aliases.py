@@ -160,6 +160,7 @@ def _strict(name: str, both: bool) -> None:
 
 for _name in """
     atan2 maximum minimum fmax fmin hypot logaddexp logaddexp2 nextafter gcd lcm heaviside ldexp
+    igamma igammac
     logical_and logical_or logical_xor
 """.split():
     _strict(_name, True)

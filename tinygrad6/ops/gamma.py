@@ -428,6 +428,8 @@ Tensor.polygamma_ = lambda self, n: self.copy_(polygamma(n, self))  # type: igno
 def mvlgamma(input: Tensor, p: int) -> Tensor:
     """The logarithm of the p-dimensional gamma function:
     p (p - 1) / 4 log(pi) + the sum of lgamma(x - j / 2), j < p."""
+    if input.array.dtype.kind == "b":
+        raise RuntimeError("The input tensor may not be a boolean tensor.")
     if p < 1:
         raise RuntimeError("p has to be greater than or equal to 1")
     out = lgamma(input) + p * (p - 1) / 4 * math.log(math.pi)

@@ -200,6 +200,11 @@ def lu_unpack(
     LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True, unpack_pivots: bool = True
 ) -> Any:
     """(P, L, U) of what lu_factor gave; an empty tensor for what is not wanted."""
+    for i, (name, t) in enumerate((("LU_data", LU_data), ("LU_pivots", LU_pivots)), 1):
+        if not isinstance(t, Tensor):
+            raise TypeError(
+                f"lu_unpack(): argument '{name}' (position {i}) must be Tensor, not {type(t).__name__}"
+            )
     none = wrap(np.zeros(0, LU_data.array.dtype))
     rows = _order_of(LU_pivots.array, LU_data.array.shape[-2])
     P = wrap(permutation(rows, LU_data.array.dtype)) if unpack_pivots else none

@@ -522,6 +522,8 @@ def expand(input: Tensor, *sizes: Any, size: Any = None, implicit: bool = False)
     """x repeated along dimensions of length 1 up to `size` (-1 keeps one), without copying; a view."""
     if size is not None:
         sizes = _one_way("expand", sizes, size=size)
+    elif not sizes:
+        raise TypeError("expand() missing 1 required positional argument: 'size'")
     return expand_to(input, tuple(flatten_sequence(sizes)))
 
 
