@@ -10,10 +10,10 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from tinygrad6.testing.close import assert_close
+from tinygrad6.testing.close import assert_allclose, assert_close
 from tinygrad6.testing.laws import LAWS, check_op
 
-__all__ = ["LAWS", "assert_close", "check_op", "strategies"]
+__all__ = ["LAWS", "assert_allclose", "assert_close", "check_op", "strategies"]
 
 
 def __getattr__(name: str) -> Any:
