@@ -25,7 +25,7 @@ LAYERS = [
     ["autograd", "func", "linalg", "special", "draw", "settings", "datasets", "utils", "testing"]
     + ["serialization", "archive", "files", "pickle_reader", "pickle_writer", "pickle_objects", "safetensors"]
     + ["accelerator", "amp", "backends", "cpu", "cuda", "mps", "absent", "overrides"]
-    + ["lowrank", "compiler", "distributed", "jit", "profiler", "profiler_events", "types"],
+    + ["lowrank", "compiler", "distributed", "multiprocessing", "jit", "profiler", "profiler_events", "types"],
     ["nn.parameter", "optim"],
     ["nn"],
     ["dropouts"],

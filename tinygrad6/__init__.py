@@ -177,7 +177,8 @@ if _find_spec("tinygrad6.nn") is None:
 _MODULES = frozenset(
     """
     accelerator amp backends compiler cpu cuda datasets distributed distributions func functional jit linalg
-    mps mtia nn optim overrides profiler safetensors special testing types utils version vision xpu
+    mps mtia multiprocessing nn optim overrides profiler safetensors special testing types utils version
+    vision xpu
     """.split()
 )
 _ELSEWHERE = {

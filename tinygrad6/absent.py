@@ -36,7 +36,6 @@ _REASONS = (
         "Storage UntypedStorage TypedStorage FloatStorage DoubleStorage LongStorage",
         "tensors have no storage objects here",
     ),
-    ("multiprocessing", "use Python's multiprocessing; DataLoader(num_workers=n) brings its own processes"),
     ("fx onnx export", "programs are not traced or exported: call the module itself"),
     ("hpu", "there is no such device: tinygrad6 computes on the CPU only"),
     ("hub", "load weights with safetensors or load()"),

@@ -113,7 +113,7 @@ def test_imports(line):
 
 
 ABSENT = """
-    _dynamo autograd.forward_ad distributed.rpc export fft fx hub library masked multiprocessing
+    _dynamo autograd.forward_ad distributed.rpc export fft fx hub library masked
     nn.grad nn.quantized onnx quantization sparse storage
     utils.cpp_extension utils.data.datapipes utils.model_zoo utils.tensorboard
 """.split()
