@@ -93,13 +93,16 @@ class ProcessContext:
             p.terminate()
         for p in self.processes:
             p.join()
-        p, pipe = self.processes[failed], self._pipes[failed]
-        if pipe.poll():
-            message = f"\n\n-- Process {failed} terminated with the following error:\n{pipe.recv()}"
-            raise ProcessRaisedException(message, failed, p.pid)
-        raise ProcessExitedException(
-            f"process {failed} terminated with exit code {p.exitcode}", failed, p.pid, p.exitcode
-        )
+        p = self.processes[failed]
+        try:
+            message = (
+                f"\n\n-- Process {failed} terminated with the following error:\n{self._pipes[failed].recv()}"
+            )
+        except EOFError:  # it had no time to say anything
+            raise ProcessExitedException(
+                f"process {failed} terminated with exit code {p.exitcode}", failed, p.pid, p.exitcode
+            ) from None
+        raise ProcessRaisedException(message, failed, p.pid)
 
 
 SpawnContext = ProcessContext
@@ -114,7 +117,7 @@ def start_processes(
     start_method: str = "spawn",
 ) -> ProcessContext | None:
     """spawn, with the start method of one's choice: "spawn", "fork" or "forkserver"."""
-    mp = _python.get_context(start_method)
+    mp: Any = _python.get_context(start_method)
     processes, pipes = [], []
     for i in range(nprocs):
         here, there = mp.Pipe(duplex=False)
