@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad6.accidents import brief
 from tinygrad6.arguments import whole
 from tinygrad6.op import NAMES, OPS
 from tinygrad6.ops import create
@@ -527,22 +528,24 @@ def ctc_loss(
     name = "ctc_loss()"
     single = log_probs.ndim == 2
     x = log_probs.unsqueeze(1) if single else log_probs
-    if x.ndim != 3 or x.array.dtype.kind != "f":
-        raise RuntimeError(
-            f"{name}: expected log_probs (T, N, C) of floating point, got {list(log_probs.shape)}"
-        )
+    if x.ndim != 3:
+        raise RuntimeError(f"{name}: expected log_probs (T, N, C) or (T, C), got {list(log_probs.shape)}")
+    if x.array.dtype.kind != "f":
+        raise NotImplementedError(f"{name}: log_probs must be of floating point, got {log_probs.dtype}")
     if not x.array.size:
         raise RuntimeError("log_probs tensor must not be empty")
-    if targets.array.dtype not in (np.int32, np.int64):
-        raise RuntimeError(f"{name}: expected targets of type int32 or int64, got {targets.dtype}")
+    if targets.array.dtype.kind not in "iu":
+        targets = targets.to(np.int64)
     n = x.array.shape[1]
     steps, lengths = (
-        np.atleast_1d(np.asarray(v.array if isinstance(v, Tensor) else v))
+        np.asarray(v.array if isinstance(v, Tensor) else v).reshape(-1)
         for v in (input_lengths, target_lengths)
     )
     for what, v, limit in (("input", steps, x.shape[0]), ("target", lengths, None)):
         if v.dtype.kind not in "iu":
-            raise RuntimeError(f"{what}_lengths must be integral")
+            both = isinstance(input_lengths, Tensor) and isinstance(target_lengths, Tensor)
+            kind = RuntimeError if both else TypeError  # as PyTorch's overloads have it
+            raise kind(f"{name}: {what}_lengths must be integral, got {brief(v)}")
         if v.shape != (n,):
             raise RuntimeError(f"{what}_lengths must be of size batch_size: expected {(n,)}, got {v.shape}")
         if (v < 0).any() or limit is not None and (v > limit).any():

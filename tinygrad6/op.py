@@ -42,7 +42,7 @@ OPS: dict[str, Op] = {}  # every primitive, by name
 COMPOSITES: dict[str, Callable[..., Any]] = {}  # every function built from primitives, by name
 NAMES: dict[str, Callable[..., Any]] = {}  # what `tinygrad6` exports of both
 PUBLIC = {"x": "input", "y": "other", "w": "weight", "b": "bias", "t": "target"}  # in rules -> PyTorch's
-_SHOWN = {  # operations that users know by other names
+SHOWN = {  # operations that users know by other names
     "quotient": "div",
     "reshape_to": "reshape",
     "expand_to": "expand",
@@ -245,7 +245,7 @@ class Op:
         if inputs is not None:
             a = inputs[0] if inputs else None
         return TypeError(
-            f"{_SHOWN.get(self.name, self.name)}(): argument '{self.public_names[i]}' (position {i + 1}) "
+            f"{SHOWN.get(self.name, self.name)}(): argument '{self.public_names[i]}' (position {i + 1}) "
             f"must be Tensor, not {type(a).__name__}"
         )
 
@@ -285,7 +285,7 @@ class Op:
             if isinstance(e, (ValueError, OverflowError))  # a number that the type cannot hold
             else TypeError
         )
-        name = _SHOWN.get(self.name, self.name)
+        name = SHOWN.get(self.name, self.name)
         spaces = (sys.modules.get(f"tinygrad6{part}") for part in ("", ".nn.functional", ".special"))
         if not any(hasattr(space, name) for space in spaces):  # the public function adds its own name
             return nameless(kind(f"{inner} (given {came})"))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad6 import dtypes
-from tinygrad6.arguments import composite
+from tinygrad6.arguments import composite, several
 from tinygrad6.modes import state
 from tinygrad6.op import case, op
 from tinygrad6.ops.index import ALL, add_rows, items, plus_items, replace_items
@@ -633,6 +633,8 @@ def repeat_interleave(
         raise TypeError(
             f"repeat_interleave(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
         )
+    if repeats is not None and not isinstance(repeats, Tensor):
+        repeats = several("repeat_interleave", "repeats", 2, repeats)
     if repeats is None:
         counts, source, dim = input.array, None, 0
     else:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad6 import dtypes
-from tinygrad6.arguments import composite
+from tinygrad6.arguments import composite, several
 from tinygrad6.arguments import tensors as each_tensor
 from tinygrad6.engine import Node
 from tinygrad6.modes import state
@@ -263,8 +263,11 @@ def split(
     """Views of x cut along `dim` into parts of one length, the last perhaps shorter,
     or of the lengths listed."""
     size: Any = split_size if split_size_or_sections is None else split_size_or_sections
+    size = several("split", "split_size", 2, size)
     if not input.array.ndim:
         raise RuntimeError("split expects at least a 1-dimensional tensor")
+    if isinstance(size, int) and size < 0:
+        raise RuntimeError(f"split expects split_size be non-negative, but got split_size={size}")
     d = normal_dim(dim, input.array.ndim)
     n = input.array.shape[d]
     if isinstance(size, (tuple, list)):
@@ -274,9 +277,6 @@ def split(
                 f"dimension {d}), but got split_sizes={list(size)}"
             )
         return _cut(input, d, size, "SplitWithSizesBackward0")
-    size = operator.index(size)
-    if size < 0:
-        raise RuntimeError(f"split expects split_size be non-negative, but got split_size={size}")
     if size == 0 and n:
         raise RuntimeError(f"split_size can only be 0 if dimension size is 0, but got dimension size of {n}")
     return _cut(input, d, [min(size, n - i) for i in range(0, n, size)] if n else [0], "SplitBackward0")
@@ -308,6 +308,13 @@ _CUTS = dict.fromkeys(("sections", "indices", "tensor_indices_or_sections"), "in
 @composite(spellings=_CUTS)
 def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """Views of x along `dim`: a number of parts of nearly equal lengths, or cut before each index."""
+    if not isinstance(indices_or_sections, Tensor):
+        indices_or_sections = several("tensor_split", "indices_or_sections", 2, indices_or_sections)
+    elif indices_or_sections.array.dtype != np.int64:
+        raise RuntimeError(
+            "tensor_split expected tensor_indices_or_sections to have dtype of long, but got "
+            f"{indices_or_sections.dtype}"
+        )
     if not input.array.ndim:
         raise RuntimeError(
             "tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims"
@@ -340,6 +347,7 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
 
 def _splitter(name: str, dim: int, needed: int) -> None:
     def function(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+        several(name, "indices_or_sections", 2, indices_or_sections)
         ndim = input.array.ndim
         if ndim < needed:
             raise RuntimeError(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided as strided
 
 from tinygrad6 import dtypes
-from tinygrad6.arguments import composite, several, whole
+from tinygrad6.arguments import composite, refused, several, whole
 from tinygrad6.op import case, op
 from tinygrad6.ops.index import ALL, add_rows, part
 from tinygrad6.ops.reduce import sum as total
@@ -219,6 +219,8 @@ def triu_indices(
 
 def _window(arrays: list, params: dict) -> None:
     shape = arrays[0].shape
+    for position, name in enumerate(("dimension", "size", "step"), 1):
+        params[name] = whole("unfold", name, position, params[name])
     d = params["dimension"] = normal_dim(params["dimension"], len(shape))
     n, size, step = shape[d] if shape else 1, params["size"], params["step"]
     if size < 0:
@@ -271,9 +273,13 @@ def fold_windows(x, shape, dimension, size, step):
 
 def _strides(arrays: list, params: dict) -> None:
     x = arrays[0]
-    size, stride = (tuple(several("as_strided", n, i, params[n])) for n, i in (("size", 2), ("stride", 3)))
-    params["size"], params["stride"] = size, stride
-    offset = params["storage_offset"] = params["storage_offset"] or 0
+    for position, name in ((2, "size"), (3, "stride")):
+        if not isinstance(params[name], (tuple, list)):
+            raise refused("as_strided", name, position, "tuple of ints", params[name])
+        params[name] = tuple(several("as_strided", name, position, params[name]))
+    size, stride, offset = params["size"], params["stride"], params["storage_offset"]
+    offset = 0 if offset is None else whole("as_strided", "storage_offset", 4, offset)
+    params["storage_offset"] = offset
     if len(size) != len(stride):
         raise RuntimeError("mismatch in length of strides and shape")
     if not x.flags.c_contiguous:
