@@ -204,6 +204,11 @@ class Leaf(Node):
     def name(self) -> str:
         return "AccumulateGrad"
 
+    @property
+    def variable(self) -> Any:
+        """The tensor itself, for programs that draw graphs."""
+        return self.tensor()
+
 
 class Part:
     """A node as its rules see it when they are given parts of its arrays."""

@@ -38,12 +38,12 @@ from tinygrad6.out import taking_out as _taking_out
 psi, multigammaln = digamma, mvlgamma
 
 
-def softmax(input: Any, dim: int, *, dtype: Any = None) -> Any:
+def softmax(input: Any, dim: int, dtype: Any = None) -> Any:
     """exp(x) / sum(exp(x)) along `dim`."""
     return _softmax(input, dim, dtype)
 
 
-def log_softmax(input: Any, dim: int, *, dtype: Any = None) -> Any:
+def log_softmax(input: Any, dim: int, dtype: Any = None) -> Any:
     """x - log(sum(exp(x))) along `dim`."""
     return _log_softmax(input, dim, dtype)
 

@@ -326,3 +326,16 @@ def test_names_in_the_graph(expression):
         found = eval(expression, {"t": t, "x": x, "i": t.tensor([0, 2, 1])})
         names.append(found.grad_fn and found.grad_fn.name())
     assert names[1] == names[0]
+
+
+def test_walking_the_graph():
+    found = []
+    for t in BOTH:
+        x = t.ones(2, requires_grad=True)
+        node, path = (x * 2 + x).sum().grad_fn, []
+        while node is not None:
+            path.append([node.name(), [None if n is None else (n.name(), k) for n, k in node.next_functions]])
+            last, node = node, node.next_functions[0][0] if node.next_functions else None
+        found.append(path)
+        assert last.variable is x
+    assert found[1] == found[0]

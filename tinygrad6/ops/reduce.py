@@ -61,12 +61,14 @@ def as_type(x: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 def _reduced_floats(name: str) -> Any:
     def prepare(arrays: list, params: dict) -> None:
-        _reduced(arrays, params)
-        if arrays[0].dtype.kind != "f":
+        dtype = params["dtype"]
+        kind = arrays[0].dtype if dtype is None else dtypes.to_numpy(dtype)
+        if kind.kind != "f":
             raise RuntimeError(
                 f"{name}(): could not infer output dtype. Input dtype must be either a floating point or "
-                f"complex dtype. Got: {dtypes.from_numpy(arrays[0].dtype)}"
+                f"complex dtype. Got: {dtypes.from_numpy(kind)}"
             )
+        _reduced(arrays, params)
 
     return prepare
 
