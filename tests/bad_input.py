@@ -21,7 +21,7 @@ import re
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -316,6 +316,8 @@ def values(a: Any) -> Any:
 
 def shown(lib: Any, result: Any) -> Any:
     """A result as something to compare: modules by what they print, optimizers by a step, datasets by items."""
+    if type(result).__name__ in ("function", "builtin_function_or_method", "RemovableHandle", "Generator"):
+        return "made"
     if isinstance(result, lib.nn.Module):
         return re.sub("0x[0-9a-f]+", "", repr(result))
     if isinstance(result, lib.optim.Optimizer):
@@ -520,19 +522,15 @@ def _judge(calls: list[Call], judge: Callable[[Call], str], seconds: int, write:
             signal.alarm(0)
 
 
-def sample(every: int) -> list[Call]:
-    """Each good call, and of the bad ones made of it one in `every`, others for each."""
-    found = []
-    for k, call in enumerate(good_calls()):
-        found.append(call)
-        found += itertools.islice(spoiled(call), k % every, None, every)
-    return found
+def every(n: int, wanted: Sequence[str] = ()) -> list[Call]:
+    """One in n of all calls, good and bad, of functions with one of the `wanted` in their names."""
+    chosen = [c for c in good_calls() if not wanted or any(w in c.function for w in wanted)]
+    return list(itertools.islice((b for c in chosen for b in (c, *spoiled(c))), None, None, n))
 
 
 if __name__ == "__main__":
     judge, wanted = (fault, sys.argv[2:]) if sys.argv[1:2] == ["ours"] else (disagreement, sys.argv[1:])
-    chosen = [c for c in good_calls() if not wanted or any(w in c.function for w in wanted)]
-    lines = [b for c in chosen for b in (c, *spoiled(c))]
+    lines = every(1, wanted)
     for line, words in judged(lines, judge):
         if words:
             print(line, "->", words, flush=True)

@@ -234,8 +234,9 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
 
 def _reduced(x: Tensor, dim: int, index: Tensor, src: Tensor, how: str) -> Tensor:
     """x combined with src where index says, by adding, multiplying or taking the extreme."""
-    if not index.array.size:
-        return x.clone()
+    if not index.array.size:  # of a sum, src is part of the graph though none of it is used
+        nothing_of_it = how == "sum" and src.requires_grad
+        return x + reshape(src, (-1,))[:0].sum() if nothing_of_it else x.clone()
     if src.array.shape != index.array.shape:
         src = expand_to(src, index.array.shape)
     if how == "sum":

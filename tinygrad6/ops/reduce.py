@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad6 import dtypes
-from tinygrad6.arguments import composite
+from tinygrad6.arguments import composite, refused
 from tinygrad6.op import POSITIVE, case, op
 from tinygrad6.ops.pointwise import abs as absolute
 from tinygrad6.ops.pointwise import exp, log, maximum, minimum, nothing, pow, sign, sqrt, where
@@ -459,11 +459,17 @@ def _floating(arrays: list, params: dict) -> None:
         arrays[0] = arrays[0].astype(dtypes.default_float())
 
 
+def _named_dims(arrays: list, params: dict) -> None:
+    if params["dim"] is None:
+        raise refused("logsumexp", "dim", 2, "tuple of ints", None)
+    _floating(arrays, params)
+
+
 @op(
     lambda g, x, out, dim, keepdim: (
         keep_dims(g, x.shape, dim, keepdim) * exp(x - keep_dims(out, x.shape, dim, keepdim))
     ),
-    prepare=_floating,
+    prepare=_named_dims,
     examples=_DIMS[1:],
 )
 def logsumexp(x, dim, keepdim=False):
