@@ -206,7 +206,7 @@ def test_hooks_on_nodes():
 def test_hooks_on_the_node_of_a_leaf():
     x = leaf(1.0)
     accumulate = x.expand_as(x).grad_fn.next_functions[0][0]
-    assert accumulate.name() == "AccumulateGrad"
+    assert accumulate.name() == "torch::autograd::AccumulateGrad"
     seen = []
     accumulate.register_hook(lambda *args: seen.append(x.grad.item()))
     (x * 2).backward()

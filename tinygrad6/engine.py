@@ -181,7 +181,7 @@ class Node:
         return tuple((p, 0) for p in self.parents)
 
     def __repr__(self) -> str:
-        return f"<{self.name()} object at {id(self):#x}>"
+        return f"<{self.name().rpartition('::')[2]} object at {id(self):#x}>"
 
 
 def _twice(a: Any, b: Any, c: Any = None) -> bool:
@@ -202,7 +202,7 @@ class Leaf(Node):
         return ()
 
     def name(self) -> str:
-        return "AccumulateGrad"
+        return "torch::autograd::AccumulateGrad"
 
     @property
     def variable(self) -> Any:
