@@ -543,3 +543,103 @@ def test_bfloat16_rounds_to_even():
     )  # fmt: skip
     x = np.concatenate([bits.view(np.float32), [np.float32(np.inf), np.float32(np.nan), np.float32(0)]])
     np.testing.assert_array_equal(_bfloat16(x), torch.from_numpy(x).bfloat16().float().numpy())
+
+
+@pytest.mark.parametrize("mode", ["min", "max"])
+@pytest.mark.parametrize("threshold_mode", ["rel", "abs"])
+@pytest.mark.parametrize("threshold", [0.0, 0.1, 0.5])
+def test_what_is_better_on_a_plateau(mode, threshold_mode, threshold):
+    r, schedulers = random.Random(0), []
+    for lib in (tinygrad6, pytorch()):
+        opt = lib.optim.SGD([lib.zeros(1).requires_grad_()], lr=1.0)
+        schedulers.append(
+            lib.optim.lr_scheduler.ReduceLROnPlateau(
+                opt, mode, 0.9, patience=0, threshold=threshold, threshold_mode=threshold_mode, cooldown=1
+            )
+        )
+    ours, theirs = schedulers
+    value = 1.0
+    for _ in range(60):
+        value = r.choice(
+            [value, value * 0.9, value * 1.1, value - 0.1, value + 0.1, value * 1.5, value * 0.5, -1.0]
+        )
+        ours.step(value), theirs.step(value)
+        assert ours.get_last_lr() == pytest.approx(theirs.get_last_lr())
+        assert ours.best == pytest.approx(theirs.best) and ours.num_bad_epochs == theirs.num_bad_epochs
+        assert ours.cooldown_counter == theirs.cooldown_counter
+
+
+@pytest.mark.parametrize("gone", ["running_mean", "running_var", "both"])
+@pytest.mark.parametrize("training", [True, False])
+def test_batch_norms_that_lost_a_statistic(gone, training):
+    def forward(lib, x):
+        norm = lib.nn.BatchNorm1d(3).train(training)
+        for name in ("running_mean", "running_var") if gone == "both" else (gone,):
+            setattr(norm, name, None)
+        return norm(x)
+
+    same(forward, tinygrad6.tensor([[1.0, 2.0, 4.0], [0.0, 5.0, 3.0]]))
+
+
+@pytest.mark.filterwarnings("ignore:Full backward hook is firing")
+@pytest.mark.parametrize("answer", [None, 3])
+@pytest.mark.parametrize("graded", [True, False])
+def test_hooks_of_modules_whose_input_wants_no_gradient(answer, graded):
+    def run(lib, x):
+        module = lib.nn.Linear(2, 1, bias=False)
+        lib.nn.init.ones_(module.weight)
+        seen = []
+
+        def hook(m, grads_in, grads_out):
+            seen.append([None if g is None else g.detach() for g in (*grads_in, *grads_out)])
+            return None if answer is None else tuple(None if g is None else g * answer for g in grads_in)
+
+        module.register_full_backward_hook(hook)
+        module(x).sum().backward()
+        return seen, module.weight.grad, x.grad
+
+    same(run, tinygrad6.tensor([[1.0, 2.0]], requires_grad=graded), second=False)
+
+
+GENERATED = """
+init.uniform_(t, -1.0, 2.0, generator=g)
+init.normal_(t, 1.0, 2.0, generator=g)
+init.trunc_normal_(t, generator=g)
+init.trunc_normal_(t, 0.5, 2.0, 0.4, 0.7, generator=g)
+init.trunc_normal_(t, 1.0, 0.5, 1.4, 2.2, generator=g)
+init.xavier_uniform_(t, 2.0, generator=g)
+init.xavier_normal_(t, 2.0, generator=g)
+init.kaiming_uniform_(t, 0.3, "fan_out", generator=g)
+init.kaiming_normal_(t, nonlinearity="relu", generator=g)
+init.orthogonal_(t, generator=g)
+init.sparse_(t, 0.4, 0.5, generator=g)
+t.uniform_(1.0, 2.0, generator=g)
+t.normal_(1.0, 2.0, generator=g)
+t.exponential_(2.0, generator=g)
+t.geometric_(0.3, generator=g)
+t.cauchy_(1.0, 2.0, generator=g)
+t.log_normal_(1.0, 0.5, generator=g)
+t.random_(3, 9, generator=g)
+t.bernoulli_(0.3, generator=g)
+lib.rand(3, generator=g)
+lib.randn(3, generator=g)
+lib.randint(2, 9, (3,), generator=g)
+lib.randperm(9, generator=g)
+lib.normal(0.0, 1.0, (3,), generator=g)
+lib.normal(t, 2.0, generator=g)
+lib.bernoulli(t + 0.3, generator=g)
+lib.multinomial(t + 0.3, 1, generator=g)
+lib.poisson(t + 3, generator=g)
+""".strip().splitlines()
+
+
+@pytest.mark.parametrize("line", GENERATED)
+def test_a_generator_is_drawn_from_and_no_other(line):
+    rows = []
+    for lib in (tinygrad6, pytorch()):
+        lib.manual_seed(0)
+        g = lib.Generator().manual_seed(3)
+        space = {"lib": lib, "init": lib.nn.init, "t": lib.zeros(20, 3), "g": g}
+        rows.append([eval(line, space).double().numpy(), lib.rand(1, generator=g).item(), lib.rand(1).item()])
+    np.testing.assert_allclose(rows[0][0], rows[1][0], 1e-4, 1e-5)
+    assert rows[0][1:] == rows[1][1:], "both have drawn equally often, and from the same generator"
