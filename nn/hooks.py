@@ -200,7 +200,8 @@ class _Outputs(Function):
         seen["grads"] = grads
         if not seen["inputs"]:
             for hook in seen["full"]:
-                if hook(ctx.module, seen["none"], grads) is not None:
+                answer = hook(ctx.module, seen["none"], grads)
+                if answer is not None and not (type(answer) is tuple and all(a is None for a in answer)):
                     raise RuntimeError(
                         "Backward hook for Modules where no input requires gradient should always return "
                         "None or None for all gradients."

@@ -643,3 +643,21 @@ def test_a_generator_is_drawn_from_and_no_other(line):
         rows.append([eval(line, space).double().numpy(), lib.rand(1, generator=g).item(), lib.rand(1).item()])
     np.testing.assert_allclose(rows[0][0], rows[1][0], 1e-4, 1e-5)
     assert rows[0][1:] == rows[1][1:], "both have drawn equally often, and from the same generator"
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "Adagrad", "RMSprop", "NAdam", "Adamax", "Lion", "Adadelta"])
+def test_state_that_is_replaced_between_steps_is_used(name):
+    rows = []
+    for lib in (tinygrad6, pytorch()):
+        if not hasattr(lib.optim, name):
+            pytest.skip("PyTorch has it not")
+        w = lib.tensor([1.0, -2.0], requires_grad=True)
+        opt = getattr(lib.optim, name)([w], lr=0.1, **({"momentum": 0.9} if name == "SGD" else {}))
+        for step in range(5):
+            w.grad = lib.tensor([0.5, 1.0]) * (step + 1)
+            opt.step()
+            state = opt.state[w]
+            for key in [k for k, v in state.items() if getattr(v, "ndim", 0)]:
+                state[key] = state[key] * 0.5 + 1
+        rows.append(w.detach().numpy())
+    np.testing.assert_allclose(rows[0], rows[1], 1e-6)
