@@ -301,7 +301,7 @@ def with_signature(op: Any) -> Callable[..., Any]:
         spellings = {}  # what nobody writes should not cost a dict in each call of linear
     head: list[str] = []
     defaults = {}
-    wanted = []  # required arguments with another spelling, and those behind them: asked for below
+    wanted: list[str] = []  # required arguments with another spelling, and those behind them: asked for below
     for name, p in zip(names, op.parameters, strict=True):
         if p.keyword_only and "*" not in head:
             head.append("*")

@@ -134,7 +134,7 @@ Tensor.div_ = div_  # type: ignore[attr-defined]
 
 
 def _strict(name: str, both: bool) -> None:
-    names = NAMES[name].op.public_names if hasattr(NAMES[name], "op") else ("input", "other")
+    names = getattr(getattr(NAMES[name], "op", None), "public_names", ("input", "other"))
 
     def checked(call: Any, shown: str) -> Any:
         def strict(input: Any, other: Any) -> Any:
