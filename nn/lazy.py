@@ -11,6 +11,7 @@ import inspect
 import itertools
 from typing import Any
 
+from tinygrad6.accidents import told
 from tinygrad6.tensor import Tensor
 
 from ._table import tell
@@ -32,7 +33,12 @@ class LazyModuleMixin:
     cls_to_become: type[Module] | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        self._infer_parameters(self, args, kwargs)
+        try:
+            self._infer_parameters(self, args, kwargs)
+        except Exception as e:
+            if (better := told(e, type(self).__name__, args, kwargs)) is not None:
+                raise better from e
+            raise
         return Module.__call__(self, *args, **kwargs)  # type: ignore[arg-type]
 
     def _infer_parameters(self, module: Any, args: tuple, kwargs: dict | None = None) -> None:

@@ -392,10 +392,11 @@ _THEIRS = {
 def known() -> frozenset[str]:
     """Every name that a message may call: what users can reach."""
     spaces = [v for v in names_of(tinygrad6).values() if hasattr(v, "__name__")]
+    spaces.append(sys.modules["tinygrad6.autograd.functional"])
     found = {n for s in (*spaces, tinygrad6.Tensor, tinygrad6.nn.Module) for n in dir(s)}
     kinds = [v for s in spaces for v in vars(s).values() if isinstance(v, type)]
     kinds += vars(names_of(tinygrad6)["distributions"].constraints).values()
-    found |= {n for k in kinds for n in (getattr(k, "__name__", ""), *dir(k))}
+    found |= {n for k in kinds for n in (getattr(k, "__name__", ""), type(k).__name__.lstrip("_"), *dir(k))}
     return frozenset(found | set(dir(builtins)) | _THEIRS)
 
 
@@ -520,6 +521,12 @@ def _judge(calls: list[Call], judge: Callable[[Call], str], seconds: int, write:
             signal.alarm(seconds)
             out.write(judge(call).replace("\n", " ") + "\n")
             signal.alarm(0)
+
+
+def name_of(call: Call) -> str:
+    """The function; the method, after what its object is made by."""
+    owner, dot, name = call.function.rpartition(".")
+    return f"{owner.partition('(')[0]}().{name}" if "(" in owner else call.function
 
 
 def every(n: int, wanted: Sequence[str] = ()) -> list[Call]:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad6 import autograd, random
+from tinygrad6.accidents import public
 from tinygrad6.engine import Leaf, Node
 from tinygrad6.modes import enable_grad
 from tinygrad6.tensor import Tensor, wrap
@@ -217,6 +218,7 @@ def grad(
     return wrapped
 
 
+@public
 def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     """(func(primals), f), or with the aux at the end;
     f(cotangent) is cotangent^T J, a tuple if there are several primals."""
@@ -234,6 +236,7 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     return (out, product, run.given(run.aux)) if has_aux else (out, product)
 
 
+@public
 def jvp(
     func: Callable[..., Any], primals: tuple, tangents: tuple, *, strict: bool = False, has_aux: bool = False
 ) -> Any:
@@ -250,6 +253,7 @@ def jvp(
     return (out, product, aux) if has_aux else (out, product)
 
 
+@public
 def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
     """(func(primals), f), where f(*tangents) is J tangents."""
     return _linear("linearize", func, primals, False, False)[:2]
@@ -487,6 +491,7 @@ def _stacked(tensors: list[Tensor], dim: int) -> Tensor:
 # ---- modules
 
 
+@public
 def functional_call(
     module: Any,
     parameter_and_buffer_dicts: Any,
@@ -532,6 +537,7 @@ def functional_call(
             vars(owner)[key] = t
 
 
+@public
 def stack_module_state(models: Any) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """(parameters, buffers) of several models of one kind, stacked along a new first dimension,
     as leaves of their own.

@@ -293,6 +293,7 @@ class _WeightNormHook(_Hook):
         self.rule = _WeightNorm(dim)
         with no_grad():
             g, v = self.rule.right_inverse(weight.detach())
+        delattr(module, name)
         module.register_parameter(f"{name}_g", Parameter(g.detach()))
         module.register_parameter(f"{name}_v", Parameter(v))
 
@@ -309,10 +310,13 @@ class _SpectralNormHook(_Hook):
             raise ValueError(f"Expected n_power_iterations to be positive, but got {times}")
         self.times, self.eps, self.dim = times, eps, dim
         weight = _taken(module, name, "SpectralNorm")
-        module.register_parameter(f"{name}_orig", weight)
         with no_grad():
-            for part, n in zip(("_u", "_v"), as_matrix(weight, dim).shape, strict=True):
-                module.register_buffer(name + part, random_direction(n, weight, eps))
+            sizes = as_matrix(weight, dim).shape
+            made = [random_direction(n, weight, eps) for n in sizes]
+        delattr(module, name)
+        module.register_parameter(f"{name}_orig", weight)
+        for part, vector in zip(("_u", "_v"), made, strict=True):
+            module.register_buffer(name + part, vector)
 
     def first(self, module: Module) -> Tensor:
         return getattr(module, f"{self.name}_orig").detach()
@@ -330,7 +334,7 @@ class _SpectralNormHook(_Hook):
 
 
 def _taken(module: Module, name: str, what: str) -> Any:
-    """The parameter, which is removed from the module."""
+    """The parameter, which the caller takes out of the module when nothing can fail any more."""
     weight = module._parameters.get(name)
     if weight is None:
         raise ValueError(f"`{what}` cannot be applied: {type(module).__name__} has no parameter `{name}`")
@@ -339,7 +343,6 @@ def _taken(module: Module, name: str, what: str) -> Any:
             f"The module passed to `{what}` can't have uninitialized parameters. Make sure to run the dummy "
             "forward before"
         )
-    delattr(module, name)
     return weight
 
 

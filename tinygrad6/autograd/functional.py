@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad6.accidents import public
 from tinygrad6.modes import enable_grad
 from tinygrad6.tensor import Tensor, wrap
 
@@ -85,6 +86,7 @@ def _done(values: tuple, several: bool, create_graph: bool) -> Any:
     return values if several else values[0]
 
 
+@public
 def vjp(
     func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
 ) -> tuple[Any, Any]:
@@ -94,6 +96,7 @@ def vjp(
     return _done(outs, many, create_graph), _done(product, several, create_graph)
 
 
+@public
 def jvp(
     func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
 ) -> tuple[Any, Any]:
@@ -107,6 +110,7 @@ def jvp(
     return _done(outs, many, create_graph), _done(product, many, create_graph)
 
 
+@public
 def jacobian(
     func: Callable[..., Any],
     inputs: Any,
@@ -192,6 +196,7 @@ def _scalar(func: Callable[..., Any]) -> Callable[..., Tensor]:
     return checked
 
 
+@public
 def hessian(
     func: Callable[..., Any],
     inputs: Any,
@@ -216,6 +221,7 @@ def hessian(
     return jacobian(gradient, inputs, create_graph, strict)
 
 
+@public
 def hvp(
     func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
 ) -> tuple[Any, Any]:
@@ -230,6 +236,7 @@ def hvp(
     return _done(outs, many, create_graph), _done(product, several, create_graph)
 
 
+@public
 def vhp(
     func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
 ) -> tuple[Any, Any]:
