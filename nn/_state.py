@@ -19,7 +19,7 @@ from .parameter import Parameter, is_lazy
 _EXTRA = "_extra_state"
 
 
-class IncompatibleKeys(tuple):
+class _IncompatibleKeys(tuple):
     """What load_state_dict found: `missing_keys` and `unexpected_keys`."""
 
     def __new__(cls, missing_keys: list, unexpected_keys: list) -> Any:
@@ -158,7 +158,7 @@ class Stateful:
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
         errors: list[str] = []
-        result = IncompatibleKeys([], [])
+        result = _IncompatibleKeys([], [])
         plan: list[Callable[[], None]] = []
         after: list[
             tuple[Callable[..., Any], Any]

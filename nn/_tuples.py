@@ -21,6 +21,15 @@ def _ntuple(n: int, name: str = "parse") -> Callable[[Any], tuple]:
 _single, _pair, _triple, _quadruple = (_ntuple(n) for n in (1, 2, 3, 4))
 
 
+def _list_with_default(out_size: list[int | None], defaults: list[int]) -> list[int]:
+    """The sizes, those that are None taken from the end of `defaults`; ValueError if there are too few."""
+    if isinstance(out_size, int):
+        return out_size
+    if len(defaults) <= len(out_size):
+        raise ValueError(f"Input dimension should be at least {len(out_size) + 1}")
+    return [d if v is None else v for v, d in zip(out_size, defaults[-len(out_size) :], strict=True)]
+
+
 def _reverse_repeat_tuple(t: Iterable, n: int) -> tuple:
     """The elements from the last to the first, each n times: F.pad's order from a convolution's."""
     return tuple(x for x in reversed(tuple(t)) for _ in range(n))

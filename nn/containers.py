@@ -9,7 +9,7 @@ from typing import Any
 
 from tinygrad6.tensor import Tensor
 
-from .module import Module, _indented
+from .module import Module, _addindent
 from .parameter import Parameter
 
 
@@ -169,7 +169,7 @@ class ModuleList(_Listing):
             else:
                 runs.append([i, i])
         lines = [
-            _indented(f"({a}): {shown[a]}" if a == b else f"({a}-{b}): {b - a + 1} x {shown[a]}")
+            _addindent(f"({a}): {shown[a]}" if a == b else f"({a}-{b}): {b - a + 1} x {shown[a]}", 2)
             for a, b in runs
         ]
         return f"{self._get_name()}(\n  " + "\n  ".join(lines) + "\n)"

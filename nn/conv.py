@@ -195,7 +195,7 @@ class Conv3d(_Conv):
     rank = 3
 
 
-class _Transposed(_ConvNd):
+class _ConvTransposeNd(_ConvNd):
     transposed = True
 
     def __init__(
@@ -271,7 +271,7 @@ class _Transposed(_ConvNd):
         )
 
 
-class ConvTranspose1d(_Transposed):
+class ConvTranspose1d(_ConvTransposeNd):
     __doc__ = _CONV.format(
         kind="The transpose (gradient in the input) of a convolution, applied to",
         shape="(N, C, L)",
@@ -280,7 +280,7 @@ class ConvTranspose1d(_Transposed):
     rank = 1
 
 
-class ConvTranspose2d(_Transposed):
+class ConvTranspose2d(_ConvTransposeNd):
     __doc__ = _CONV.format(
         kind="The transpose (gradient in the input) of a convolution, applied to",
         shape="(N, C, H, W)",
@@ -289,7 +289,7 @@ class ConvTranspose2d(_Transposed):
     rank = 2
 
 
-class ConvTranspose3d(_Transposed):
+class ConvTranspose3d(_ConvTransposeNd):
     __doc__ = _CONV.format(
         kind="The transpose (gradient in the input) of a convolution, applied to",
         shape="(N, C, D, H, W)",

@@ -17,7 +17,7 @@ from tinygrad6.modes import no_grad
 from tinygrad6.ops.attributes import typename
 from tinygrad6.tensor import Tensor, to_device
 
-from ._state import Stateful
+from ._state import Stateful, _IncompatibleKeys  # noqa: F401 -- PyTorch's name here, too
 from .hooks import Hooked, call_with_hooks
 from .parameter import Buffer, Parameter, is_lazy
 
@@ -525,7 +525,7 @@ class Module(Hooked, Stateful):
 
     def __repr__(self) -> str:
         extra = self.extra_repr().split("\n") if self.extra_repr() else []
-        children = [f"({n}): {_indented(repr(self.__dict__[n]))}" for n in self._names["modules"]]
+        children = [f"({n}): {_addindent(repr(self.__dict__[n]), 2)}" for n in self._names["modules"]]
         if len(extra) == 1 and not children:
             return f"{self._get_name()}({extra[0]})"
         lines = extra + children
@@ -570,6 +570,7 @@ def _described(a: Any) -> str:
     return f"({', '.join(map(_described, a))})" if type(a) is tuple else type(a).__name__
 
 
-def _indented(text: str) -> str:
-    first, *rest = text.split("\n")
-    return "\n".join([first, *("  " + line for line in rest)])
+def _addindent(s_: str, numSpaces: int) -> str:
+    """The text with all lines but the first moved to the right: PyTorch's helper for repr."""
+    first, *rest = s_.split("\n")
+    return "\n".join([first, *(" " * numSpaces + line for line in rest)])

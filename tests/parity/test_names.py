@@ -16,7 +16,7 @@ amp: autocast GradScaler
 amp.grad_scaler: GradScaler
 amp.autocast_mode: autocast
 autograd: Variable Function grad backward
-autograd.function: once_differentiable Function
+autograd.function: once_differentiable Function FunctionCtx InplaceFunction
 autograd.functional: jacobian
 autograd.grad_mode: no_grad enable_grad set_grad_enabled inference_mode
 autograd.gradcheck: gradcheck
@@ -37,10 +37,10 @@ nn.init: xavier_uniform_
 nn.modules: Module Linear
 nn.modules.activation: MultiheadAttention ReLU
 nn.modules.adaptive: AdaptiveLogSoftmaxWithLoss
-nn.modules.batchnorm: _BatchNorm BatchNorm2d SyncBatchNorm
+nn.modules.batchnorm: _BatchNorm BatchNorm2d SyncBatchNorm LazyBatchNorm1d
 nn.modules.channelshuffle: ChannelShuffle
 nn.modules.container: Sequential ModuleList
-nn.modules.conv: _ConvNd Conv2d LazyConv2d
+nn.modules.conv: _ConvNd _ConvTransposeNd Conv2d LazyConv2d _single _pair _triple _reverse_repeat_tuple
 nn.modules.distance: CosineSimilarity
 nn.modules.dropout: _DropoutNd Dropout
 nn.modules.flatten: Flatten
@@ -49,14 +49,14 @@ nn.modules.instancenorm: _InstanceNorm
 nn.modules.lazy: LazyModuleMixin
 nn.modules.linear: Linear NonDynamicallyQuantizableLinear
 nn.modules.loss: _Loss _WeightedLoss CrossEntropyLoss
-nn.modules.module: Module
+nn.modules.module: Module _addindent _IncompatibleKeys register_module_forward_hook
 nn.modules.normalization: LayerNorm LocalResponseNorm
 nn.modules.padding: ReflectionPad2d
 nn.modules.pixelshuffle: PixelShuffle
 nn.modules.pooling: _MaxPoolNd _AvgPoolNd MaxPool2d
 nn.modules.rnn: RNNBase LSTM
 nn.modules.sparse: Embedding
-nn.modules.transformer: TransformerEncoder
+nn.modules.transformer: TransformerEncoder _get_clones _get_activation_fn
 nn.modules.upsampling: Upsample
 nn.modules.utils: _single _pair _triple _quadruple _ntuple consume_prefix_in_state_dict_if_present
 nn.parallel: DataParallel DistributedDataParallel

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import importlib
 import warnings
 
 import numpy as np
@@ -202,3 +203,27 @@ def test_inserting():
         return [modules.insert(0, nn.Tanh()), repr(modules), chain.insert(0, nn.Tanh()) is chain, repr(chain)]
 
     same(run)
+
+
+def test_helpers_of_modules():
+    def run(torch):
+        names = "module", "utils", "transformer"
+        modules = {n: importlib.import_module(f"{torch.__name__}.nn.modules.{n}") for n in names}
+        clones = modules["transformer"]._get_clones(torch.nn.Linear(1, 1), 3)
+        return [
+            modules["module"]._addindent("a\nb\nc", 4),
+            modules["utils"]._list_with_default([None, 3], [5, 6, 7]),
+            [len(clones), clones[0].weight is clones[1].weight, repr(clones)],
+            modules["transformer"]._get_activation_fn("gelu") is torch.nn.functional.gelu,
+            repr(modules["module"]._IncompatibleKeys(["a"], [])),
+        ]
+
+    same(run)
+    for sizes in ([1, None], [1, 2, 3]):
+        same(
+            lambda torch, sizes=sizes: importlib.import_module(
+                f"{torch.__name__}.nn.modules.utils"
+            )._list_with_default(sizes, [5, 6])
+        )
+    path = "nn.modules.transformer"
+    same(lambda torch: importlib.import_module(f"{torch.__name__}.{path}")._get_activation_fn("tanh"))

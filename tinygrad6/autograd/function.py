@@ -342,3 +342,14 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
         return tuple(outs)
 
     return wrapped
+
+
+class InplaceFunction(Function):
+    """A Function that knows whether it works in place: `inplace` of its instances."""
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
+
+
+FunctionCtx = FunctionNode  # PyTorch's name, for annotations of ctx
