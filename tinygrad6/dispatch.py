@@ -71,6 +71,8 @@ def parameter_names(function: Any) -> list[str]:
 def with_names(function: Any, names: Sequence[str]) -> Any:
     """The function, its first parameters called `names` (pow's exponent), at no cost per call."""
     code = function.__code__
+    if code.co_cellvars:  # a name that an inner function shares cannot be changed: Python would crash
+        raise TypeError(f"{function.__name__} has inner functions that share its parameters")
     function.__code__ = code.replace(co_varnames=(*names, *code.co_varnames[len(names) :]))
     return function
 
