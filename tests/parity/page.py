@@ -23,6 +23,8 @@ DIFFERS: dict[str, dict[str, str]] = {
         "as_strided": "of non-contiguous tensors raises",
         "scatter_reduce": "of amax without include_self does not count a tie with what is left out",
         "index_reduce": "of amax without include_self does not count a tie with what is left out",
+        "autocast": "enabled for the CPU raises NotImplementedError: it needs bfloat16",
+        "inference_mode": "gives ordinary tensors: is_inference() is False, and they may be used in training",
         "vmap": "runs the function once per row where an op does not batch",
         "compile": "returns the function itself",
         "save": "writes PyTorch's zip format, sealed by a checksum; torch.load(weights_only=True) reads it",
