@@ -385,6 +385,7 @@ _THEIRS = {
     "getitem",
     "setitem",
     "KL",
+    "norm_except_dim",
 }
 
 
@@ -436,15 +437,26 @@ def on_purpose(call: Call, theirs: Exception | None, ours: Exception | None) -> 
     - Where PyTorch runs into a mistake of its own (a missing attribute of what is no tensor, an assertion, a key),
       we raise TypeError or ValueError for what was given.
     - Numbers beyond 64 bits are refused by whoever first cannot use them.
-    - Types that PyTorch has no kernel for ("not implemented for 'Half'") are computed.
+    - Types that PyTorch has no kernel for ("not implemented for 'Half'") are computed, or refused as wrong types.
+    - A tensor of too few dimensions is refused by their number, where PyTorch looks for one that is not there.
+    - A tensor of several elements in the place of a number is of the wrong type, before its truth is asked for.
     - Lazy modules look at their settings when they are made, PyTorch's when they first run.
+    - True is no size, where PyTorch takes it for 1.
     """
     if theirs is None:
+        if isinstance(ours, TypeError) and "True" in str(call) and "sizes must be ints" in str(ours):
+            return True
         lazy = call.function.startswith("nn.Lazy") and isinstance(ours, (TypeError, ValueError, RuntimeError))
         return lazy or isinstance(ours, TypeError) and "must be bool" in str(ours)
     text = str(theirs)
     if ours is None:
         return "2**70" in str(call) or "not implemented for" in text
+    if isinstance(theirs, NotImplementedError) and "not implemented for" in text:
+        return isinstance(ours, (RuntimeError, TypeError))
+    if isinstance(theirs, IndexError) and "imension" in text:
+        return isinstance(ours, RuntimeError)
+    if "Tensor with" in text and ("ambiguous" in text or "cannot be converted to Scalar" in text):
+        return isinstance(ours, (TypeError, ValueError))
     if isinstance(theirs, MISTAKES) or "INTERNAL ASSERT" in text:
         return isinstance(ours, (TypeError, ValueError, RuntimeError, IndexError))
     return "2**70" in str(call)

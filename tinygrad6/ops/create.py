@@ -517,6 +517,8 @@ def range(start: Any = 0, end: Any = None, step: Any = 1, **rest: Any) -> Tensor
     )
     if step == 0:
         raise RuntimeError("step must be nonzero")
+    if not builtins.all(map(math.isfinite, (start, end, step))):
+        raise RuntimeError(f"unsupported range: {start} -> {end} by {step}")
     if (end - start) * step < 0:
         raise RuntimeError("upper bound and lower bound inconsistent with step sign")
     kind = _numeric("range", _type(rest.pop("dtype", None), None, rest))
