@@ -69,7 +69,7 @@ class LRScheduler:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "__init__" in cls.__dict__:
-            cls.__init__ = _restoring(cls.__init__)  # type: ignore[method-assign]
+            cls.__init__ = _restoring(cls.__init__)
         tell_constructor(cls)
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
