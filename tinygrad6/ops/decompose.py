@@ -261,6 +261,8 @@ def matrix_power(input: Tensor, n: int) -> Tensor:
         return matrix_power(inverse(input), -n)
     if n == 0:
         return input * 0 + wrap(np.eye(input.array.shape[-1], dtype=input.array.dtype))
+    if n == 1:
+        return input.clone()
     out, square = None, input
     while n:
         if n & 1:

@@ -583,7 +583,7 @@ def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
 @composite(fresh=True, method=False, examples=[case((2, 3), (3, 4), (4, 2))])
 def chain_matmul(*matrices: Tensor) -> Tensor:
     """The product of matrices in the cheapest order."""
-    return matrices[0] if len(matrices) == 1 else multi_dot(matrices)
+    return matrices[0].clone() if len(matrices) == 1 else multi_dot(matrices)
 
 
 @composite(public=False, method=False, examples=[case((2, 3), (2, 3)), case((2, 3), (2, 3), dim=0)])

@@ -589,6 +589,8 @@ def repeat(input: Tensor, *times: Any, repeats: Any = None) -> Tensor:
     if any(r < 0 for r in reps):
         raise RuntimeError(f"Trying to create tensor with negative dimension: repeats {reps}")
     full = (1,) * lead + shape
+    if all(r == 1 for r in reps):
+        return reshape(input, full).clone()
     split = [n for pair in zip([1] * len(full), full, strict=True) for n in pair]
     wide = [n for pair in zip(reps, full, strict=True) for n in pair]
     out = expand_to(reshape(input, split), tuple(wide))
