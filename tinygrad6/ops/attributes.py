@@ -447,9 +447,11 @@ Tensor.share_memory_, Tensor.const_data_ptr = share_memory_, Tensor.data_ptr  # 
 # ---- other libraries' arrays
 
 
-def from_dlpack(ext_tensor: Any) -> Tensor:
-    """A tensor on the memory of another library's array, on the CPU, through DLPack."""
-    return wrap(np.from_dlpack(ext_tensor))
+def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None) -> Tensor:
+    """A tensor on the memory of another library's array, on the CPU, through DLPack; or on a copy of it."""
+    to_device(device)
+    given = np.from_dlpack(ext_tensor)
+    return wrap(np.array(given) if copy else given)
 
 
 def _dlpack(self: Tensor, **options: Any) -> Any:

@@ -469,9 +469,13 @@ def eye(
     return _finish(np.eye(n, m, dtype=_type(dtype, None, rest)), requires_grad, device, rest)
 
 
-def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
-    """The grids of coordinates of 1-d tensors: indexing "ij" (first varies along rows) or "xy"."""
+def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
+    """The grids of coordinates of 1-d tensors.
+
+    indexing: "ij", the default (the first varies along rows), or "xy".
+    """
     items = each_tensor("meshgrid", flatten_sequence(tensors))
+    indexing = "ij" if indexing is None else indexing
     if not isinstance(indexing, str):
         raise refused("meshgrid", "indexing", 0, "str", indexing)
     if not items:

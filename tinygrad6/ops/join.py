@@ -256,7 +256,10 @@ def _several(parts: tuple[Tensor, ...], maker: str | None) -> tuple[Tensor, ...]
     return parts
 
 
-@composite(examples=[case((4, 3), split_size_or_sections=3), case((4, 3), split_size_or_sections=[1, 3])])
+@composite(
+    examples=[case((4, 3), split_size_or_sections=3), case((4, 3), split_size_or_sections=[1, 3])],
+    spellings={"tensor": "input"},
+)
 def split(
     input: Tensor, split_size_or_sections: Any = None, dim: int = 0, *, split_size: Any = None
 ) -> tuple[Tensor, ...]:
