@@ -152,6 +152,25 @@ def test_numbers_a_type_may_not_hold(kind, value):
         agree(call, kind, value)
 
 
+@pytest.mark.parametrize("kind", ["bool", "int8", "float32"])
+def test_wrong_writes_are_refused(kind):
+    def of(t):
+        return t.tensor([1, 0], dtype=getattr(t, kind))
+
+    for call in (
+        lambda t: of(t).zero_(2),
+        lambda t: of(t).clamp(True),
+        lambda t: of(t).clamp_(max=True),
+        lambda t: of(t).polygamma_(1).relu_(),
+        lambda t: of(t).cumsum_(0, dtype=t.float64),
+        lambda t: of(t).neg_(),
+        lambda t: of(t).expand(),
+        lambda t: of(t).repeat(),
+    ):
+        theirs, ours = (outcome(t, call) for t in BOTH)
+        assert str(ours)[:9] == str(theirs)[:9], kind
+
+
 def test_an_alpha_does_not_wrap():
     agree(lambda t: t.sub(-2.0, t.tensor([4, 2], dtype=t.uint8), alpha=-1))
     agree(lambda t: t.rsub(t.tensor([4, 2], dtype=t.uint8), -2.5, alpha=2))
@@ -173,6 +192,12 @@ def test_keepdim_wants_dim(name):
             getattr(t.ones(2, 2), name)(keepdim=True)
     if name in ("sum", "mean"):
         agree(lambda t: getattr(t.ones(2, 2), name)(dim=None, keepdim=True))
+
+
+@pytest.mark.parametrize("kind", KINDS[3:8])
+def test_zero_dimensional_indices(kind):
+    if kind != "uint8":  # of which PyTorch makes a mask
+        agree(lambda t: t.arange(6).reshape(3, 2)[t.tensor(1, dtype=getattr(t, kind))], kind)
 
 
 # ---- constructors

@@ -421,7 +421,18 @@ def polygamma(n: int, input: Tensor) -> Tensor:
 
 
 Tensor.polygamma = lambda self, n: polygamma(n, self)  # type: ignore[attr-defined]
-Tensor.polygamma_ = lambda self, n: self.copy_(polygamma(n, self))  # type: ignore[attr-defined]
+
+
+def polygamma_(self: Tensor, n: int) -> Tensor:
+    """In-place form of `polygamma`, for floats."""
+    if self.array.dtype.kind != "f":
+        raise RuntimeError(
+            f"polygamma_: result type Float can't be cast to the desired output type {self.dtype}"
+        )
+    return self.copy_(polygamma(n, self))
+
+
+Tensor.polygamma_ = polygamma_  # type: ignore[attr-defined]
 
 
 @composite(inplace=True, node_name="Mvlgamma")

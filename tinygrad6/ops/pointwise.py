@@ -1012,6 +1012,8 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
             *[v if v is None or v.array.dtype == common else v.to(common) for v in (input, min, max)]
         )
     common = dtypes.result_type(input.array, *[v for v in (min, max) if v is not None])
+    if common.kind == "b":
+        raise NotImplementedError("\"clamp_scalar_cpu\" not implemented for 'Bool'")
     for v in (min, max):
         if type(v) is float:
             dtypes.check_size(v, common)

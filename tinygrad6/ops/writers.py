@@ -81,9 +81,11 @@ def copy(x, y):
 
 
 def _writer(call: Any, doc: str) -> Any:
-    name = call.__name__
+    name, wanted = call.__name__, len(call.op.arrays) - 1
 
     def method(self: Tensor, *args: Any) -> Tensor:
+        if len(args) != wanted:
+            raise TypeError(f"{name}_() takes {wanted} arguments ({len(args)} given)")
         recording = state.grad and (
             live_node(self) is not None or any(type(a) in TENSORS and live_node(a) is not None for a in args)
         )
