@@ -1,7 +1,7 @@
 """The lines of tests/lines.py, in both libraries.
 
-In a line, `torch` is the library, `nn` and `F` are its parts, and the names of `VALUES` are tensors: a, b, c,
-s, q, e, v of float64 want gradients, the others do not.
+In a line, `torch` is the library; other names are those of `names_of` in bad_input.py, or of `VALUES`: tensors
+of which a, b, c, s, q, e, v are float64 and want gradients.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import warnings
 
 import numpy as np
 import pytest
+from bad_input import names_of
 from helpers import same
 from lines import LINES
 
@@ -54,7 +55,7 @@ def test_a_line(line):
     said = []
 
     def run(lib, **given):
-        space = {"torch": lib, "nn": lib.nn, "F": lib.nn.functional, **given}
+        space = {**names_of(lib), **given}
         space["floats"] = lambda *shape: lib.from_numpy(floats(*shape).numpy())
         lib.manual_seed(0)
         try:
