@@ -147,6 +147,7 @@ def test_numbers_a_type_may_not_hold(kind, value):
         lambda t: t.constant_pad_nd(of(t), (1, 1), value),
         lambda t: t.eye(2, dtype=getattr(t, kind)).fill_diagonal_(value),
         lambda t: t.tensor([value], dtype=getattr(t, kind)),
+        lambda t: of(t) ** value if isinstance(value, int) and value > 0 else of(t) ** 3,
         lambda t: t.tensor(np.array([1]), dtype=getattr(t, kind)).add_(1),
     ):
         agree(call, kind, value)

@@ -354,6 +354,8 @@ def _no_negative_number(arrays: list) -> None:
     x, y = arrays
     if isinstance(y, (int, np.integer)) and y < 0 and x.dtype.kind in "iub":
         raise RuntimeError("Integers to negative integer powers are not allowed.")
+    if type(y) is int and isinstance(x, np.ndarray):
+        dtypes.stored(y, x.dtype)  # refuses an exponent that the type does not hold
 
 
 @op(
@@ -381,7 +383,7 @@ def pow(x, exponent):
             return np.sqrt(x)
         if y == -0.5:
             return np.reciprocal(np.sqrt(x))  # -inf at -0 and nan at -inf, as PyTorch has it
-        if y == 3:
+        if y == 3 and x.dtype.kind == "f":
             return x * x * x
     if getattr(x, "dtype", None) == getattr(y, "dtype", None) == dtypes.BOOL:
         if np.ndim(x) and np.ndim(y):
