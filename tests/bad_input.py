@@ -357,11 +357,8 @@ def builtin(error: Exception) -> type:
 # ---- without PyTorch
 
 DOCUMENTED = (TypeError, ValueError, RuntimeError, IndexError)  # NotImplementedError is a RuntimeError
-NAMED = (
-    KeyError,
-    AttributeError,
-    AssertionError,
-)  # what PyTorch raises for names that are not there, and one check
+# What PyTorch raises for names that are not there, for one check, and for settings that it divides by.
+NAMED = (KeyError, AttributeError, AssertionError, ZeroDivisionError)
 # What Python and NumPy say when code runs into an argument that it did not look at.
 ACCIDENTS = re.compile(
     r"object has no attribute|(tuple|list|string) index out of range|zip\(\) argument|to unpack \(expected|"

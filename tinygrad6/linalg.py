@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad6.accidents import public
 from tinygrad6.arguments import Text, checked
 from tinygrad6.dispatch import parameter_names
 from tinygrad6.ops import linalg as products
@@ -443,5 +444,6 @@ def _spelt(function: Any) -> dict[str, str]:
 
 for _name in set(__all__) - {"LinAlgError", "diagonal", "multi_dot", "vander"}:
     _function = globals()[_name]
-    _kept = _function if hasattr(_function, "__wrapped__") else checked(_function)
+    _kept = public(_function) if hasattr(_function, "__wrapped__") else checked(_function)
     globals()[_name] = taking_out(_kept, _spelt(_function))
+multi_dot, vander = public(multi_dot), public(checked(vander))  # without `out`

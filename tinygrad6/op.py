@@ -31,7 +31,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad6 import blocks, dispatch, dtypes
-from tinygrad6.accidents import nameless
+from tinygrad6.accidents import nameless, told
 from tinygrad6.dispatch import MISSING
 from tinygrad6.engine import Node, backprop
 from tinygrad6.modes import state
@@ -460,7 +460,12 @@ def checked_tensors(
                 inside = a if isinstance(a, (tuple, list)) and a else [a]  # some take one sequence instead
                 if not all(isinstance(b, (Tensor, ndarray)) for b in inside):
                     refuse(i, several, a)
-        return call(*args, **kwargs)
+        try:
+            return call(*args, **kwargs)
+        except Exception as e:
+            if (better := told(e, function.__name__, args, kwargs)) is not None:
+                raise better from e
+            raise
 
     return checked
 

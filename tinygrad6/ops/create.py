@@ -374,7 +374,7 @@ def arange(
     )
     if step == 0:
         raise RuntimeError("step must be nonzero")
-    if not (math.isfinite(start) and math.isfinite(end)):
+    if not (math.isfinite(start) and math.isfinite(end) and step == step):
         raise RuntimeError(f"unsupported range: {start} -> {end}")
     if (end - start) * step < 0:
         raise RuntimeError("upper bound and lower bound inconsistent with step sign")
@@ -464,6 +464,8 @@ def eye(
 ) -> Tensor:
     """The (n, m) matrix with ones on its diagonal; m = n by default."""
     n, m = whole("eye", "n", 1, n), None if m is None else whole("eye", "m", 2, m)
+    if max(n, m or 0) > _LARGEST:
+        raise RuntimeError(f"eye(): n and m must fit in 64 bits, got n={n}, m={m}")
     if n < 0 or (m is not None and m < 0):
         raise RuntimeError(f"eye(): n and m must be greater or equal to 0, got n={n}, m={m}")
     return _finish(np.eye(n, m, dtype=_type(dtype, None, rest)), requires_grad, device, rest)
@@ -553,8 +555,8 @@ def _window(name: str, doc: str, shape: Any, *options: tuple[str, Any]) -> Any:
                 f"{name} requires non-negative window_length, got window_length={window_length}"
             )
         kind = _type(dtype)
-        if "out" in rest:
-            raise TypeError(f"{name}() got an unexpected keyword argument 'out'")
+        if unknown := set(rest) - set(names) - _ROOM:
+            raise TypeError(f"{name}() got an unexpected keyword argument '{min(unknown)}'")
         if kind.kind != "f":
             raise RuntimeError(f"{name} expects floating point dtypes, got: {dtypes.from_numpy(kind)}")
         values = {**dict(options), **dict(zip(names, given, strict=False))}
@@ -722,6 +724,8 @@ def normal(
 ) -> Tensor:
     """Normal numbers: of a given mean and std with `size`, or one per element of the tensors mean and std."""
     g = _generator(generator)
+    if rest:
+        _besides(dict(rest))
     if isinstance(mean, Tensor) or isinstance(std, Tensor):
         m, s = (
             v.array if isinstance(v, Tensor) else real("normal", n, i, v)
