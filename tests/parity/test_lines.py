@@ -1,7 +1,7 @@
 """The lines of tests/lines.py, in both libraries.
 
-In a line, `torch` is the library; other names are those of `names_of` in bad_input.py, or of `VALUES`: tensors
-of which a, b, c, s, q, e, v are float64 and want gradients.
+In a line, `torch` is the library; other names are those of `names_of` in bad_input.py, or of `VALUES`:
+tensors, of which a, b, c, s, q, e, v are float64 and want gradients.
 """
 
 from __future__ import annotations
