@@ -6,8 +6,9 @@ the public boundary adds the call, once, and keeps the message:
 
     ZeroDivisionError: GroupNorm(0, 6): integer modulo by zero
 
-An accident is told by its traceback: its last frame is of NumPy, or of this library at an instruction that is
-not `raise`. Errors that we raise by name, and those of a function that the user passed in, stay as they are.
+An accident is told by its traceback, which leads into NumPy (or `collections`), or ends in this library at
+an instruction that is not `raise`. Errors that we raise by name, and those of a function that the user passed
+in, stay as they are.
 """
 
 from __future__ import annotations
@@ -46,10 +47,10 @@ def accident(e: Exception) -> bool:
     if "nameless" in e.__dict__:
         return True
     while True:
-        module = trace.tb_frame.f_globals.get("__name__") or "tinygrad6"
-        if module.partition(".")[0] == "numpy":
+        package = (trace.tb_frame.f_globals.get("__name__") or "tinygrad6").partition(".")[0]
+        if package in ("numpy", "collections"):
             return True
-        if module.partition(".")[0] != "tinygrad6":
+        if package != "tinygrad6":
             return False
         if trace.tb_next is None:
             return trace.tb_frame.f_code.co_code[trace.tb_lasti] != _RAISE
