@@ -6,6 +6,10 @@ if __name__ == "nn":  # imported by its folder's name from the checkout: the sam
         "import it as tinygrad6.nn (from tinygrad6 import nn): the folder nn/ is installed under that name"
     )
 
+from functools import partial as _partial
+
+from tinygrad6.paths import attribute as _attribute
+
 from . import functional, init, modules, utils
 from .activation import (
     CELU,
@@ -157,3 +161,5 @@ from .shape import (
     ZeroPad2d,
     ZeroPad3d,
 )
+
+__getattr__ = _partial(_attribute, __name__)

@@ -401,6 +401,22 @@ def test_objects_of_many_kinds_come_back():
     assert got == value and type(got["bag"]) is Bag
 
 
+def test_classes_that_are_declared_safe():
+    value = {"config": Config(0.5), "color": Color.RED}
+    serialization = torch.serialization
+    with serialization.safe_globals([Config, (Color, f"{__name__}.Color")]):
+        assert len(serialization.get_safe_globals()) == 2 and through(value) == value
+        with pytest.raises(UnpicklingError, match="Bag"):
+            through(Bag())
+    serialization.add_safe_globals([Config])
+    with pytest.raises(UnpicklingError, match="Color"):
+        through(value)
+    serialization.clear_safe_globals()
+    assert serialization.get_safe_globals() == []
+    with pytest.raises(UnpicklingError, match="Config"):
+        through(Config())
+
+
 def test_a_class_that_is_not_imported_is_named_and_not_imported():
     raw = b"\x80\x02cantigravity\nFly\n)\x81."
     with pytest.raises(UnpicklingError, match="antigravity.Fly"):

@@ -177,8 +177,8 @@ if _find_spec("tinygrad6.nn") is None:
 _MODULES = frozenset(
     """
     accelerator amp backends compiler cpu cuda datasets distributed distributions func functional jit linalg
-    mps mtia multiprocessing nn optim overrides profiler safetensors special testing types utils version
-    vision xpu
+    mps mtia multiprocessing nn optim overrides profiler safetensors serialization special testing types
+    utils version vision xpu
     """.split()
 )
 _ELSEWHERE = {
@@ -212,6 +212,8 @@ def __getattr__(name: str) -> _Any:
     if home is None:
         from tinygrad6.absent import message
 
+        if name in _paths.ALIASES:
+            return _paths.attribute("tinygrad6", name)
         raise AttributeError(message(name))
     value = globals()[name] = getattr(_import_module(f"tinygrad6.{home}"), name)
     return value

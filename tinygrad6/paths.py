@@ -102,6 +102,8 @@ class _Alias:
         homes = [import_module(f"tinygrad6.{h}" if h != "." else "tinygrad6") for h in self.homes]
 
         def find(name: str) -> Any:
+            if f"{module.__name__.partition('.')[2]}.{name}" in ALIASES:
+                return import_module(f"{module.__name__}.{name}")
             for home in homes if not name.startswith("__") else ():
                 if hasattr(home, name):
                     return getattr(home, name)
@@ -127,6 +129,15 @@ class Finder:
         if reason:  # without name=, or `from tinygrad6 import fft` would lose the text
             raise ModuleNotFoundError(f"No module named {name!r}: {reason}")
         return None
+
+
+def attribute(package: str, name: str) -> ModuleType:
+    """`torch.utils.hooks` without an import: the module behind a path of PyTorch, for `__getattr__`."""
+    short = f"{package}.{name}".partition(".")[2]
+    if short in ALIASES:
+        return import_module(f"{package}.{name}")
+    reason = f": {REASONS[short]}" if short in REASONS else ""
+    raise AttributeError(f"module {package!r} has no attribute {name!r}{reason}")
 
 
 def install() -> None:

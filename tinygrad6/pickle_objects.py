@@ -86,21 +86,23 @@ def write(writer: Writer, v: Any, key: Any) -> None:
 
 
 class ObjectReader(Reader):
-    """A Reader that rebuilds objects too."""
+    """A Reader that rebuilds objects too: of the classes in `safe`, by their full names; of any, if None."""
 
-    def __init__(self, *args: Any) -> None:
+    def __init__(self, safe: dict[str, Any] | None, *args: Any) -> None:
         super().__init__(*args)
+        self.safe = safe
         self.made: dict[int, Any] = {}  # what a file may change: never what was here before
 
     def _find(self, module: str, name: str) -> None:
         home = "builtins" if module == "__builtin__" else module
-        if f"{home}.{name}" in self.globals:
+        full = f"{home}.{name}"
+        if full in self.globals or self.safe is not None and full not in self.safe:
             super()._find(module, name)
             return
-        found = find(home, name)
+        found = find(home, name) if self.safe is None else self.safe[full]
         if found is None:
             raise UnpicklingError(
-                f"the file asks for {home}.{name}: a class or function of this name must be defined or "
+                f"the file asks for {full}: a class or function of this name must be defined or "
                 "imported here before"
             )
         self.stack.append(found)

@@ -9,6 +9,7 @@ functions (pickle_reader.py) and the whole is sealed by a checksum (archive.py).
 
 from __future__ import annotations
 
+import functools
 import io
 import mmap as memory_map
 import os
@@ -25,6 +26,7 @@ from tinygrad6.files import replaced
 from tinygrad6.pickle_writer import Writer
 from tinygrad6.tensor import to_device, wrap
 
+_safe: dict[str, Any] = {}  # full name -> class or function
 _LEGACY_MAGIC, _LEGACY_PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 
 
@@ -94,7 +96,8 @@ def load(
     weights_only: whether a file that asks for other than tensors and plain containers raises
     pickle.UnpicklingError, which names what it asks for. With False, which is for files that you trust,
     objects of classes that the program has defined or imported are rebuilt, by setting their attributes: no
-    module is imported and no function called because a file says so. A damaged or truncated file raises
+    module is imported and no function called because a file says so. Classes that `add_safe_globals` names
+    are rebuilt in any case. A damaged or truncated file raises
     RuntimeError (EOFError if it is empty) before anything of it is used.
 
     map_location: 'cpu', a device, a dict from location to location or a function (storage, location) ->
@@ -106,9 +109,12 @@ def load(
     if pickle_module is not None or pickle_load_args:
         raise NotImplementedError("load(): pickle_module and its arguments are not supported: leave them out")
     place = _placer(map_location)
-    reader = pickle_reader.Reader
-    if weights_only is not None and not weights_only:
-        from tinygrad6.pickle_objects import ObjectReader as reader  # type: ignore[assignment]
+    reader: Callable[..., Any] = pickle_reader.Reader
+    if _safe or weights_only is not None and not weights_only:
+        from tinygrad6.pickle_objects import ObjectReader
+
+        trusted = weights_only is not None and not weights_only
+        reader = functools.partial(ObjectReader, None if trusted else dict(_safe))
     if hasattr(f, "read"):
         if mmap:
             raise ValueError("load(): f must be a path when mmap=True, got an open file")
@@ -119,7 +125,44 @@ def load(
         return _load(file, os.fsdecode(f), place, reader, bool(mmap))
 
 
-def _load(file: Any, name: str, place: Callable, reader: type, mapped: bool = False) -> Any:
+def _name(v: Any) -> str:
+    return f"{v.__module__}.{v.__qualname__}"
+
+
+def add_safe_globals(safe_globals: list[Any]) -> None:
+    """Let load rebuild objects of these classes, or hold these functions, also with weights_only=True.
+
+    An element may be a pair of a class and the full name that files know it by.
+    """
+    _safe.update((v[1], v[0]) if isinstance(v, tuple) else (_name(v), v) for v in safe_globals)
+
+
+def get_safe_globals() -> list[Any]:
+    """What add_safe_globals was given."""
+    return [v if name == _name(v) else (v, name) for name, v in _safe.items()]
+
+
+def clear_safe_globals() -> None:
+    """Forget what add_safe_globals was given."""
+    _safe.clear()
+
+
+class safe_globals:  # noqa: N801 -- PyTorch's name
+    """add_safe_globals inside a `with`."""
+
+    def __init__(self, safe_globals: list[Any]) -> None:
+        self.given = safe_globals
+
+    def __enter__(self) -> None:
+        self.before = dict(_safe)
+        add_safe_globals(self.given)
+
+    def __exit__(self, *exc: Any) -> None:
+        _safe.clear()
+        _safe.update(self.before)
+
+
+def _load(file: Any, name: str, place: Callable, reader: Callable, mapped: bool = False) -> Any:
     head = file.read(4)
     if not head:
         raise EOFError(f"{name} is empty, or read to its end: there is nothing to load")
@@ -134,7 +177,7 @@ def _load(file: Any, name: str, place: Callable, reader: type, mapped: bool = Fa
         raise UnpicklingError(f"{name}: {e}") from None
 
 
-def _load_zip(file: Any, name: str, place: Callable, reader: type, mapped: bool) -> Any:
+def _load_zip(file: Any, name: str, place: Callable, reader: Callable, mapped: bool) -> Any:
     a = archive.Reader(file, name)
     if "constants.pkl" in a:
         raise RuntimeError(f"{name} is a TorchScript program: save its state_dict() where it was made")
@@ -188,7 +231,7 @@ def widen(bits: np.ndarray) -> np.ndarray:
     return wide.view(np.float32)
 
 
-def _load_legacy(data: bytes, place: Callable, machine: type) -> Any:
+def _load_legacy(data: bytes, place: Callable, machine: Callable) -> Any:
     """The format before PyTorch 1.6: pickles one after the other, then the storages."""
 
     def pickle_at(position: int, storage: Callable, rebuild: Callable) -> tuple[Any, int]:

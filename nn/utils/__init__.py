@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad6 import settings
+from tinygrad6.paths import attribute as _attribute
 from tinygrad6.accidents import public
 from tinygrad6.arguments import refused
 from tinygrad6.modes import no_grad
@@ -202,3 +203,7 @@ def skip_init(module_cls: Any, *args: Any, **kwargs: Any) -> Any:
         raise RuntimeError("Module must support a 'device' arg to skip initialization")
     with fork_rng():
         return module_cls(*args, **kwargs)
+
+
+def __getattr__(name: str) -> Any:
+    return _attribute(__name__, name)

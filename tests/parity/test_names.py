@@ -315,3 +315,16 @@ def test_types_are_for_annotations():
     assert isinstance((1, 2), tuple) and ours._size and ours.Device
     with pytest.raises(AttributeError):
         ours._size_x_t  # noqa: B018
+
+
+PATHS = """
+    nn.utils.stateless nn.utils.convert_parameters nn.common_types utils.hooks.RemovableHandle
+    autograd.grad_mode utils.data._utils.collate.default_collate utils.data.dataset.Dataset serialization.load
+    optim.lr_scheduler.StepLR nn.utils.rnn.pad_sequence nn.modules.loss multiprocessing.spawn
+""".split()
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_paths_need_no_import_of_their_own(path):
+    code = f"import tinygrad6; tinygrad6.{path}"
+    subprocess.run([sys.executable, "-c", code], check=True)

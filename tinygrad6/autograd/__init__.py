@@ -15,6 +15,7 @@ from tinygrad6.autograd import anomaly_mode, functional, graph
 from tinygrad6.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly
 from tinygrad6.autograd.function import Function
 from tinygrad6.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
+from tinygrad6.paths import attribute
 from tinygrad6.modes import enable_grad, inference_mode, no_grad, set_grad_enabled, state
 from tinygrad6.quiet import hush, speak
 from tinygrad6.tensor import Tensor, node_of, run_backward, start, wrap
@@ -42,7 +43,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name == "profiler":
         return import_module("tinygrad6.autograd.profiler")
-    raise AttributeError(f"module 'tinygrad6.autograd' has no attribute {name!r}")
+    return attribute(__name__, name)
 
 
 def _as_list(value: Any) -> list:

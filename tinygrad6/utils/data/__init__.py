@@ -1,5 +1,8 @@
 """Datasets, samplers and the DataLoader, as in torch.utils.data."""
 
+from functools import partial as _partial
+
+from tinygrad6.paths import attribute as _attribute
 from tinygrad6.utils.data.collate import (
     collate,
     default_collate,
@@ -51,3 +54,5 @@ __all__ = [
     "get_worker_info",
     "random_split",
 ]
+
+__getattr__ = _partial(_attribute, __name__)
