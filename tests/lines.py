@@ -1839,6 +1839,7 @@ nn.Transformer(4, 2, 1, 1, 8, 0.0)(v.float(), v.float(), src_key_padding_mask=m.
 nn.Transformer.generate_square_subsequent_mask(3)
 nn.Transformer.generate_square_subsequent_mask(2, dtype=torch.float64)
 len(nn.Sequential(nn.Linear(1, 1)) * 2)
+len(nn.Sequential(nn.Linear(1, 1)) * 1)
 nn.Sequential(nn.Linear(1, 1)) * 0
 nn.Sequential(nn.Linear(1, 1)) * 1.5
 repr(nn.Sequential(nn.ReLU()) + nn.Sequential(nn.Tanh()))

@@ -77,6 +77,14 @@ EQUIVALENT = [
     ("ops/gamma.py", r"^for _ in range\(10\)|## comparison: z < 10$", "one step more than it takes"),
     ("ops/incomplete.py", r"x [<>]=? 0.5", "where two series are equally good"),
     ("ops/einsum.py", r"i == len\(operands\)", "an order that the last step puts right"),
+    ("nn/_losses.py", r"^if x.ndim == 2 and t.ndim == 1", "the faster of two ways to one result"),
+    (
+        "nn/_losses.py",
+        r"arguments: _same\(|1e\+29",
+        "who comes first is said in a message; no loss is just 1e29",
+    ),
+    ("optim/optimizer.py", r"comparison: weight < 0.5", "at one half both ends are equally near"),
+    ("optim/adam.py", r"comparison: length > 5.0", "it is never just 5"),
     ("nn/module.py", r"setdefault\(name, True\)", "a dict whose values nobody reads"),
 ]
 

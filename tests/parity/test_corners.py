@@ -576,7 +576,7 @@ def test_batch_norms_that_lost_a_statistic(gone, training):
         norm = lib.nn.BatchNorm1d(3).train(training)
         for name in ("running_mean", "running_var") if gone == "both" else (gone,):
             setattr(norm, name, None)
-        return norm(x)
+        return norm(x), [t.detach() for t in norm.state_dict().values()]
 
     same(forward, tinygrad6.tensor([[1.0, 2.0, 4.0], [0.0, 5.0, 3.0]]))
 
@@ -661,3 +661,18 @@ def test_state_that_is_replaced_between_steps_is_used(name):
                 state[key] = state[key] * 0.5 + 1
         rows.append(w.detach().numpy())
     np.testing.assert_allclose(rows[0], rows[1], 1e-6)
+
+
+def test_assignments_before_init():
+    messages = []
+    for lib in (tinygrad6, pytorch()):
+
+        class Early(lib.nn.Module):
+            def __init__(self, name, value):
+                setattr(self, name, value)
+
+        for value in (lib.nn.Parameter(lib.ones(1)), lib.nn.Identity(), lib.nn.Buffer(lib.ones(1))):
+            with pytest.raises(AttributeError) as caught:
+                Early("x", value)
+            messages.append(str(caught.value))
+    assert messages[:3] == messages[3:]

@@ -173,3 +173,17 @@ def test_methods_have_pytorchs_arguments(where, name):
             if k in p and p[k] != q[k] and isinstance(q[k], (bool, int, float, str, type, type(None))):
                 wrong.append(f"{method}({k}={p[k]}), PyTorch {q[k]}")
     assert not wrong
+
+
+OURS = set(
+    "accepts check function gates kept mode rank ranks settings shown".split()
+)  # how tables make classes
+
+
+@pytest.mark.filterwarnings("ignore:enable_nested_tensor")
+@pytest.mark.parametrize("entry", MODULES, ids=lambda e: e.name)
+def test_attributes_of_modules_are_pytorchs(entry):
+    ours, theirs = entry.make(tinygrad6.nn), entry.make(torch.nn)
+    names = {n for n in dir(ours) if n[0] != "_"}
+    assert names - set(dir(theirs)) <= OURS
+    assert {n for n in vars(theirs) if n[0] != "_"} <= names
