@@ -66,10 +66,6 @@ class Hooked:
             getattr(self, kind), hook, prepend, *(getattr(self, f) for f, on in flags.items() if on)
         )
 
-    def _those(self, kind: str) -> list[tuple[int, Any]]:
-        """The hooks of a kind with their ids, as they are now: a hook may take itself away."""
-        return list(self._hooks.get(kind, _NONE).items()) if self._hooks else []
-
     def register_forward_pre_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
     ) -> RemovableHandle:
@@ -251,28 +247,23 @@ def _as_many(answer: Any, count: int, kind: str, what: str) -> tuple:
 
 def call_with_hooks(module: Any, args: tuple, kwargs: dict) -> Any:
     """module.forward between its hooks and those of all modules."""
-    if not any(module._hooks.values()):  # all were removed: calls are short again
+    hooks = module._hooks
+    if not any(hooks.values()):  # all were removed: calls are short again
         module.__dict__.pop("_hooks", None)
-    if not any(_everywhere.values()):
+    if Hooked._hooks is not None and not any(_everywhere.values()):
         Hooked._hooks = None
-    with_kwargs = {**_everywhere["with_kwargs"], **dict(module._those("_forward_pre_hooks_with_kwargs"))}
-    for key, hook in [*_everywhere["forward_pre"].items(), *module._those("_forward_pre_hooks")]:
-        answer = hook(module, args, kwargs) if key in with_kwargs else hook(module, args)
-        if answer is None:
-            continue
-        if key in with_kwargs:
-            if not (isinstance(answer, tuple) and len(answer) == 2):
-                raise RuntimeError(
-                    "forward pre-hook must return None or a tuple of (new_args, new_kwargs), but got "
-                    f"{answer}."
-                )
-            args, kwargs = answer
-        else:
-            args = answer if isinstance(answer, tuple) else (answer,)
-    own = [hook for _, hook in module._those("_backward_hooks")]
-    last = own if module._is_full_backward_hook is False else []  # hooks of the last operation alone
-    full = [*_everywhere["backward"].values(), *(own if not last else ())]
-    pre = [*_everywhere["backward_pre"].values(), *(hook for _, hook in module._those("_backward_pre_hooks"))]
+    if before := _all_of(hooks, "_forward_pre_hooks", "forward_pre"):
+        args, kwargs = _prepared(
+            module, before, hooks.get("_forward_pre_hooks_with_kwargs", _NONE), args, kwargs
+        )
+    full = list(_all_of(hooks, "_backward_hooks", "backward").values())
+    pre = list(_all_of(hooks, "_backward_pre_hooks", "backward_pre").values())
+    last: list = []  # hooks of the last operation alone
+    if module._is_full_backward_hook is False:
+        full, last = (
+            list(_everywhere["backward"].values()),
+            list(hooks.get("_backward_hooks", _NONE).values()),
+        )
     seen: dict[str, Any] = {}
     if full or pre:
         places = [i for i, a in enumerate(args) if isinstance(a, Tensor) and a.requires_grad]
@@ -287,37 +278,67 @@ def call_with_hooks(module: Any, args: tuple, kwargs: dict) -> Any:
         if places:
             passed = iter(_Inputs.apply(seen, module, *[args[i] for i in places]))
             args = tuple(next(passed) if i in places else a for i, a in enumerate(args))
-    called: set[int] = set()
+    called: list[int] = []
     result = None
-    after = [*_everywhere["forward"].items(), *module._those("_forward_hooks")]
-    with_kwargs = {**_everywhere["with_kwargs"], **dict(module._those("_forward_hooks_with_kwargs"))}
     try:
         result = module.forward(*args, **kwargs)
-        after = [*_everywhere["forward"].items(), *module._those("_forward_hooks")]
-        for key, hook in after:
-            called.add(key)
-            answer = hook(module, args, kwargs, result) if key in with_kwargs else hook(module, args, result)
-            result = result if answer is None else answer
-        if full or pre:
+        if after := _all_of(hooks, "_forward_hooks", "forward"):
+            with_kwargs = _all_of(hooks, "_forward_hooks_with_kwargs", "with_kwargs")
+            for key, hook in list(after.items()):
+                called.append(key)
+                told = (args, kwargs, result) if key in with_kwargs else (args, result)
+                answer = hook(module, *told)
+                result = result if answer is None else answer
+        if seen:
             result = _watched(module, result, seen)
         if last:
             _watch_last(module, args, result, last)
     except Exception:
-        always = {**_everywhere["always"], **dict(module._those("_forward_hooks_always_called"))}
-        for key, hook in after:
-            if key in always and key not in called:
-                try:
-                    told = (args, kwargs, result) if key in with_kwargs else (args, result)
-                    answer = hook(module, *told)
-                    result = result if answer is None else answer
-                except Exception as e:
-                    warnings.warn(
-                        "module forward hook with ``always_call=True`` raised an exception that was silenced "
-                        f"as another error was raised in forward: {e}",
-                        stacklevel=3,
-                    )
+        _call_always(module, hooks, called, args, kwargs, result)
         raise
     return result
+
+
+def _all_of(hooks: dict, own: str, kind: str) -> dict:
+    """The hooks of a kind, those of all modules first."""
+    found = hooks.get(own, _NONE)
+    return found if Hooked._hooks is None else {**_everywhere[kind], **found}
+
+
+def _prepared(module: Any, before: dict, with_kwargs: dict, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+    """The arguments as the hooks before forward leave them."""
+    for key, hook in list(before.items()):
+        answer = hook(module, args, kwargs) if key in with_kwargs else hook(module, args)
+        if answer is None:
+            continue
+        if key in with_kwargs:
+            if not (isinstance(answer, tuple) and len(answer) == 2):
+                raise RuntimeError(
+                    "forward pre-hook must return None or a tuple of (new_args, new_kwargs), but got "
+                    f"{answer}."
+                )
+            args, kwargs = answer
+        else:
+            args = answer if isinstance(answer, tuple) else (answer,)
+    return args, kwargs
+
+
+def _call_always(module: Any, hooks: dict, called: list[int], args: tuple, kwargs: dict, result: Any) -> None:
+    """After an error, those hooks that are called even then; their own errors are warnings."""
+    always = _all_of(hooks, "_forward_hooks_always_called", "always")
+    with_kwargs = _all_of(hooks, "_forward_hooks_with_kwargs", "with_kwargs")
+    for key, hook in _all_of(hooks, "_forward_hooks", "forward").items():
+        if key not in always or key in called:
+            continue
+        try:
+            answer = hook(module, *((args, kwargs, result) if key in with_kwargs else (args, result)))
+            result = result if answer is None else answer
+        except Exception as e:
+            warnings.warn(
+                "module forward hook with ``always_call=True`` raised an exception that was silenced as "
+                f"another error was raised in forward: {e}",
+                stacklevel=4,
+            )
 
 
 def _watched(module: Any, result: Any, seen: dict) -> Any:
