@@ -8,7 +8,7 @@ from typing import Any, cast
 import numpy as np
 
 from tinygrad6 import dtypes
-from tinygrad6.arguments import composite
+from tinygrad6.arguments import composite, refused
 from tinygrad6.dispatch import with_names
 from tinygrad6.op import NAMES, attach, case, lift
 from tinygrad6.ops import compare, pointwise
@@ -100,6 +100,8 @@ _div, _div_in_place = pointwise.div, Tensor.div_  # type: ignore[attr-defined]
 
 
 def _rounded(input: Any, other: Any, mode: Any) -> Tensor:
+    if not isinstance(mode, str):
+        raise refused("div", "rounding_mode", 0, "str", mode)
     if mode not in ("floor", "trunc"):
         raise RuntimeError(
             f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{mode}'"

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad6 import dtypes
-from tinygrad6.arguments import composite
+from tinygrad6.arguments import composite, scalar
 from tinygrad6.op import POSITIVE, REAL, case, no_derivative, op
 from tinygrad6.ops.compare import isfinite, isnan
 from tinygrad6.ops.pointwise import add, clamp, div, exp2, mul, nothing, pow, signs, where
@@ -110,7 +110,11 @@ def hypot(x, y):
 @composite(node_name="PowBackward1")
 def float_power(input: Any, exponent: Any) -> Tensor:
     """x to the exponent, elementwise, in float64."""
-    return pow(*[cast(t, dtypes.float64) if isinstance(t, Tensor) else float(t) for t in (input, exponent)])
+    given = [
+        t if isinstance(t, Tensor) else float(scalar("float_power", n, i, t))
+        for i, (n, t) in enumerate((("input", input), ("exponent", exponent)), 1)
+    ]
+    return pow(*[cast(t, dtypes.float64) if isinstance(t, Tensor) else t for t in given])
 
 
 def float_power_(self: Tensor, exponent: Any) -> Tensor:
@@ -346,6 +350,7 @@ def _no_bools(name: str, input: Tensor, limit: Any) -> None:
 @composite(inplace=True, examples=[case((2, 3), min=-0.5)], node_name="ClampMin")
 def clamp_min(input: Tensor, min: Any) -> Tensor:
     """x, at least min, elementwise."""
+    min = min if isinstance(min, Tensor) else scalar("clamp_min", "min", 2, min)
     _no_bools("clamp_min", input, min)
     return clamp(input, min)
 
@@ -353,6 +358,7 @@ def clamp_min(input: Tensor, min: Any) -> Tensor:
 @composite(inplace=True, examples=[case((2, 3), max=0.5)], node_name="ClampMax")
 def clamp_max(input: Tensor, max: Any) -> Tensor:
     """x, at most max, elementwise."""
+    max = max if isinstance(max, Tensor) else scalar("clamp_max", "max", 2, max)
     _no_bools("clamp_max", input, max)
     return clamp(input, None, max)
 

@@ -202,17 +202,23 @@ for _n in (1, 2, 3):
     composite(method=False)(_public)
 
 
+def _some(name: str, tensors: Any) -> Any:
+    if not each_tensor(name, tensors):
+        raise RuntimeError(f"{name} expects a non-empty TensorList")
+    return tensors
+
+
 @composite(method=False)
 def hstack(tensors: Sequence[Tensor]) -> Tensor:
     """Joined along dimension 1, or 0 for 1-d tensors."""
-    items = [_at_least(1)(t) for t in each_tensor("hstack", tensors)]
+    items = [_at_least(1)(t) for t in _some("hstack", tensors)]
     return cat(items, 0 if items and items[0].array.ndim == 1 else 1)
 
 
 @composite(method=False)
 def vstack(tensors: Sequence[Tensor]) -> Tensor:
     """Joined along dimension 0, 1-d tensors as rows."""
-    return cat([_at_least(2)(t) for t in each_tensor("vstack", tensors)], 0)
+    return cat([_at_least(2)(t) for t in _some("vstack", tensors)], 0)
 
 
 @composite(method=False)
@@ -224,13 +230,13 @@ def row_stack(tensors: Sequence[Tensor]) -> Tensor:
 @composite(method=False)
 def dstack(tensors: Sequence[Tensor]) -> Tensor:
     """Joined along dimension 2."""
-    return cat([_at_least(3)(t) for t in each_tensor("dstack", tensors)], 2)
+    return cat([_at_least(3)(t) for t in _some("dstack", tensors)], 2)
 
 
 @composite(method=False)
 def column_stack(tensors: Sequence[Tensor]) -> Tensor:
     """1-d tensors as columns, joined along dimension 1."""
-    items = each_tensor("column_stack", tensors)
+    items = _some("column_stack", tensors)
     return cat([t.reshape(-1, 1) if t.array.ndim < 2 else t for t in items], 1)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from tinygrad6 import dtypes
-from tinygrad6.arguments import composite, several
+from tinygrad6.arguments import composite, refused, several
 from tinygrad6.op import REAL, case, named, op
 from tinygrad6.tensor import Size, Tensor, dim_error, flatten_sequence, to_device, wrap
 
@@ -644,6 +644,9 @@ def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     """x turned k times by 90 degrees in the plane of two dimensions, from the first towards the second;
     a copy."""
     n = input.array.ndim
+    if not isinstance(dims, (tuple, list)):
+        raise refused("rot90", "dims", 3, "tuple of ints", dims)
+    dims = several("rot90", "dims", 3, dims)
     if len(dims) != 2:
         raise RuntimeError(f"expected total rotation dims == 2, but got dims = {len(dims)}")
     if n < 2:

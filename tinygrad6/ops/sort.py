@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad6 import dtypes
-from tinygrad6.arguments import composite
+from tinygrad6.arguments import composite, refused
 from tinygrad6.modes import state
 from tinygrad6.op import case, derived, named, op
 from tinygrad6.ops import pointwise
@@ -218,6 +218,8 @@ def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False) -> A
 def _quantile(
     name: str, x: Tensor, q: Any, dim: int | None, keepdim: bool, interpolation: str, ignore: bool
 ) -> Tensor:
+    if not isinstance(interpolation, str):
+        raise refused(name, "interpolation", 0, "str", interpolation)
     if interpolation not in ("linear", "lower", "higher", "midpoint", "nearest"):
         raise RuntimeError(
             f"{name}() interpolation must be one of linear, lower, higher, midpoint or nearest, but got "
