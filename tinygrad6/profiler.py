@@ -125,7 +125,7 @@ def _codes() -> dict[Any, Any]:
     from tinygrad6.ops import create
 
     found: dict[Any, Any] = {
-        f.__code__: f"aten::{n}"
+        inspect.unwrap(f).__code__: f"aten::{n}"
         for n, f in (*vars(create).items(), *vars(functional).items())
         if isinstance(f, FunctionType) and f.__module__.startswith(_HOMES) and n[0] != "_"
     }

@@ -78,6 +78,7 @@ def test_tensors_and_classes_of_ones_own():
         params = {"w": torch.ones(2), "more": Pair(torch.zeros(1), [torch.ones(1)])}
         grads = p.tree_map(torch.ones_like, params)
         new = p.tree_map(lambda w, g: w - 0.5 * g, params, grads)
+        assert torch.utils._pytree is p
         sizes = p.tree_leaves(torch.ones(1, 2).shape)
         try:
             p.register_pytree_node(Pair, None, None)
