@@ -130,10 +130,10 @@ def diagflat(input: Tensor, offset: int = 0) -> Tensor:
 @composite(examples=[case((3, 4))], node_name="Trace")
 def trace(input: Tensor) -> Tensor:
     """The sum of a matrix's diagonal."""
-    if input.array.ndim != 2:
-        raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input.array.ndim}")
     if input.array.dtype.kind == "b":
         raise NotImplementedError("\"trace\" not implemented for 'Bool'")
+    if input.array.ndim != 2:
+        raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input.array.ndim}")
     return total(diagonal(input))
 
 

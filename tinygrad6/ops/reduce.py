@@ -64,6 +64,8 @@ def _reduced_floats(name: str) -> Any:
         dtype = params["dtype"]
         kind = arrays[0].dtype if dtype is None else dtypes.to_numpy(dtype)
         if kind.kind != "f":
+            if not isinstance(params["dim"], (int, tuple, list, type(None))):
+                normal_dims(params["dim"], 1)  # whose TypeError comes first
             raise RuntimeError(
                 f"{name}(): could not infer output dtype. Input dtype must be either a floating point or "
                 f"complex dtype. Got: {dtypes.from_numpy(kind)}"
