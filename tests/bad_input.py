@@ -394,7 +394,11 @@ def known() -> frozenset[str]:
     found = {n for s in (*spaces, tinygrad6.Tensor, tinygrad6.nn.Module) for n in dir(s)}
     kinds = [v for s in spaces for v in vars(s).values() if isinstance(v, type)]
     kinds += vars(names_of(tinygrad6)["distributions"].constraints).values()
-    found |= {n for k in kinds for n in (getattr(k, "__name__", ""), type(k).__name__.lstrip("_"), *dir(k))}
+    found |= {
+        n
+        for k in kinds
+        for n in (getattr(k, "__name__", "").lstrip("_"), type(k).__name__.lstrip("_"), *dir(k))
+    }
     return frozenset(found | set(dir(builtins)) | _THEIRS)
 
 

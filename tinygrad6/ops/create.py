@@ -274,6 +274,7 @@ def _like(name: str, make: Any, *needs: str) -> Any:
         return _finish(make(input.array.shape, *args, kind), requires_grad, device, rest)
 
     like.__name__ = like.__qualname__ = name
+    like.__code__ = like.__code__.replace(co_name=name)  # for _caller
     like.__doc__ = f"As {name[:-5]}, in the shape and type of input."
     return like
 
@@ -528,7 +529,7 @@ def range(start: Any = 0, end: Any = None, step: Any = 1, **rest: Any) -> Tensor
     if (end - start) * step < 0:
         raise RuntimeError("upper bound and lower bound inconsistent with step sign")
     kind = _numeric("range", _type(rest.pop("dtype", None), None, rest))
-    values = start + step * np.arange(math.floor((end - start) / step) + 1)
+    values = start + float(step) * np.arange(math.floor((end - start) / step) + 1)
     return _finish(values.astype(kind), rest.pop("requires_grad", False), rest.pop("device", None), rest)
 
 
@@ -828,6 +829,7 @@ def _like_random(name: str, make: Any) -> Any:
         )
 
     like.__name__ = like.__qualname__ = name
+    like.__code__ = like.__code__.replace(co_name=name)  # for _caller
     like.__doc__ = f"As {name[:-5]}, in the shape and type of input."
     return like
 

@@ -197,7 +197,7 @@ for _n in (1, 2, 3):
             else tuple(map(_lifted, items))
         )
 
-    _public.__name__ = f"atleast_{_n}d"
+    _public.__name__ = _public.__qualname__ = f"atleast_{_n}d"
     _public.__doc__ = f"The tensors with at least {_n} dimension{'s' if _n > 1 else ''}."
     composite(method=False)(_public)
 
