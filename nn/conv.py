@@ -89,7 +89,7 @@ class _ConvNd(Module):
         """Draw weight and bias from U(-1/sqrt(n), 1/sqrt(n)), n the inputs of one output."""
         init.kaiming_uniform_(self.weight, a=math.sqrt(5))
         if self.bias is not None:
-            fan_in, _ = init._fans(self.weight)
+            fan_in, _ = init._calculate_fan_in_and_fan_out(self.weight)
             if fan_in:
                 bound = 1 / math.sqrt(fan_in)
                 init.uniform_(self.bias, -bound, bound)

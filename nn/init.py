@@ -48,7 +48,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     raise ValueError(f"Unsupported nonlinearity {nonlinearity}")
 
 
-def _fans(tensor: Tensor) -> tuple[int, int]:
+def _calculate_fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
     shape = tensor.array.shape
     if len(shape) < 2:
         raise ValueError("Fan in and fan out can not be computed for tensor with fewer than 2 dimensions")
@@ -56,14 +56,11 @@ def _fans(tensor: Tensor) -> tuple[int, int]:
     return shape[1] * field, shape[0] * field
 
 
-_calculate_fan_in_and_fan_out = _fans
-
-
-def _fan(tensor: Tensor, mode: str) -> int:
+def _calculate_correct_fan(tensor: Tensor, mode: str) -> int:
     mode = mode.lower()
     if mode not in ("fan_in", "fan_out"):
         raise ValueError(f"Mode {mode} not supported, please use one of ['fan_in', 'fan_out']")
-    return _fans(tensor)[mode == "fan_out"]
+    return _calculate_fan_in_and_fan_out(tensor)[mode == "fan_out"]
 
 
 @public
@@ -187,14 +184,16 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
 @public
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Fill with U(-a, a), a = gain sqrt(6 / (fan_in + fan_out)): Glorot and Bengio 2010, equation 16."""
-    bound = math.sqrt(3.0) * (gain * math.sqrt(2.0 / float(sum(_fans(tensor)))))
+    bound = math.sqrt(3.0) * (gain * math.sqrt(2.0 / float(sum(_calculate_fan_in_and_fan_out(tensor)))))
     return uniform_(tensor, -bound, bound, generator)
 
 
 @public
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Fill with N(0, s^2), s = gain sqrt(2 / (fan_in + fan_out)): Glorot and Bengio 2010."""
-    return normal_(tensor, 0.0, gain * math.sqrt(2.0 / float(sum(_fans(tensor)))), generator)
+    return normal_(
+        tensor, 0.0, gain * math.sqrt(2.0 / float(sum(_calculate_fan_in_and_fan_out(tensor)))), generator
+    )
 
 
 @public
@@ -209,7 +208,9 @@ def kaiming_uniform_(
     if not tensor.array.size:
         warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=3)
         return tensor
-    bound = math.sqrt(3.0) * (calculate_gain(nonlinearity, a) / math.sqrt(_fan(tensor, mode)))
+    bound = math.sqrt(3.0) * (
+        calculate_gain(nonlinearity, a) / math.sqrt(_calculate_correct_fan(tensor, mode))
+    )
     return uniform_(tensor, -bound, bound, generator)
 
 
@@ -228,7 +229,12 @@ def kaiming_normal_(
     if not tensor.array.size:
         warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=3)
         return tensor
-    return normal_(tensor, 0.0, calculate_gain(nonlinearity, a) / math.sqrt(_fan(tensor, mode)), generator)
+    return normal_(
+        tensor,
+        0.0,
+        calculate_gain(nonlinearity, a) / math.sqrt(_calculate_correct_fan(tensor, mode)),
+        generator,
+    )
 
 
 def lecun_normal_(tensor: Tensor, generator: Generator | None = None) -> Tensor:
@@ -237,7 +243,7 @@ def lecun_normal_(tensor: Tensor, generator: Generator | None = None) -> Tensor:
     Not in PyTorch. Its xavier_normal_ averages fan_in and fan_out; the book's "He" is
     kaiming_normal_(nonlinearity="relu").
     """
-    return normal_(tensor, 0.0, 1 / math.sqrt(_fans(tensor)[0]), generator)
+    return normal_(tensor, 0.0, 1 / math.sqrt(_calculate_fan_in_and_fan_out(tensor)[0]), generator)
 
 
 @public

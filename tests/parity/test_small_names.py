@@ -227,3 +227,15 @@ def test_helpers_of_modules():
         )
     path = "nn.modules.transformer"
     same(lambda torch: importlib.import_module(f"{torch.__name__}.{path}")._get_activation_fn("tanh"))
+
+
+@pytest.mark.parametrize("mode", ["fan_in", "FAN_OUT", "fan"])
+def test_fans(mode):
+    def run(torch):
+        init, weights = torch.nn.init, [torch.ones(4, 3), torch.ones(2, 5, 3, 3)]
+        return [
+            [init._calculate_correct_fan(w, mode), init._calculate_fan_in_and_fan_out(w)] for w in weights
+        ]
+
+    same(run)
+    same(lambda torch: torch.nn.init._calculate_fan_in_and_fan_out(torch.ones(3)))
