@@ -1,14 +1,88 @@
-"""Wrong calls are refused by name and change nothing: good calls with one argument that is not."""
+"""Wrong calls are refused by name and change nothing: good calls with one argument that is not.
+
+By default one in forty of some 60,000 calls is tried, in the intense profile each; and calls with two wrong
+arguments at once, as Hypothesis draws them.
+"""
 
 from __future__ import annotations
 
+import collections
 import sys
 import warnings
 
+import bad_input
+import hypothesis
 import numpy as np
 import pytest
+from hypothesis import strategies as st
 
 import tinygrad6 as torch
+
+# ---- many calls
+
+INTENSE = hypothesis.settings().max_examples >= 1000
+# Functions whose faults are left: how many of all calls, and what they are.
+LEFT: dict[str, int] = {}
+
+
+def faults_of(calls):
+    """The faults, by function."""
+    found = collections.defaultdict(list)
+    for call, words in bad_input.judged(calls, bad_input.fault):
+        if words:
+            found[bad_input.name_of(call)].append(f"{call}: {words}")
+    return found
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_wrong_calls_are_refused_by_name_and_change_nothing():
+    """TypeError, ValueError, RuntimeError or IndexError, and a message that names a public function;
+    arguments, modules, optimizers, gradients, the generator and grad mode are as before; none hangs."""
+    calls = bad_input.every(1 if INTENSE else 41)
+    assert len(calls) > 1000
+    found = faults_of(calls)
+    wrong = {name: said for name, said in found.items() if len(said) > LEFT.get(name, 0)}
+    assert not wrong, "\n".join(line for said in wrong.values() for line in said)
+
+
+GOOD = bad_input.good_calls()
+
+
+@pytest.mark.filterwarnings("ignore")
+@hypothesis.given(st.data())
+def test_two_wrong_arguments_are_refused_as_well_as_one(data):
+    call = data.draw(st.sampled_from(GOOD))
+    for _ in range(2):
+        call = data.draw(st.sampled_from(list(bad_input.spoiled(call))))
+        hypothesis.assume("2**70" not in str(call))  # some try to do that often what they are told: see LEFT
+    if bad_input.name_of(call) not in LEFT:
+        assert not bad_input.fault(call)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        lambda x: x.array.fill(7) or refuse(),
+        lambda x: torch.rand(1) and refuse(),
+        lambda x: torch.set_grad_enabled(False) and None or refuse(),
+        lambda x: x.nothing,
+        lambda x: refuse("cross_entropy_rows(input: float32[2]): wrong"),
+        lambda x: refuse("wrong"),
+        lambda x: refuse("argument 'x' must be float", KeyboardInterrupt.__base__),
+    ],
+)
+def test_faults_are_noticed(monkeypatch, fault):
+    """Each of these functions does one thing that a function that refuses must not do."""
+    monkeypatch.setattr(torch.special, "entr", fault)
+    try:
+        assert bad_input.fault(bad_input.parsed("special.entr(x(2))"))
+    finally:
+        torch.set_grad_enabled(True)
+
+
+def refuse(text="entr(): argument 'input' must be a good one", kind=ValueError):
+    raise kind(text) if kind is not BaseException else LookupError(text)
+
 
 # ---- attributes
 

@@ -52,7 +52,7 @@ BY_HAND: dict[str, tuple[str, ...]] = {
     "log2": ("log2(x)", "g / (LN2 * x)"),
     "log10": ("log10(x)", "g / (LN10 * x)"),
     "log1p": ("log1p(x)", "g / (1 + x)"),
-    "pow": ("x ** y", "g * y * out / x", "g * out * log(x)"),
+    "pow": ("x ** exponent", "g * exponent * out / x", "g * out * log(x)"),
     "sin": ("sin(x)", "g * cos(x)"),
     "cos": ("cos(x)", "-g * sin(x)"),
     "tan": ("tan(x)", "g * (1 + out * out)"),
