@@ -449,18 +449,9 @@ def kl_div(
     if log_target:
         loss = target.exp() * (target - input)
     else:
-        loss = (
-            NAMES["xlogy"](target, target) - target * input
-            if "xlogy" in NAMES
-            else _xlogx(target) - target * input
-        )
+        loss = NAMES["xlogy"](target, target) - target * input
     out = reduced(loss, reduction)
     return out / input.shape[0] if batchmean and input.ndim else out
-
-
-def _xlogx(x: Tensor) -> Tensor:
-    positive = x > 0
-    return NAMES["where"](positive, x * NAMES["where"](positive, x, 1.0).log(), x * 0.0)
 
 
 def poisson_nll_loss(

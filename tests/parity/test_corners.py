@@ -676,3 +676,32 @@ def test_assignments_before_init():
                 Early("x", value)
             messages.append(str(caught.value))
     assert messages[:3] == messages[3:]
+
+
+def test_lbfgs_stops_at_short_steps_and_at_small_changes():
+    for scale, lr in ((1e8, 1e-10), (1e-8, 1.0), (1.0, 0.1)):
+        seen = []
+        for lib in (tinygrad6, pytorch()):
+            w = lib.tensor([1.0, 2.0], dtype=lib.float64, requires_grad=True)
+            opt = lib.optim.LBFGS([w], lr=lr, max_iter=6, tolerance_grad=0.0)
+            calls = []
+
+            def closure():
+                opt.zero_grad()
+                loss = (w * w).sum() * scale
+                loss.backward()
+                calls.append(loss.item())
+                return loss
+
+            opt.step(closure)
+            state = opt.state[w]
+            seen.append((len(calls), calls[-1], *w.tolist(), state["n_iter"], state["func_evals"]))
+        assert seen[0] == pytest.approx(seen[1])
+
+
+def test_running_statistics_count_their_versions():
+    for norm in (tinygrad6.nn.BatchNorm1d(3), tinygrad6.nn.InstanceNorm1d(3, track_running_stats=True)):
+        before = norm.running_mean._version, norm.running_var._version
+        norm(tinygrad6.ones(2, 3, 4))
+        after = norm.running_mean._version, norm.running_var._version
+        assert all(b > a for a, b in zip(before, after))
