@@ -24,7 +24,7 @@ LAYERS = [
     ["ops", "autograd.anomaly"],
     ["autograd", "func", "linalg", "special", "draw", "settings", "datasets", "utils", "testing"]
     + ["serialization", "archive", "files", "pickle_reader", "pickle_writer", "pickle_objects", "safetensors"]
-    + ["accelerator", "amp", "backends", "cpu", "cuda", "mps", "absent", "overrides"]
+    + ["accelerator", "amp", "backends", "cpu", "cuda", "mps", "absent", "overrides", "hub"]
     + ["lowrank", "compiler", "distributed", "multiprocessing", "jit", "profiler", "profiler_events", "types"],
     ["nn.parameter", "optim"],
     ["nn"],

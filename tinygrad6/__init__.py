@@ -176,9 +176,9 @@ if _find_spec("tinygrad6.nn") is None:
 # Subpackages, and names that live in one, are loaded when somebody asks for them: the import stays quick.
 _MODULES = frozenset(
     """
-    accelerator amp backends compiler cpu cuda datasets distributed distributions func functional jit linalg
-    mps mtia multiprocessing nn optim overrides profiler safetensors serialization special testing types
-    utils version vision xpu
+    accelerator amp backends compiler cpu cuda datasets distributed distributions func functional hub jit
+    linalg mps mtia multiprocessing nn optim overrides profiler safetensors serialization special testing
+    types utils version vision xpu
     """.split()
 )
 _ELSEWHERE = {

@@ -38,7 +38,6 @@ _REASONS = (
     ),
     ("fx onnx export", "programs are not traced or exported: call the module itself"),
     ("hpu", "there is no such device: tinygrad6 computes on the CPU only"),
-    ("hub", "load weights with safetensors or load()"),
     ("symeig", "use linalg.eigh"),
     ("lobpcg", "use linalg.eigh, or svd_lowrank for the largest singular values"),
     ("lstsq solve matrix_rank", "use the function of this name in linalg"),

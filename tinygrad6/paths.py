@@ -32,6 +32,7 @@ ALIASES = (
         "utils.data._utils.worker": "utils.data.worker",
         "utils.dlpack": ".",
         "utils.hooks": "hooks",
+        "utils.model_zoo": "hub",
         "xpu": "mps",
     }
     | {  # the modules of nn, of which several are in one file here
@@ -83,7 +84,6 @@ REASONS = {
     "utils.cpp_extension": "make an op of your own with @op or autograd.Function",
     "utils.data.datapipes": "use utils.data.IterableDataset",
     "utils.flop_counter": "nothing counts operations here: use timeit",
-    "utils.model_zoo": "load weights with safetensors or load()",
     "utils.tensorboard": "log with tensorboardX, or print and plot",
 }
 _PACKAGES = frozenset(p.rpartition(".")[0] for p in ALIASES)

@@ -27,6 +27,7 @@ compiler: disable is_compiling reset
 cuda.amp: autocast GradScaler
 distributed: is_available is_initialized init_process_group destroy_process_group all_reduce barrier get_rank
 func: vmap grad functional_call
+hub: load_state_dict_from_url download_url_to_file get_dir set_dir
 functional: einsum norm split
 jit: script trace ignore unused export is_scripting ScriptModule annotate Final load save
 linalg: norm
@@ -94,6 +95,7 @@ utils.data.dataset: Dataset random_split
 utils.data.distributed: DistributedSampler
 utils.data.sampler: Sampler
 utils.hooks: RemovableHandle
+utils.model_zoo: load_url
 version: cuda
 """
 
@@ -113,9 +115,9 @@ def test_imports(line):
 
 
 ABSENT = """
-    _dynamo autograd.forward_ad distributed.rpc export fft fx hub library masked
+    _dynamo autograd.forward_ad distributed.rpc export fft fx library masked
     nn.grad nn.quantized onnx quantization sparse storage
-    utils.cpp_extension utils.data.datapipes utils.model_zoo utils.tensorboard
+    utils.cpp_extension utils.data.datapipes utils.tensorboard
 """.split()
 
 
