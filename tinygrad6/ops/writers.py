@@ -94,7 +94,9 @@ def _writer(call: Any, doc: str) -> Any:
             return write(self, call(self, *args), name)
         value: Any = args[0].array if args and type(args[0]) in TENSORS else args[0] if args else 0
         if type(value) in (int, float):
-            self.array.fill(dtypes.stored(value, self.array.dtype))
+            if not 0 <= value <= 100:  # which every type holds, and which it nearly always is
+                value = dtypes.stored(value, self.array.dtype)
+            self.array.fill(value)
         else:
             put(self.array, ..., np.asarray(value))
         self.bump()
