@@ -24,8 +24,8 @@ LAYERS = [
     ["ops", "autograd.anomaly"],
     ["autograd", "func", "linalg", "special", "draw", "settings", "datasets", "utils", "testing"]
     + ["serialization", "archive", "files", "pickle_reader", "pickle_writer", "pickle_objects", "safetensors"]
-    + ["accelerator", "amp", "backends", "cpu", "cuda", "mps", "absent", "overrides", "hub"]
-    + ["lowrank", "compiler", "distributed", "multiprocessing", "jit", "profiler", "profiler_events", "types"],
+    + ["accelerator", "amp", "backends", "cpu", "cuda", "mps", "absent", "overrides", "hub", "types"]
+    + ["lowrank", "compiler", "distributed", "multiprocessing", "jit", "profiler", "profiler_events"],
     ["nn.parameter", "optim"],
     ["nn"],
     ["dropouts"],
