@@ -344,7 +344,7 @@ def _leading_to(targets: set[Node], roots: list[Node]) -> set[Node]:
                 stack.append(p)
     useful: set[Node] = set()
     for node in sorted(seen, key=lambda n: n.rank):  # parents first
-        if node in targets or any(p in useful for p in node.parents):
+        if node in targets or not useful.isdisjoint(node.parents):
             useful.add(node)
     return useful
 

@@ -235,18 +235,18 @@ def _linear_kernel(g, needs, x, w):
 def _w_rule(g: Any, x: Any, w_shape: tuple) -> Any:
     if len(w_shape) == 1:
         return matmul_dy(g, x, w_shape)
-    rows = math.prod(x.shape[:-1])
-    return g.reshape((rows, w_shape[0])).T @ x.reshape((rows, w_shape[1]))
+    return _matrix(g).T @ _matrix(x)
 
 
-def _b_rule(g: Any) -> Any:
-    return total(g.reshape((math.prod(g.shape[:-1]), g.shape[-1])), (0,), False)
+def _matrix(x: Any) -> Any:
+    """x (*, n) as rows, of an array or a Tensor."""
+    return x if x.ndim == 2 else x.reshape((math.prod(x.shape[:-1]), x.shape[-1]))
 
 
 @op(
     lambda g, w: g @ w if w.ndim == 2 else matmul_dx(g, w, g.shape + w.shape),
     lambda g, x, w_shape: _w_rule(g, x, w_shape),
-    lambda g: _b_rule(g),
+    lambda g: total(_matrix(g), (0,), False),
     kernel=_linear_kernel,
     method=False,
     public=False,
