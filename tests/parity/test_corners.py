@@ -705,3 +705,22 @@ def test_running_statistics_count_their_versions():
         norm(tinygrad6.ones(2, 3, 4))
         after = norm.running_mean._version, norm.running_var._version
         assert all(b > a for a, b in zip(before, after))
+
+
+@pytest.mark.parametrize("last", [0, 1, 2])
+@pytest.mark.parametrize("name", [n for n in MAKE if n != "SWALR"])
+def test_resuming_and_asking_at_once(name, last):
+    rates = []
+    for lib in (tinygrad6, pytorch()):
+        opt = lib.optim.SGD([lib.zeros(1).requires_grad_()], lr=0.25, momentum=0.5)
+        for group in opt.param_groups:
+            group.update(initial_lr=0.5, max_lr=1.0, min_lr=0.01, max_momentum=0.95, base_momentum=0.85)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            scheduler = getattr(lib.optim.lr_scheduler, name)(opt, **MAKE[name], last_epoch=last)
+            seen = [scheduler.get_last_lr(), scheduler.get_lr()]
+            for _ in range(2):
+                opt.step(), scheduler.step()
+                seen += [scheduler.get_last_lr(), scheduler.get_lr()]
+        rates.append([float(v) for row in seen for v in row])
+    assert rates[0] == pytest.approx(rates[1])
