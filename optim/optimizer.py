@@ -128,6 +128,7 @@ class Optimizer:
             cls.step = _hooked(cls.step)
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
+        self._check(dict(defaults))
         if isinstance(params, Tensor):
             raise TypeError(
                 "params argument given to the optimizer should be an iterable of Tensors or dicts, but got "
@@ -140,7 +141,6 @@ class Optimizer:
         groups = list(params)
         if not groups:
             raise ValueError("optimizer got an empty parameter list")
-        self._check(dict(defaults))
         for g in groups if isinstance(groups[0], dict) else [{"params": groups}]:
             self.add_param_group(g)
 
