@@ -234,6 +234,11 @@ def empty(
     )
 
 
+def _held(value: Any, kind: np.dtype) -> Any:
+    """The number, as `stored` gives it; small ones, which every type holds, as they are."""
+    return value if 0 <= value <= 100 else dtypes.stored(value, kind)
+
+
 def full(
     size: Any,
     fill_value: Any,
@@ -247,7 +252,7 @@ def full(
     value = scalar("full", "fill_value", 2, fill_value)
     kind = _type(dtype, dtypes.of_scalar(value), rest)
     return _finish(
-        np.full(_sequence(size, "full", 1), dtypes.stored(value, kind), kind),
+        np.full(_sequence(size, "full", 1), _held(value, kind), kind),
         requires_grad,
         device,
         rest,
@@ -286,7 +291,7 @@ zeros_like, ones_like, empty_like = (
 )
 full_like = _like(
     "full_like",
-    lambda shape, v, kind: np.full(shape, dtypes.stored(scalar("full_like", "fill_value", 2, v), kind), kind),
+    lambda shape, v, kind: np.full(shape, _held(scalar("full_like", "fill_value", 2, v), kind), kind),
     "fill_value",
 )
 

@@ -255,10 +255,14 @@ def _several(parts: tuple[Tensor, ...], maker: str | None) -> tuple[Tensor, ...]
     """Mark views of one tensor made by one call:
     PyTorch does not let them be changed in place while recording."""
     if maker and state.grad:
+        shown: Any = None  # the op under the name of what made them, found once
         for p in parts:
             if (v := p.view_of) is not None and v.recorded:
                 v.recorded = maker
-                named(p, maker)
+                if p.node is not None:
+                    if shown is None:
+                        shown = named(p, maker).node.op
+                    p.node.op = shown
     return parts
 
 
