@@ -15,7 +15,7 @@ from tinygrad6 import dtypes
 from tinygrad6.accidents import tell_constructor, told
 from tinygrad6.modes import no_grad
 from tinygrad6.ops.attributes import typename
-from tinygrad6.tensor import Tensor, to_device
+from tinygrad6.tensor import Tensor, device, to_device
 
 from ._state import Stateful, _IncompatibleKeys  # noqa: F401 -- PyTorch's name here, too
 from .hooks import Hooked, call_with_hooks
@@ -405,11 +405,18 @@ class Module(Hooked, Stateful):
 
         RuntimeError off the CPU.
         """
-        dtype = kwargs.pop("dtype", None)
-        to_device(kwargs.pop("device", None))
-        kwargs.pop("non_blocking", None), kwargs.pop("memory_format", None)
-        if kwargs:
-            raise TypeError(f"to() got an unexpected keyword argument '{sorted(kwargs)[0]}'")
+        kinds = "".join("k" if i == 1 and a is None else _letter(a) for i, a in enumerate(args))
+        if kinds not in _TO or not kwargs.keys() <= set(_TO[kinds].split()):
+            came = [type(a).__name__ for a in args] + [f"{n}={type(v).__name__}" for n, v in kwargs.items()]
+            raise TypeError(
+                f"to() received an invalid combination of arguments - got ({', '.join(came)}), but expected "
+                "(device, dtype, non_blocking), (dtype, non_blocking) or (tensor, non_blocking)"
+            )
+        if "copy" in kwargs or kinds.endswith("bb"):
+            raise RuntimeError(".to() does not accept copy argument")
+        args = (*args, kwargs["tensor"]) if "tensor" in kwargs else args
+        dtype = kwargs.get("dtype")
+        to_device(kwargs.get("device"))
         for a in args:
             if isinstance(a, Tensor):
                 dtype = a.dtype
@@ -417,8 +424,8 @@ class Module(Hooked, Stateful):
                 dtype = a
             elif isinstance(a, int) and not isinstance(a, bool):
                 raise RuntimeError(f"to(): device {a} is not available: tinygrad6 computes on the CPU only")
-            elif a in (float, int, bool) or a is args[0] and isinstance(a, bool):
-                dtype = dtypes.from_numpy(dtypes.to_numpy(type(a) if isinstance(a, bool) else a))
+            elif isinstance(a, type):
+                dtype = dtypes.from_numpy(dtypes.to_numpy(a))
             elif not isinstance(a, bool) and a is not None:
                 to_device(a)
         if dtype is None:
@@ -536,6 +543,27 @@ class Module(Hooked, Stateful):
 
     def __dir__(self) -> list[str]:
         return sorted(n for n in {*dir(type(self)), *self.__dict__} if not n[:1].isdigit())
+
+
+# The positional arguments of `to`, as letters, and the keywords that may follow.
+_TO = {
+    "": "tensor device dtype non_blocking copy memory_format",
+    "d": "dtype non_blocking copy memory_format",
+    **dict.fromkeys(("dk", "k", "t"), "non_blocking copy memory_format"),
+    **dict.fromkeys(("dkb", "kb", "tb"), "copy memory_format"),
+    **dict.fromkeys(("dkbb", "kbb", "tbb"), "memory_format"),
+}
+
+
+def _letter(a: Any) -> str:
+    """t for a tensor, k for a type, b for a bool, d for a device."""
+    if isinstance(a, Tensor):
+        return "t"
+    if isinstance(a, dtypes.dtype) or isinstance(a, type) and a in (float, int, bool):
+        return "k"
+    if isinstance(a, bool):
+        return "b"
+    return "d" if a is None or isinstance(a, (str, int, device)) else "?"
 
 
 def _say_where(e: Exception, module: Module, args: tuple, kwargs: dict) -> None:

@@ -313,3 +313,25 @@ def test_hooks_survive_pickling_of_their_module():
 
 def _pre(module, args):
     return None
+
+
+PLACES = [
+    (), ("cpu",), ("f64",), ("cpu", "f64"), ("f64", "cpu"), ("t",), ("t", "cpu"), ("t", True), ("cpu", True),
+    ("f64", True), ("cpu", "f64", True), ("cpu", "f64", True, False), (None,), (None, "f64"), ("cpu", None),
+    (True,), ("f64", "f64"), ("t", "t"), (float,), (int,), ([1],), ({},), ("cpu", "cpu"), (3,), (str,),
+]  # fmt: skip
+NAMED = [{}, {"dtype": "f64"}, {"device": "cpu"}, {"non_blocking": True}, {"tensor": "t"},
+         {"other": "t"}, {"device": "cpu", "dtype": "f64"}, {"dtype": None}]  # fmt: skip
+
+
+@pytest.mark.parametrize("args", PLACES, ids=str)
+def test_forms_of_to(args):
+    def run(torch, kwargs):
+        known = {"f64": torch.float64, "t": torch.ones(1, dtype=torch.float64)}
+        find = lambda a: known.get(a, a) if isinstance(a, str) else a  # noqa: E731
+        net = torch.nn.Linear(1, 1)
+        moved = net.to(*map(find, args), **{n: find(v) for n, v in kwargs.items()})
+        return [moved is net, net.weight.dtype, net.bias.dtype]
+
+    for kwargs in NAMED + [{"copy": True}] * (args in [(), ("cpu",), ("t",), ("cpu", "f64"), ("f64", "cpu")]):
+        same(run, kwargs=kwargs)
