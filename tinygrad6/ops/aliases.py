@@ -12,6 +12,7 @@ from tinygrad6.arguments import composite, refused
 from tinygrad6.dispatch import with_names
 from tinygrad6.op import NAMES, attach, case, lift
 from tinygrad6.ops import compare, pointwise
+from tinygrad6.ops.overloads import scaled_second
 from tinygrad6.ops.pointwise import mul, quotient
 from tinygrad6.tensor import Tensor
 
@@ -63,10 +64,14 @@ def scaled(other: Any, alpha: Any, input: Any, minus: bool = False) -> Any:
 def _with_alpha(name: str, sign: str) -> None:
     plain, in_place = getattr(pointwise, name), getattr(Tensor, f"{name}_")
 
-    def function(input: Any, other: Any, *, alpha: Any = _NONE) -> Tensor:
+    def function(input: Any, other: Any, *more: Any, alpha: Any = _NONE) -> Tensor:
+        if more:
+            other, alpha = scaled_second(name, other, more, alpha, _NONE)
         return plain(input, other if alpha is _NONE else scaled(other, alpha, input, sign == "-"))
 
-    def method(self: Tensor, other: Any, *, alpha: Any = _NONE) -> Tensor:
+    def method(self: Tensor, other: Any, *more: Any, alpha: Any = _NONE) -> Tensor:
+        if more:
+            other, alpha = scaled_second(f"{name}_", other, more, alpha, _NONE)
         return in_place(self, other if alpha is _NONE else scaled(other, alpha, self, sign == "-"))
 
     function.__name__ = function.__qualname__ = name
