@@ -21,6 +21,9 @@ PAGE = ROOT / "docs" / "parity.md"
 DIFFERS: dict[str, dict[str, str]] = {
     "torch": {
         "as_strided": "of non-contiguous tensors raises",
+        "scatter": "of several values for one place gives the gradient to the last, which stays, not to all",
+        "index_put": "of several values for one place gives the gradient to the last, as scatter",
+        "index_copy": "of several values for one place gives the gradient to the last, as scatter",
         "scatter_reduce": "of amax without include_self does not count a tie with what is left out",
         "index_reduce": "of amax without include_self does not count a tie with what is left out",
         "autocast": "enabled for the CPU raises NotImplementedError: it needs bfloat16",
