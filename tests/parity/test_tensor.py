@@ -349,7 +349,13 @@ def test_old_types_answer_isinstance():
         x = lib.ones(2)
         kinds = lib.FloatTensor, lib.LongTensor, lib.DoubleTensor, lib.cuda.FloatTensor
         answers = [isinstance(t, k) for t in (x, x.long(), lib.nn.Parameter(x), 3) for k in kinds]
-        return answers, [k.__name__ for k in kinds], x.type(lib.LongTensor).dtype == lib.int64
+        sizes = x.new(lib.Size([2, 3])), lib.LongTensor(lib.Size([1])), lib.FloatTensor(2, 3), x.new([2, 3])
+        shares = lib.FloatTensor(x).data_ptr() == x.data_ptr()
+        for wrong in (lib.ones(2).long(), 2.5):
+            with pytest.raises(TypeError):
+                lib.FloatTensor(wrong)
+        names = [k.__name__ for k in kinds]
+        return answers, names, [t.shape for t in sizes], shares, x.type(lib.LongTensor).dtype == lib.int64
 
     import torch as theirs
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad6 import dtypes
 from tinygrad6.ops.create import _finish, _shape, as_array
-from tinygrad6.tensor import Tensor
+from tinygrad6.tensor import Size, Tensor
 
 
 class tensortype(type):
@@ -29,8 +29,19 @@ class tensortype(type):
             raise TypeError(
                 f"type torch.cuda.{cls.__name__} not available: tinygrad6 computes on the CPU only"
             )
-        if len(data) == 1 and not isinstance(data[0], (int, np.integer)):
-            return _finish(as_array(data[0], cls.dtype.np, copy=True), False, device)
+        values = data[0] if len(data) == 1 else None
+        if isinstance(values, Size):
+            return _finish(np.zeros(values, cls.dtype.np), False, device)
+        if isinstance(values, Tensor):
+            if values.dtype is not cls.dtype:
+                raise TypeError(
+                    f"{cls.__name__}(): expected a tensor of {cls.dtype}, got one of {values.dtype}"
+                )
+            return values.detach()
+        if isinstance(values, float):
+            raise TypeError(f"{cls.__name__}(): expected sizes or a sequence of values, got {values}")
+        if values is not None and not isinstance(values, (int, np.integer)):
+            return _finish(as_array(values, cls.dtype.np, copy=True), False, device)
         return _finish(np.zeros(_shape(data or (0,), cls.__name__), cls.dtype.np), False, device)
 
     def __instancecheck__(cls, instance: Any) -> bool:
