@@ -468,6 +468,7 @@ def disagreement(call: Call) -> str:
     import torch
     from helpers import assert_same
 
+    torch.set_num_threads(1)  # in a forked process its threads are not there, and would be waited for
     try:
         theirs = outcome(torch, call)
     except Exception:  # the line itself is wrong: another argument is
@@ -537,9 +538,9 @@ def _judge(calls: list[Call], judge: Callable[[Call], str], seconds: int, write:
 
 
 def name_of(call: Call) -> str:
-    """The function; the method, after what its object is made by."""
-    owner, dot, name = call.function.rpartition(".")
-    return f"{owner.partition('(')[0]}().{name}" if "(" in owner else call.function
+    """The function, or what the object is made by and its method: `sum`, `nn.Linear()`, `x().fill_`."""
+    head, bracket, rest = call.function.partition("(")
+    return f"{head}(){rest.rpartition(')')[2]}" if bracket else head
 
 
 def every(n: int, wanted: Sequence[str] = ()) -> list[Call]:

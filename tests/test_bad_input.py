@@ -15,14 +15,14 @@ import hypothesis
 import numpy as np
 import pytest
 from hypothesis import strategies as st
+from left_over import FAULTS
 
 import tinygrad6 as torch
+from tinygrad6 import nn
 
 # ---- many calls
 
 INTENSE = hypothesis.settings().max_examples >= 1000
-# Functions whose faults are left: how many of all calls, and what they are.
-LEFT: dict[str, int] = {}
 
 
 def faults_of(calls):
@@ -41,7 +41,7 @@ def test_wrong_calls_are_refused_by_name_and_change_nothing():
     calls = bad_input.every(1 if INTENSE else 41)
     assert len(calls) > 1000
     found = faults_of(calls)
-    wrong = {name: said for name, said in found.items() if len(said) > LEFT.get(name, 0)}
+    wrong = {name: said for name, said in found.items() if len(said) > FAULTS.get(name, 0)}
     assert not wrong, "\n".join(line for said in wrong.values() for line in said)
 
 
@@ -54,8 +54,10 @@ def test_two_wrong_arguments_are_refused_as_well_as_one(data):
     call = data.draw(st.sampled_from(GOOD))
     for _ in range(2):
         call = data.draw(st.sampled_from(list(bad_input.spoiled(call))))
-        hypothesis.assume("2**70" not in str(call))  # some try to do that often what they are told: see LEFT
-    if bad_input.name_of(call) not in LEFT:
+        hypothesis.assume(
+            "2**70" not in str(call)
+        )  # some try to do that often what they are told: see FAULTS
+    if bad_input.name_of(call) not in FAULTS:
         assert not bad_input.fault(call)
 
 
@@ -142,3 +144,101 @@ def test_lists_of_tensors_become_numbers():
     assert torch.tensor([2, one[0].requires_grad_()]).tolist() == [2, 1]
     with pytest.raises(ValueError, match="only one element"):
         torch.tensor([torch.ones(2), torch.ones(2)])
+
+
+# ---- accidents
+
+
+def test_accidents_are_told_with_the_call():
+    for call, kind, said in (
+        (lambda: nn.GroupNorm(0, 6), ZeroDivisionError, r"^GroupNorm\(0, 6\): integer modulo by zero"),
+        (lambda: nn.Flatten()(None), TypeError, r"^Flatten\(None\): "),
+        (lambda: torch.ones(2).expand(None), TypeError, r"^expand\(float32\[2\], None\): "),
+        (lambda: torch.linalg.svd(torch.ones(2, 2) * np.nan), RuntimeError, r"^svd\(float32\[2, 2\]"),
+        (lambda: nn.init.calculate_gain(3, [1]), ValueError, "Unsupported nonlinearity 3"),  # raised by name
+    ):
+        with pytest.raises(kind, match=said):
+            call()
+
+
+def test_errors_of_users_stay_as_they_are():
+    class Mine(nn.Module):
+        def __init__(self, wrong=False):
+            super().__init__()
+            if wrong:
+                self.parts = [][0]
+
+        def forward(self, x):
+            return x.no_such
+
+    with pytest.raises(IndexError, match="^list index out of range$"):
+        Mine(True)
+    for call in (lambda: Mine()(3), lambda: nn.Sequential(Mine())(3)):
+        with pytest.raises(AttributeError) as caught:
+            call()
+        assert str(caught.value) == "'int' object has no attribute 'no_such'"
+    with pytest.raises(AttributeError) as caught:
+        torch.func.vjp(lambda x: x.no_such, torch.ones(2))
+    assert str(caught.value) == "'Tensor' object has no attribute 'no_such'"
+
+
+def test_a_scheduler_that_cannot_be_made_leaves_its_optimizer_alone():
+    optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=0.1, momentum=0.9)
+    before = [dict(group) for group in optimizer.param_groups]
+    for make in (
+        lambda: torch.optim.lr_scheduler.CyclicLR(optimizer, 0.2, 0.5, step_size_up=0),
+        lambda: torch.optim.lr_scheduler.MultiStepLR(optimizer, object()),
+        lambda: torch.optim.lr_scheduler.MultiplicativeLR(optimizer, [abs, abs]),
+    ):
+        with pytest.raises((ValueError, TypeError, ZeroDivisionError)):
+            make()
+        assert optimizer.param_groups == before
+
+
+@pytest.mark.parametrize(
+    "dtype, large", [(torch.float16, 1e6), (torch.float16, -65505.0), (torch.float32, 1e39)]
+)
+def test_a_number_that_the_type_cannot_hold_is_refused(dtype, large):
+    x = torch.ones(2, dtype=dtype)
+    for call in (
+        lambda: torch.full((2,), large, dtype=dtype),
+        lambda: x.fill_(large),
+        lambda: x.masked_fill(x > 0, large),
+        lambda: x.clamp(max=large),
+        lambda: x.index_fill_(0, torch.tensor([0]), large),
+        lambda: nn.functional.pad(x, (1, 1), value=large),
+    ):
+        with pytest.raises(RuntimeError, match="without overflow"):
+            call()
+    assert x.tolist() == [1, 1]
+    assert x.fill_(float("inf")).isinf().all()
+
+
+def test_sequences_to_pad_are_looked_at():
+    rnn = nn.utils.rnn
+    with pytest.raises(RuntimeError, match="empty list"):
+        rnn.pad_sequence([])
+    with pytest.raises(RuntimeError, match="Expected iterable"):
+        rnn.pad_sequence(None)
+    with pytest.raises(TypeError, match="element 1"):
+        rnn.pad_sequence([torch.ones(2), 3])
+    with pytest.raises(TypeError, match="'batch_first'"):
+        rnn.pad_sequence([torch.ones(2)], batch_first=2)
+    with pytest.raises(TypeError, match="str"):
+        rnn.pack_padded_sequence(torch.ones(3, 2), "ab")
+
+
+def test_an_empty_sum_into_places_keeps_its_history():
+    x = torch.ones(3, requires_grad=True)
+    y = torch.zeros(3).scatter_add_(0, torch.zeros(0, dtype=torch.int64), x[:0])
+    assert y.requires_grad
+    y.sum().backward()
+    assert x.grad.tolist() == [0, 0, 0]
+
+
+def test_norm_except_dim_counts_from_the_end():
+    v = torch.arange(6.0).reshape(2, 3)
+    norms = nn.utils.parametrizations.norm_except_dim
+    assert norms(v, -2).tolist() == norms(v, 0).tolist()
+    with pytest.raises(IndexError):
+        norms(v, 2)
