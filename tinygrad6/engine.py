@@ -87,6 +87,8 @@ class Node:
             return zip(self.parents, found, strict=True)
         else:
             source = self
+        if len(self.parents) == 1:
+            return ((self.parents[0], op.readers[0](g, source)),)
         return [
             (p, rule(g, source)) for p, rule in zip(self.parents, op.readers, strict=True) if p is not None
         ]
@@ -322,7 +324,7 @@ def backprop(
                 waiting[parent] = total = waiting[parent] + new
                 if not graph and type(total) is ndarray:
                     owned.add(parent)
-        if not retain:
+        if node.saved and not retain:
             node.release()
 
     for node, g in waiting.items():
