@@ -172,6 +172,8 @@ ANYTHING = ["None", "'text'", "object()"]
 
 def worse(value: Any, s: str) -> list[str]:
     """What might stand wrongly where `value`, of source `s`, stands rightly."""
+    if isinstance(ast.parse(s, mode="eval").body, ast.BinOp):
+        s = f"({s})"
     if isinstance(value, tinygrad6.Tensor):
         found = [
             *ANYTHING,

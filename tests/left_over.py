@@ -47,8 +47,8 @@ OTHERWISE = _counts(
     F.soft_margin_loss=1 F.unfold=4 F.upsample=3 data.DataLoader=8 data.RandomSampler=1
     distributions.Categorical=1 distributions.Multinomial=3 distributions.Normal().icdf=1
     func.functional_call=4 func.jvp=2 func.vjp=6 init.dirac_=6 init.orthogonal_=2 init.sparse_=2
-    linalg.cholesky=2 linalg.cholesky_ex=1 linalg.cond=4 linalg.diagonal=1 linalg.eigh=3 linalg.eigvalsh=2
-    linalg.lstsq=4 linalg.lu_solve=4 linalg.matrix_exp=1 linalg.matrix_norm=3 linalg.matrix_power=2
+    linalg.cholesky=2 linalg.cholesky_ex=1 linalg.cond=6 linalg.diagonal=1 linalg.eigh=3 linalg.eigvalsh=2
+    linalg.lstsq=5 linalg.lu_solve=4 linalg.matrix_exp=1 linalg.matrix_norm=3 linalg.matrix_power=2
     linalg.matrix_rank=3 linalg.norm=5 linalg.pinv=2 linalg.solve=1 linalg.solve_triangular=4 linalg.svd=1
     linalg.svdvals=1 linalg.tensorinv=1 linalg.vander=3 nn.AdaptiveLogSoftmaxWithLoss()=1 nn.AlphaDropout=1
     nn.AvgPool1d()=1 nn.AvgPool2d()=1 nn.AvgPool3d()=1 nn.Bilinear=4 nn.CTCLoss()=12 nn.Conv1d=1 nn.Conv2d=7
@@ -71,7 +71,7 @@ OTHERWISE = _counts(
     special.logsumexp=1 special.round=1 torch.add=7 torch.addcdiv=1 torch.addcmul=1 torch.addmv=1
     torch.addr=12 torch.as_strided=1 torch.as_strided_copy=1 torch.as_strided_scatter=1
     torch.autograd.backward=9 torch.autograd.functional.hessian=2 torch.autograd.functional.jacobian=2
-    torch.autograd.grad=9 torch.bernoulli=1 torch.binomial=7 torch.broadcast_shapes=9 torch.can_cast=2
+    torch.autograd.grad=9 torch.bernoulli=1 torch.binomial=9 torch.broadcast_shapes=9 torch.can_cast=2
     torch.cat=2 torch.cdist=3 torch.cholesky=7 torch.combinations=1 torch.concat=2 torch.concatenate=2
     torch.cumulative_trapezoid=2 torch.diag_embed=1 torch.diagonal=2 torch.diagonal_copy=2 torch.div=2
     torch.divide=2 torch.einsum=8 torch.embedding=31 torch.expand_copy=2 torch.eye=1 torch.flip=1
