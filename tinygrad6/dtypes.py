@@ -74,6 +74,30 @@ _OF_NUMPY = {d.np: d for d in ALL}
 BOOL, INT64, FLOAT16, FLOAT32, FLOAT64 = bool_.np, int64.np, float16.np, float32.np, float64.np
 _default = FLOAT32
 
+# What PyTorch's error messages call the types: by its own old names, or by those of C++.
+TYPE_NAMES = {
+    "float32": "Float",
+    "float64": "Double",
+    "float16": "Half",
+    "int64": "Long",
+    "int32": "Int",
+    "int16": "Short",
+    "int8": "Char",
+    "uint8": "Byte",
+    "bool": "Bool",
+}
+CPP_NAMES = {
+    "float32": "float",
+    "float64": "double",
+    "float16": "c10::Half",
+    "int64": "long int",
+    "int32": "int",
+    "int16": "short int",
+    "int8": "signed char",
+    "uint8": "unsigned char",
+    "bool": "bool",
+}
+
 
 def from_numpy(d: np.dtype) -> dtype:
     """The `dtype` whose NumPy twin is `d`; TypeError for one that has none (complex, strings, objects)."""

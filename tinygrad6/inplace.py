@@ -115,8 +115,8 @@ def write(t: Any, value: Any, name: str) -> Any:
         )
     if not dtypes.can_cast(new.dtype, old.dtype):
         raise RuntimeError(
-            f"{name}_: result type {_type_name(new)} can't be cast to the desired output type "
-            f"{_type_name(old)}"
+            f"{name}_: result type {dtypes.TYPE_NAMES[new.dtype.name]} can't be cast to the desired output "
+            f"type {dtypes.TYPE_NAMES[old.dtype.name]}"
         )
     node = value.node if state.grad else None
     spoiled = False
@@ -141,9 +141,8 @@ def write(t: Any, value: Any, name: str) -> Any:
     if not state.grad or (node is None and live_node(t) is None):
         return t
     if node is None and old.dtype.kind == "f" and (before := live_node(t)) is not None:
-        node = Node(
-            OPS["nothing"], (before,), (), (), {}, old
-        )  # a result without a gradient: none for the old value
+        # the result has no gradient, so the old value gets none from here on
+        node = Node(OPS["nothing"], (before,), (), (), {}, old)
     elif node is not None and new.dtype != old.dtype:
         node = OPS["cast"].call(value, dtype=old.dtype).node
     if node is not None and node.saved and node.saved[-1] is new and new.dtype == old.dtype:
@@ -176,20 +175,6 @@ def continue_history(t: Any, node: Node | None) -> None:
             v.base.keep_grad_of(v.base.node, base)
 
 
-def _type_name(a: np.ndarray) -> str:
-    return {
-        "float32": "Float",
-        "float64": "Double",
-        "float16": "Half",
-        "int64": "Long",
-        "int32": "Int",
-        "int16": "Short",
-        "int8": "Char",
-        "uint8": "Byte",
-        "bool": "Bool",
-    }[a.dtype.name]
-
-
 # ---- the ops by which histories are rewritten: each is a helper in the others' rules
 
 
@@ -216,10 +201,7 @@ def clear_region(x, chain, order):
 
 
 def _overwritten(x, y, chain, order):
-    """x with the region of the chain replaced by y.
-
-    Recorded by `write`, which has changed the memory itself.
-    """
+    """x with the region of the chain replaced by y."""
     raise NotImplementedError("overwrite is recorded after the memory was changed, never called")
 
 
@@ -230,9 +212,8 @@ OVERWRITE = Op(
         lambda g, chain, order: clear_region(g, chain, order),
         lambda g, chain, order: take_region(g, chain, order),
     ),
-    node_name="CopySlices",
+    node_name=lambda node: "CopySlices",
     examples=[case((2, 3), (3,))],
     domain=REAL,
 )
-OVERWRITE.node_name = "CopySlices"
 __all__ = ["refuse", "twin", "wrap", "write"]

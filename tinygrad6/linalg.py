@@ -21,6 +21,7 @@ import numpy as np
 from tinygrad6.accidents import public
 from tinygrad6.arguments import Text, checked
 from tinygrad6.dispatch import parameter_names
+from tinygrad6.dtypes import TYPE_NAMES
 from tinygrad6.ops import linalg as products
 from tinygrad6.ops.decompose import (
     LinAlgError,
@@ -252,7 +253,7 @@ def _typed(name: str, x: Tensor, dtype: Any) -> Tensor:
     if x.array.dtype.kind != "f":
         raise RuntimeError(
             f"{name}: Expected a floating point or complex tensor as input. Got "
-            f"{products.TYPE_NAMES[x.array.dtype.name]}"
+            f"{TYPE_NAMES[x.array.dtype.name]}"
         )
     return x
 

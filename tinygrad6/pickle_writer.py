@@ -19,17 +19,7 @@ import numpy as np
 from tinygrad6 import dtypes
 from tinygrad6.tensor import Size, Tensor, device
 
-STORAGES = {
-    "Double": dtypes.float64,
-    "Float": dtypes.float32,
-    "Half": dtypes.float16,
-    "Byte": dtypes.uint8,
-    "Char": dtypes.int8,
-    "Short": dtypes.int16,
-    "Int": dtypes.int32,
-    "Long": dtypes.int64,
-    "Bool": dtypes.bool_,
-}
+STORAGES = {dtypes.TYPE_NAMES[d.name]: d for d in dtypes.ALL}
 _STORAGE_OF = {d.np: f"{name}Storage" for name, d in STORAGES.items()}
 _ARRAYS = "?bBhHiIlLqQefdFD"  # NumPy types without Python objects inside
 _KEYS = (str, float, bool, bytes, type(None), complex, dtypes.dtype, device)

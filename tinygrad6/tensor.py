@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import copy
 import functools
-import itertools
 import os
 import threading
 import warnings
@@ -734,7 +733,7 @@ def as_array(data: Any, dtype: np.dtype | None = None, copy: bool = False) -> np
 
 
 def _plain(data: Any) -> Any:
-    """Nested sequences with the tensors and arrays inside them made plain. Iterative over the outer level."""
+    """Nested sequences with the tensors and arrays inside them made plain."""
     if not data:
         return np.zeros(np.shape(data), dtypes.default_float())
     probe = data[0]
@@ -870,4 +869,4 @@ def flatten_sequence(items: Any) -> list:
     """A flat list from arguments given one by one or as one sequence: view(2, 3) and view((2, 3))."""
     if len(items) == 1 and isinstance(items[0], (tuple, list)):
         items = items[0]
-    return list(itertools.chain(items))
+    return list(items)

@@ -29,9 +29,10 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from tinygrad6.arguments import composite, several
+from tinygrad6.dtypes import CPP_NAMES, TYPE_NAMES
 from tinygrad6.op import case, op
 from tinygrad6.ops import shifted
-from tinygrad6.ops.linalg import LOWER_NAMES, TYPE_NAMES, linear
+from tinygrad6.ops.linalg import linear
 from tinygrad6.ops.reduce import sum as total
 from tinygrad6.ops.shape import pad_constant, permute_to, reshape
 from tinygrad6.tensor import Tensor
@@ -489,7 +490,7 @@ def _checked(
         )
     if bias is not None and bias.array.dtype != x.dtype:
         raise RuntimeError(
-            f"Input type ({LOWER_NAMES[x.dtype.name]}) and bias type ({LOWER_NAMES[bias.array.dtype.name]}) "
+            f"Input type ({CPP_NAMES[x.dtype.name]}) and bias type ({CPP_NAMES[bias.array.dtype.name]}) "
             "should be the same"
         )
     return settings

@@ -22,8 +22,9 @@ import numpy as np
 
 from tinygrad6 import dtypes
 from tinygrad6.arguments import Text, composite
+from tinygrad6.dtypes import TYPE_NAMES
 from tinygrad6.op import case, op
-from tinygrad6.ops.linalg import TYPE_NAMES, mT
+from tinygrad6.ops.linalg import mT
 from tinygrad6.ops.pointwise import nothing, where
 from tinygrad6.ops.reduce import others_product
 from tinygrad6.ops.reduce import sum as total

@@ -361,7 +361,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
 # ---- whole rows
 
 
-def _vector(name: str, x: Tensor, dim: int, index: Any, kind: type = RuntimeError) -> tuple[int, np.ndarray]:
+def _vector(name: str, x: Tensor, dim: int, index: Any) -> tuple[int, np.ndarray]:
     """dim and a 1-d int64 index, checked but for its range; a copy if the gradient may need it."""
     if not isinstance(index, Tensor):
         raise TypeError(f"{name}(): argument 'index' must be Tensor, not {type(index).__name__}")

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad6.arguments import composite
+from tinygrad6.dtypes import CPP_NAMES, TYPE_NAMES
 from tinygrad6.op import REAL, case, named, op
 from tinygrad6.op import _mismatch as broadcast_error
 from tinygrad6.ops.pointwise import abs as absolute
@@ -26,28 +27,6 @@ from tinygrad6.sums import add_up
 from tinygrad6.tensor import Tensor
 
 _FLOATS = frozenset("fd")
-TYPE_NAMES = {
-    "float32": "Float",
-    "float64": "Double",
-    "float16": "Half",
-    "int64": "Long",
-    "int32": "Int",
-    "int16": "Short",
-    "int8": "Char",
-    "uint8": "Byte",
-    "bool": "Bool",
-}
-LOWER_NAMES = {
-    "float32": "float",
-    "float64": "double",
-    "float16": "c10::Half",
-    "int64": "long int",
-    "int32": "int",
-    "int16": "short int",
-    "int8": "signed char",
-    "uint8": "unsigned char",
-    "bool": "bool",
-}
 
 
 def mT(x: Any) -> Any:
@@ -163,7 +142,7 @@ def _unusual_matmul(x: Any, y: Any) -> np.ndarray:
             )
         raise RuntimeError(
             "expected m1 and m2 to have the same dtype, but got: "
-            f"{LOWER_NAMES[x.dtype.name]} != {LOWER_NAMES[y.dtype.name]}"
+            f"{CPP_NAMES[x.dtype.name]} != {CPP_NAMES[y.dtype.name]}"
         )
     if x.dtype.kind == "b":
         raise NotImplementedError("\"addmm_impl_cpu_\" not implemented for 'Bool'")

@@ -60,10 +60,6 @@ def _one_way(name: str, positional: tuple, **named: Any) -> tuple:
     return (given[0],)
 
 
-def _normal_dim(arrays: list, params: dict) -> None:
-    params["dim"] = normal_dim(params["dim"], arrays[0].ndim)
-
-
 # ---- types and copies
 
 
@@ -157,27 +153,16 @@ for _name, _dtype in (
     ("bool", dtypes.bool_),
 ):
     setattr(Tensor, _name, _converter(_name, _dtype))
-_NAMES = {
-    dtypes.float32: "Float",
-    dtypes.float64: "Double",
-    dtypes.float16: "Half",
-    dtypes.int64: "Long",
-    dtypes.int32: "Int",
-    dtypes.int16: "Short",
-    dtypes.int8: "Char",
-    dtypes.uint8: "Byte",
-    dtypes.bool_: "Bool",
-}
 
 
 @composite()
 def type(input: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
     """x as `dtype` (a dtype or a name such as 'torch.FloatTensor'); without one, the name of x's type."""
     if dtype is None:
-        return f"torch.{_NAMES[input.dtype]}Tensor"
+        return f"torch.{dtypes.TYPE_NAMES[input.dtype.name]}Tensor"
     if isinstance(dtype, str):
-        for d, n in _NAMES.items():
-            if dtype == f"torch.{n}Tensor":
+        for d in dtypes.ALL:
+            if dtype == f"torch.{dtypes.TYPE_NAMES[d.name]}Tensor":
                 return to(input, d)
         raise ValueError(f"invalid type: {dtype!r}")
     return to(input, getattr(dtype, "dtype_made", dtype))
