@@ -295,20 +295,19 @@ def rows_may_be_shared(op: Op, example: Case, rng: np.random.Generator) -> None:
     """What goes over the first dimension in blocks gives the same in blocks of one."""
     if "by_lead" not in getattr(op.forward, "__globals__", {}):
         return
-    tensors = inputs(op, example, rng)
-    before, seen = blocks.ROWS, []
-    try:
-        for blocks.ROWS in (before, 1):
-            out = call(op, tensors, example)
-            g = np.linspace(-1, 1, out.array.size).reshape(out.array.shape)
-            grads = (
-                [] if out.node is None else [a for _, a, _ in engine.backprop([(out.node, g)], False, True)]
-            )
-            seen.append([out.array, *grads])
-    finally:
-        blocks.ROWS = before
-    for a, b in zip(*seen, strict=True):
-        np.testing.assert_allclose(b, a, 1e-12, 1e-14)
+    before = blocks.ROWS
+    for dtype in (np.float64, np.float16):
+        tensors, seen = inputs(op, example, rng, dtype), []
+        try:
+            for blocks.ROWS in (before, 1):
+                out = call(op, tensors, example)
+                g = np.linspace(-1, 1, out.array.size).reshape(out.array.shape).astype(out.array.dtype)
+                passed = () if out.node is None else engine.backprop([(out.node, g)], False, True)
+                seen.append([out.array, *[a for _, a, _ in passed]])
+        finally:
+            blocks.ROWS = before
+        for a, b in zip(*seen, strict=True):
+            np.testing.assert_allclose(b, a, 1e-12, 1e-14)
 
 
 @law
