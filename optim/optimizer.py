@@ -117,9 +117,8 @@ class Optimizer:
     limits: dict[str, tuple[str, Callable[[Any], bool]]] = {}  # what options of its own may be, as LIMITS
     _pre_hooks: Any = ()  # here too: optimizers around another one, such as Lookahead, often call no __init__
     _post_hooks: Any = ()
-    _opt_called: bool | None = (
-        None  # whether step was called since there is a scheduler, which sets it to False
-    )
+    # whether step was called since there is a scheduler, which sets it to False
+    _opt_called: bool | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

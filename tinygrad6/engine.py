@@ -265,9 +265,8 @@ def backprop(
     """
     waiting: dict[Node, Any] = {}
     owned: set[Node] = set()  # gradients in `waiting` whose memory is ours alone, to be added to in place
-    heap: list[
-        tuple[int, Node]
-    ] = []  # the waiting ops; leaves pass nothing on, and wait until all ops are done
+    # the waiting ops; leaves pass nothing on, and wait until all ops are done
+    heap: list[tuple[int, Node]] = []
     for node, g in roots:
         if node in waiting:
             waiting[node] = waiting[node] + g

@@ -30,9 +30,8 @@ class View:
         self.made_of = base
         self.chain = chain  # ((view op, its static arguments), ...), from the base outwards
         self.version = version  # how often the memory had been written to when the view's node was made
-        self.recorded = (
-            recorded  # made while grad mode was on; or the maker's name, if it made several at once
-        )
+        # whether it was made while grad mode was on; or the maker's name, if it made several at once
+        self.recorded = recorded
 
     @property
     def base(self) -> Any:

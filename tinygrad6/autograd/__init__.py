@@ -184,9 +184,8 @@ def grad(
     nodes = [node_of(t, i) for i, t in enumerate(wanted)]
     roots = [start(t, w, i, create_graph) for i, (t, w) in enumerate(zip(results, weights, strict=True))]
     retain = create_graph if retain_graph is None else retain_graph
-    targets = {
-        n for n in nodes if n.op is not None or n.tensor() is not None
-    }  # the last: views made under no_grad
+    # without the leaves of views made under no_grad, where no gradient arrives
+    targets = {n for n in nodes if n.op is not None or n.tensor() is not None}
     found: dict[engine.Node, Any] = {}
     before, errors = (state.grad, state.partial), hush()
     state.grad, state.partial = create_graph, True

@@ -41,9 +41,8 @@ _running = threading.local()  # the node that is being run, and the pass
 _lock = threading.Lock()
 _recorders = 0  # how many ask for recording to be watched
 _traces: weakref.WeakKeyDictionary[Node, str] = weakref.WeakKeyDictionary()  # where each node was recorded
-_after: weakref.WeakKeyDictionary[Node, dict] = (
-    weakref.WeakKeyDictionary()
-)  # hooks to call when a node has run
+# hooks to call when a node has run
+_after: weakref.WeakKeyDictionary[Node, dict] = weakref.WeakKeyDictionary()
 anomaly = {"on": False, "nan": True}
 
 

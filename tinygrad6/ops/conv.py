@@ -183,9 +183,8 @@ class _Layout:
         """w, and b beside it, as a matrix (G, O / G, K), K in the order of the layout."""
         if self.by_rows:
             w = w.transpose(0, *range(2, w.ndim), 1)
-        w = np.ascontiguousarray(w).reshape(
-            self.groups, self.o // self.groups, self.k
-        )  # BLAS takes no flipped one
+        # contiguous, for BLAS takes no flipped one
+        w = np.ascontiguousarray(w).reshape(self.groups, self.o // self.groups, self.k)
         return w if b is None else np.concatenate([w, b.reshape(self.groups, -1, 1)], 2)
 
     def rows(self, g: np.ndarray) -> np.ndarray:

@@ -124,7 +124,6 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Ten
         raise RuntimeError("torch.histc: max must be larger than min")
     x = a[(a >= low) & (a <= high)]
     kind = a.dtype.type
-    at = ((x - kind(low)) * kind(bins) / (kind(high) - kind(low))).astype(
-        np.int64
-    )  # as PyTorch rounds, not by edges
+    # as PyTorch rounds, not by edges
+    at = ((x - kind(low)) * kind(bins) / (kind(high) - kind(low))).astype(np.int64)
     return wrap(np.bincount(np.minimum(at, bins - 1), minlength=int(bins)).astype(a.dtype))

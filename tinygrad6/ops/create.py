@@ -424,9 +424,8 @@ def linspace(
     first, last = work(start), work(end)
     step = (last - first) / work(steps - 1) if steps > 1 else work(0)
     i = np.arange(steps).astype(work)
-    low = np.asarray(first.astype(np.float64) + step.astype(np.float64) * i).astype(
-        work
-    )  # rounded once, as fma does
+    # in float64, and so rounded once, as fma does
+    low = np.asarray(first.astype(np.float64) + step.astype(np.float64) * i).astype(work)
     high = np.asarray(last.astype(np.float64) - step.astype(np.float64) * (steps - 1 - i)).astype(work)
     return _finish(
         np.where(np.arange(steps) < steps // 2, low, high if steps > 1 else low).astype(kind),

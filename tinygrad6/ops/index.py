@@ -97,10 +97,8 @@ def items(x, index):
     if type(index[-1]) is np.ndarray and index[-1].dtype.kind == "i" and x.flags.c_contiguous:
         if not any(type(i) is np.ndarray for i in index[:-1]):
             return x.take(index[-1], len(index) - 1)
-    out = x[index]
-    return (
-        out if out.flags.c_contiguous else np.ascontiguousarray(out)
-    )  # NumPy may lay it out in another order
+    out = x[index]  # which NumPy may lay out in another order
+    return out if out.flags.c_contiguous else np.ascontiguousarray(out)
 
 
 @op(
@@ -328,11 +326,9 @@ def parse(index: Any, shape: tuple) -> tuple[tuple | None, tuple | None]:
         raise IndexError(f"too many indices for tensor of dimension {ndim}")
     basic: list[Any] = []
     advanced: list[Any] = []
-    simple, plain, d = (
-        True,
-        True,
-        0,
-    )  # simple: the basic part is full slices; plain: there is no advanced part
+    simple = True  # the basic part is full slices
+    plain = True  # there is no advanced part
+    d = 0
     for item in parts:
         kind = type(item)
         if kind is int:

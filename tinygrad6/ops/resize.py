@@ -14,12 +14,8 @@ from tinygrad6.op import COMPOSITES, case
 from tinygrad6.ops.taps import Map, from_table, gather_taps
 from tinygrad6.tensor import Tensor
 
-DIMENSIONS = {
-    "linear": 1,
-    "bilinear": 2,
-    "bicubic": 2,
-    "trilinear": 3,
-}  # modes for so many spatial dimensions only
+# modes for so many spatial dimensions only
+DIMENSIONS = {"linear": 1, "bilinear": 2, "bicubic": 2, "trilinear": 3}
 SUPPORT = {"linear": 2, "cubic": 4, "lanczos": 6}  # how many inputs a filter spans
 
 

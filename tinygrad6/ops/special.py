@@ -133,7 +133,7 @@ def erf(x: np.ndarray) -> np.ndarray:
     size = np.abs(x)
     out = np.asarray(
         np.sign(x)
-    )  # of 0-d arrays NumPy makes scalars; 1 or -1 beyond 6, to the last bit; nan stays nan
+    )  # an array even of 0-d ones; 1 or -1 beyond 6, to the last bit; nan stays nan
     near = size < 0.84375
     out[near] = x[near] + x[near] * _ratio(_NEAR, np.square(x[near]))
     one = (size >= 0.84375) & (size < 1.25)
