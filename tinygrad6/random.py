@@ -56,9 +56,8 @@ class Generator:
                 f"Generator(): device {device!r} is not available: tinygrad6 computes on the CPU only"
             )
         self.device = device
-        self._normal: float | None = (
-            None  # the second of a pair of normal numbers, kept for the next scalar draw
-        )
+        # the second of a pair of normal numbers, kept for the next scalar draw
+        self._normal: float | None = None
         self.manual_seed(67280421310721)
 
     def manual_seed(self, seed: Any) -> Generator:

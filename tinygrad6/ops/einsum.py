@@ -21,9 +21,7 @@ from tinygrad6.ops.reduce import sum as total
 from tinygrad6.ops.shape import permute_to, reshape
 from tinygrad6.tensor import Tensor
 
-LETTERS = (
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"  # in the order of PyTorch's numbered subscripts
-)
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"  # in the order of numbered subscripts
 
 
 # ---- the primitive

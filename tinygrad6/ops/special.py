@@ -131,9 +131,8 @@ def erf(x: np.ndarray) -> np.ndarray:
         out *= c
         return np.tanh(out, out=out)
     size = np.abs(x)
-    out = np.asarray(
-        np.sign(x)
-    )  # an array even of 0-d ones; 1 or -1 beyond 6, to the last bit; nan stays nan
+    # 1 or -1 beyond 6, to the last bit; nan stays nan. Of 0-d arrays NumPy makes scalars.
+    out = np.asarray(np.sign(x))
     near = size < 0.84375
     out[near] = x[near] + x[near] * _ratio(_NEAR, np.square(x[near]))
     one = (size >= 0.84375) & (size < 1.25)
