@@ -8,6 +8,9 @@
 The tests are written out as the lines of a function and compiled when it is first called (compiling all of
 them would take a fifth of the time of import); each costs one comparison of types. What is not of the very
 type is looked at again: NumPy's numbers and 0-d tensors without gradient become Python's, as in PyTorch.
+
+Types only: values are checked by the functions themselves, and what fails unforeseen is told by accidents.py
+(docs/engine.md, "The way of a call").
 """
 
 from __future__ import annotations
