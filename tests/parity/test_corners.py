@@ -733,3 +733,21 @@ def test_what_is_no_number_becomes_an_integer_in_silence():
     x[0] = tinygrad6.tensor(float("nan"))
     x[1:] = tinygrad6.tensor([float("inf"), 7.0])
     assert x[2] == 7
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
+@pytest.mark.parametrize(
+    "start, end, steps", [(0, 1, 1), (0, 1, 2), (-1, 2, 3), (3, -7.5, 8), (0.1, 0.7, 13), (5, 5, 4)]
+)
+def test_even_steps_to_the_bit(start, end, steps, dtype):
+    made = [
+        lib.linspace(start, end, steps, dtype=getattr(lib, dtype)).numpy() for lib in (tinygrad6, pytorch())
+    ]
+    np.testing.assert_array_equal(*made)
+
+
+def test_what_qr_cannot_differentiate_is_refused_at_once():
+    x = tinygrad6.ones(3, 2, requires_grad=True)
+    with pytest.raises(NotImplementedError, match="complete"):
+        tinygrad6.linalg.qr(x, "complete")
+    assert tinygrad6.linalg.qr(x.detach(), "complete")[0].shape == (3, 3)

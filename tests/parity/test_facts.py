@@ -128,6 +128,7 @@ def test_types_and_devices_are_passed_on(entry):
         (lambda init, t: init.trunc_normal_(t, 1.0, 0.5, 1.4, 2.2), (50, 3)),
         (lambda init, t: init.orthogonal_(t), (2, 3)),
         (lambda init, t: init.orthogonal_(t, 2.0), (3, 2)),
+        (lambda init, t: init.orthogonal_(t), (3, 3)),
         (lambda init, t: init.sparse_(t, 0.5), (4, 3)),
     ],
 )
