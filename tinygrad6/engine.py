@@ -323,7 +323,7 @@ def backprop(
                 waiting[parent] = total = waiting[parent] + new
                 if not graph and type(total) is ndarray:
                     owned.add(parent)
-        if node.saved and not retain:
+        if not retain:
             node.release()
 
     for node, g in waiting.items():
