@@ -464,6 +464,7 @@ class RNNCellBase(Module):
     def _step(
         self, input: Tensor, state: tuple | None, count: int
     ) -> tuple[Tensor, tuple[Tensor, ...], bool]:
+        """(input, `count` states, whether input is a batch): all as batches, checked, zeros if not given."""
         if input.ndim not in (1, 2):
             raise ValueError(
                 f"{type(self).__name__}: Expected input to be 1D or 2D, got {input.ndim}D instead"

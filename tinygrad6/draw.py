@@ -121,6 +121,7 @@ def _layers(rows: list[tuple]) -> list[list[int]]:
 
 
 def _svg(rows: list[tuple]) -> str:
+    """Boxes in layers, outputs on top, with an arrow to each from what it was made of."""
     layers = _layers(rows)
     width = max(len(layer) for layer in layers) * (WIDE + GAP) + GAP
     height = len(layers) * STEP + GAP

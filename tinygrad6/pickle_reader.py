@@ -393,6 +393,7 @@ def _stand_in(name: str) -> tuple[str, Function]:
 
 
 def _named() -> Iterator[tuple[str, Any]]:
+    """All that a file may name, and what stands for it here: nothing is looked up anywhere else."""
     yield "collections.OrderedDict", Function("collections.OrderedDict", _ordered_dict)
     yield _typed("collections.Counter", lambda d: Counter({k: v for k, v in d.items()}), dict)
     yield _typed("builtins.set", lambda items: {_key(i) for i in items}, list)

@@ -56,6 +56,7 @@ def save_file(tensors: dict[str, Tensor], filename: Any, metadata: dict[str, str
 
 
 def _parts(tensors: dict[str, Tensor], metadata: dict[str, str] | None) -> list[Any]:
+    """The file as bytes-like parts: length of the header, header, and the tensors' own memory, uncopied."""
     if not isinstance(tensors, dict):
         raise TypeError(f"save_file(): expected a dict of tensors, got {type(tensors).__name__}")
     spans = []

@@ -113,6 +113,7 @@ def _check(
     fast: bool,
     seed: int,
 ) -> None:
+    """Each output against differences in each checked input; types, zeros and repeatability on the way."""
     from tinygrad6.autograd import grad
 
     outs = _outputs(func, args)
@@ -210,6 +211,7 @@ def _directional(
     rtol: float,
     rng: Any,
 ) -> None:
+    """One random direction for each input: two calls of the function, whatever the number of elements."""
     for i, g in zip(checked, got, strict=True):
         x = args[i].array
         v = rng.standard_normal(x.shape)
@@ -243,6 +245,10 @@ def _full(
     atol: float,
     rtol: float,
 ) -> None:
+    """The whole Jacobian of output o: rows by backward passes, columns by differences.
+
+    The slopes to both sides tell a kink, where a difference proves nothing, from a wrong gradient.
+    """
     shape = here[o].shape
     rows = []
     for k in range(here[o].size):

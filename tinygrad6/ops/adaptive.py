@@ -150,6 +150,7 @@ def _fractional(
     indices: bool,
     samples: Tensor | None,
 ) -> Any:
+    """Both fractional_max_pools, which differ in rank only."""
     name, shape = f"fractional_max_pool{d}d", x.array.shape
     if len(shape) <= d:
         raise IndexError(

@@ -519,6 +519,7 @@ def _conv(
     dilation: Any,
     groups: int,
 ) -> Tensor:
+    """conv1d to conv3d: their checks, batches of one, and a product where the kernel covers the input."""
     s = _checked(input, weight, bias, d, groups, False, stride=stride, padding=padding, dilation=dilation)
     shape, kernel = input.array.shape, weight.array.shape[2:]
     sides = _both_sides(s["padding"], kernel, s["stride"], s["dilation"])
@@ -549,6 +550,7 @@ def _transposed(
     groups: int,
     dilation: Any,
 ) -> Tensor:
+    """conv_transpose1d to 3d: the gradient of a convolution's input, as a function of its own."""
     if isinstance(padding, str):
         raise TypeError(f"conv_transpose{d}d(): argument 'padding' must be tuple of ints, not str")
     s = _checked(

@@ -56,6 +56,7 @@ class _Concatenation(Op):
         return self.record(tensors, arrays, dim % d, out)
 
     def record(self, tensors: Sequence[Tensor], arrays: list, dim: int, out: np.ndarray) -> Tensor:
+        """`out` as a Tensor, whose node leads to all the tensors that want gradients."""
         result = wrap(out)
         if state.grad and out.dtype.kind == "f":
             parents = tuple([live_node(t) for t in tensors])
@@ -66,6 +67,8 @@ class _Concatenation(Op):
 
 
 class _CatNode(Node):
+    """A node with any number of parents, for which Op, with one rule for each argument, has no form."""
+
     __slots__ = ()
 
     def gradients(self, g: Any, graph: bool) -> Any:

@@ -333,12 +333,13 @@ def local_response_norm(
 def _unpool(
     d: int, x: Tensor, indices: Tensor, kernel_size: Any, stride: Any, padding: Any, output_size: Any
 ) -> Tensor:
+    """All max_unpools. output_size may differ from the usual one by less than a stride."""
     name, shape = f"max_unpool{d}d", x.array.shape
     kernel = per_dimension("kernel_size", kernel_size, d)
     stride = kernel if stride is None else per_dimension("stride", stride, d)
     padding = per_dimension("padding", padding, d)
-    least = [(n - 1) * s + k - 2 * p for n, s, k, p in zip(shape[-d:], stride, kernel, padding, strict=True)]
-    size = tuple(least)
+    usual = [(n - 1) * s + k - 2 * p for n, s, k, p in zip(shape[-d:], stride, kernel, padding, strict=True)]
+    size = tuple(usual)
     if output_size is not None:
         size = tuple(output_size)[2:] if len(output_size) == d + 2 else tuple(output_size)
         if len(size) != d:
@@ -346,7 +347,7 @@ def _unpool(
                 f"output_size should be a sequence containing {d} or {d + 2} elements, but it has a length "
                 f"of '{len(output_size)}'"
             )
-        for i, (n, m, s) in enumerate(zip(size, least, stride, strict=True)):
+        for i, (n, m, s) in enumerate(zip(size, usual, stride, strict=True)):
             if not m - s < n < m + s:
                 raise ValueError(
                     f'invalid output_size "{size}" (dim {i} must be between {m - s} and {m + s})'

@@ -215,9 +215,8 @@ def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False) -> A
     return _median("nanmedian", _NANMEDIAN, input, dim, keepdim)
 
 
-def _quantile(
-    name: str, x: Tensor, q: Any, dim: int | None, keepdim: bool, interpolation: str, ignore: bool
-) -> Tensor:
+def _queries(name: str, x: Tensor, q: Any, interpolation: str) -> Tensor:
+    """q as a tensor of x's type, when all settings of a quantile have been checked."""
     if not isinstance(interpolation, str):
         raise refused(name, "interpolation", 0, "str", interpolation)
     if interpolation not in ("linear", "lower", "higher", "midpoint", "nearest"):
@@ -240,6 +239,18 @@ def _quantile(
         raise RuntimeError(f"{name}() q values must be in the range [0, 1]")
     if not a.size:
         raise RuntimeError(f"{name}() input tensor must be non-empty")
+    return q
+
+
+def _quantile(
+    name: str, x: Tensor, q: Any, dim: int | None, keepdim: bool, interpolation: str, ignore: bool
+) -> Tensor:
+    """Both quantiles, as differentiable gathers from rows in order; `ignore` leaves NaN out.
+
+    A row's NaN are sorted to its end, so that what is counted from its start passes them by.
+    """
+    q = _queries(name, x, q, interpolation)
+    a = x.array
     ones = (1,) * a.ndim
     if dim is None:
         x, d = reshape(x, (1, -1)), 0

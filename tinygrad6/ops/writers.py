@@ -41,6 +41,7 @@ def put(x: np.ndarray, index: Any, value: np.ndarray) -> None:
 
 
 def in_torch_words(e: IndexError, index: tuple) -> IndexError:
+    """NumPy's complaint about an index as PyTorch puts it."""
     said = str(e.__cause__ or e)
     if "broadcast" in said:
         arrays = [

@@ -72,6 +72,10 @@ class _Frame:
         return self.again.pop(number)
 
     def recompute(self) -> None:
+        """Run the function again, on the same random numbers, and keep what it saves this time.
+
+        CheckpointError if that is not what it saved the first time.
+        """
         found: list[Tensor] = []
 
         def keep(t: Tensor) -> None:

@@ -137,6 +137,7 @@ def _send(connection: Any, outbox: queue.SimpleQueue) -> None:
 
 
 def _answer(job: Job, worker_id: int, connection: Any, put: Callable) -> None:
+    """Answer requests until the parent is gone. Failures are answers too: the parent raises them in order."""
     global _worker_info
     set_num_threads(1)
     seed = job.base_seed + worker_id
