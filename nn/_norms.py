@@ -73,12 +73,12 @@ def batch_norm(
     channel. Source: Ioffe and Szegedy 2015, algorithm 1.
     """
     x = input.array
-    channels = _channels(input, "batch_norm", running_mean, running_var, weight, bias)
-    n = x.size // channels if channels else 0
-    if training and n == 1:
+    if training and x.ndim and len(x) * math.prod(x.shape[2:]) == 1:
         raise ValueError(
             f"Expected more than 1 value per channel when training, got input size {input.shape}"
         )
+    channels = _channels(input, "batch_norm", running_mean, running_var, weight, bias)
+    n = x.size // channels if channels else 0
     if training and eps <= 0 or eps < 0:
         raise ValueError(f"batch_norm eps must be positive during training, but got {eps}")
     _check_sizes(channels, running_mean, running_var, weight, bias, training)

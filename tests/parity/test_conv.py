@@ -294,3 +294,13 @@ def test_infinity_stays_where_it_is():
     w = torch.ones(1, 1, 2, 2)
     assert_same(torch.conv2d(x, w), to_torch(x).new_tensor(torch.conv2d(x, w).numpy()))
     same(lambda lib, x, w: lib.conv2d(x, w), x, w)
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_of_no_images_all_gradients_are_zero_and_of_no_pixels_there_is_no_convolution(transposed):
+    name = "conv_transpose2d" if transposed else "conv2d"
+    for frozen in ("", "w", "x"):
+        x, w, b = real(0, 4, 5, 5), real(4, 4, 3, 3), real(4)
+        (w if frozen == "w" else x).requires_grad_(not frozen)
+        same(lambda lib, *args: getattr(lib.nn.functional, name)(*args, padding=1), x, w, b)
+    same(lambda lib, *args: getattr(lib.nn.functional, name)(*args, padding=3), real(2, 4, 0, 5), w, b)

@@ -214,7 +214,7 @@ def _convolve_kernel(g, needs, x, w, stride, padding, dilation, groups):
 
 def _sums(g: np.ndarray) -> np.ndarray:
     """The sums of g over everything but channels."""
-    flat = g.reshape(g.shape[0], g.shape[1], -1)
+    flat = g.reshape(g.shape[0], g.shape[1], math.prod(g.shape[2:]))
     return np.add.reduce(np.matmul(flat, np.ones(flat.shape[2], g.dtype)), 0)
 
 
@@ -491,6 +491,10 @@ def _checked(
         raise RuntimeError(
             f"Input type ({CPP_NAMES[x.dtype.name]}) and bias type ({CPP_NAMES[bias.array.dtype.name]}) "
             "should be the same"
+        )
+    if 0 in x.shape[-d:] and 0 not in x.shape[:-d]:
+        raise RuntimeError(
+            f"Only zero batch or zero channel inputs are supported, but got input shape: {list(x.shape)}"
         )
     return settings
 

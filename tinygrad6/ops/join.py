@@ -16,7 +16,7 @@ from tinygrad6.engine import Node
 from tinygrad6.modes import state
 from tinygrad6.op import OPS, Op, case, named
 from tinygrad6.ops.index import getitem, part
-from tinygrad6.ops.shape import normal_dim
+from tinygrad6.ops.shape import normal_dim, reshape
 from tinygrad6.out import into
 from tinygrad6.tensor import TENSORS, Tensor, wrap
 from tinygrad6.view import live_node
@@ -30,9 +30,9 @@ class _Concatenation(Op):
         super().__init__(forward, (), examples=[], node_name="Cat")
         self.kernel = None
 
-    def join(self, tensors: Sequence[Tensor], dim: int, common: np.dtype | None = None) -> Tensor:
+    def join(self, tensors: Sequence[Tensor], dim: int) -> Tensor:
         arrays = [t.array for t in tensors]
-        common = dtypes.result_type(*arrays) if common is None else common
+        common = dtypes.result_type(*arrays)
         out = self.forward([a if a.dtype == common else a.astype(common) for a in arrays], dim)
         return self.record(tensors, arrays, dim, out)
 
@@ -112,16 +112,18 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None, out
     for i, t in enumerate(tensors):
         if type(t) not in TENSORS:
             raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type(t).__name__}")
-    rows = all(t.array.ndim == 1 for t in tensors)
-    items = [t for t in tensors if rows or t.array.shape != (0,)]
-    if not items:
+    if not tensors:
         raise ValueError("torch.cat(): expected a non-empty list of Tensors")
-    first = items[0].array.shape
+    first = next((t.array.shape for t in tensors if t.array.shape != (0,)), None)
+    if first is None:
+        return _CAT.join(tensors, 0)  # whatever dim says
     if not first:
         raise RuntimeError("zero-dimensional tensor (at position 0) cannot be concatenated")
     dim = normal_dim(dim, len(first))
-    for i, t in enumerate(items[1:], 1):
+    for i, t in enumerate(tensors):
         shape = t.array.shape
+        if shape == (0,):
+            continue
         if len(shape) != len(first):
             raise RuntimeError(
                 f"Tensors must have same number of dimensions: got {len(first)} and {len(shape)}"
@@ -132,8 +134,8 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None, out
                     f"Sizes of tensors must match except in dimension {dim}. Expected size {a} but got size "
                     f"{b} for tensor number {i} in the list."
                 )
-    common = None if len(items) == len(tensors) else dtypes.result_type(*[t.array for t in tensors])
-    return _CAT.join(items, dim, common)
+    nothing = (*first[:dim], 0, *first[dim + 1 :])  # left out, but not of the types, nor of the graph
+    return _CAT.join([reshape(t, nothing) if t.array.shape == (0,) else t for t in tensors], dim)
 
 
 @composite(method=False)

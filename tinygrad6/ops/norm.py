@@ -13,11 +13,15 @@ from typing import Any
 import numpy as np
 
 from tinygrad6.blocks import by_lead
+from tinygrad6.dtypes import float16
 from tinygrad6.op import case, derived, op
 from tinygrad6.ops.linalg import column_sums, ones
 from tinygrad6.ops.pointwise import rsqrt
 from tinygrad6.ops.reduce import mean, var_over
+from tinygrad6.ops.shape import cast
 from tinygrad6.sums import add_up
+
+SINGLE = np.dtype(np.float32)
 
 
 def _cached(arrays: list, params: dict) -> None:
@@ -29,6 +33,8 @@ def _cached(arrays: list, params: dict) -> None:
 
 
 def _batch_reference(x: Any, w: Any, b: Any, eps: float, cache: Any) -> Any:
+    if x.dtype == float16:  # which does not hold the cube of 1/std
+        return cast(_batch_reference(*(cast(t, SINGLE) for t in (x, w, b)), eps, cache), x.dtype)
     dims = (0, *range(2, x.ndim))
     shape = (1, -1, *(1,) * (x.ndim - 2))
     xhat = (x - mean(x, dims, True)) * rsqrt(var_over(x, dims, 0, True) + eps)
@@ -190,6 +196,8 @@ def batch_norm_fixed(x: Any, mean: np.ndarray, variance: np.ndarray, w: Any, b: 
 
 
 def _layer_reference(x: Any, w: Any, b: Any, eps: float, cache: Any) -> Any:
+    if x.dtype == float16:
+        return cast(_layer_reference(*(cast(t, SINGLE) for t in (x, w, b)), eps, cache), x.dtype)
     xhat = (x - mean(x, (1,), True)) * rsqrt(var_over(x, (1,), 0, True) + eps)
     return xhat * w + b
 

@@ -1,0 +1,43 @@
+"""What drawing shapes, types and layouts at random found, kept as one deterministic case each."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from helpers import same
+
+import tinygrad6 as torch
+
+
+def test_vectors_of_no_elements_are_left_out_of_cat_but_get_gradients():
+    def joined(lib, *tensors, dim=1):
+        return lib.cat(tensors, dim) * 2
+
+    empty, x = torch.zeros(0, dtype=torch.float64), torch.ones(2, 3)
+    same(joined, x.requires_grad_(), empty.requires_grad_())
+    same(joined, empty, torch.ones(2, 3), torch.zeros(0, dtype=torch.int64))
+    same(joined, empty, torch.zeros(2, 0), dim=-2)
+    same(joined, empty, torch.zeros(0), dim=7)  # of nothing, every dimension is one
+    same(joined, empty, torch.ones(3), dim=7)
+    same(joined, torch.zeros(0), torch.tensor(1.0), dim=0)
+
+
+def _normalized(lib, x, w):
+    return lib.nn.functional.batch_norm(x, None, None, w, None, True)
+
+
+def test_second_derivatives_of_float16_where_the_variance_is_nothing():
+    """The cube of 1/std is 3e7 there, which float16 does not hold."""
+    x = torch.ones(4, 3, dtype=torch.float16).requires_grad_()
+    small = torch.arange(12.0).reshape(4, 3).half() / 1000
+    for norm in (_normalized, lambda lib, x, w: lib.nn.functional.layer_norm(x, (3,))):
+        (g,) = torch.autograd.grad(norm(torch, x, None), x, small, create_graph=True)
+        (h,) = torch.autograd.grad(g.sin().sum(), x)
+        assert h.isfinite().all()
+
+
+@pytest.mark.parametrize("shape", [(1, 3), (1, 3, 1), (1, 0), (1,)])
+def test_one_value_per_channel_is_refused_before_types_are_looked_at(shape):
+    same(_normalized, torch.ones(shape, dtype=torch.float64), torch.ones(3))
+    with pytest.raises(ValueError, match="more than 1 value per channel"):
+        _normalized(torch, torch.tensor(np.ones(shape)), None)
