@@ -79,8 +79,8 @@ def _without_steps(lengths: np.ndarray, x: Any) -> np.ndarray:
     return np.where(lengths > 0, -LOW, 0.0).astype(getattr(x, "array", x).dtype)
 
 
-def _ctc_kernel(g, needs, x, cache):
-    alpha, labels, skip, steps, lengths, losses = cache
+def _ctc_kernel(g, needs, x, steps, lengths, out, cache):
+    alpha, labels, skip = cache
     rows = np.arange(len(steps))
     dx = np.zeros_like(x)
     beta = np.full(alpha.shape[1:], LOW, x.dtype)
@@ -97,7 +97,7 @@ def _ctc_kernel(g, needs, x, cache):
             beta[last] = LOW
             for i in (first[2], second[2]):
                 beta[rows[last], i[last]] = 0
-        posterior = np.exp(alpha[k] + beta + losses[:, None])
+        posterior = np.exp(alpha[k] + beta + out[:, None])
         posterior *= np.where(k < steps, g, 0)[:, None]
         for s in range(labels.shape[1]):
             dx[k, rows, labels[:, s]] -= posterior[:, s]
@@ -155,5 +155,5 @@ def ctc_rows(x, t, steps, lengths, blank, cache=None):
     losses = -np.logaddexp(blank_end, np.where(lengths > 0, label_end, LOW))
     losses = np.where(steps > 0, losses, _without_steps(lengths, x))
     if cache is not None:
-        cache[:] = alpha, labels, skip, steps, lengths, losses
+        cache[:] = alpha, labels, skip
     return losses.astype(x.dtype, copy=False)

@@ -329,6 +329,44 @@ def a_missing_gradient_is_none(op: Op, example: Case, rng: np.random.Generator) 
 
 
 @law
+def what_is_changed_later_is_not_needed_or_refused(op: Op, example: Case, rng: np.random.Generator) -> None:
+    """An input or the output changed in place after the call: the gradients are the same, or backward raises.
+
+    What a kernel keeps in a cache of its own must therefore be nobody else's memory.
+    """
+    seed = int(rng.integers(1 << 30))
+
+    def gradients(changed: int | None, graph: bool) -> list | None:
+        rng = np.random.default_rng(seed)
+        leaves = inputs(op, example, rng)
+        tensors = [t * 1 if t.requires_grad else t for t in leaves]
+        out = call(op, tensors, example)
+        wanted = [t for t in leaves if t.requires_grad]
+        if out.node is None or not wanted:
+            return None
+        if changed is not None:
+            t = [*tensors, out][changed]
+            with autograd.no_grad():
+                t.copy_(t * 0.5 + 0.3 if t.array.dtype.kind == "f" else t.flip(tuple(range(t.array.ndim))))
+        g = wrap(rng.uniform(-1, 1, out.array.shape))
+        try:
+            found = autograd.grad(out, wanted, g, create_graph=graph, allow_unused=True)
+        except RuntimeError as e:
+            assert "modified by an inplace operation" in str(e), e
+            return None
+        return [None if f is None else f.array for f in found]
+
+    for graph in (False, True):
+        expected = gradients(None, graph)
+        for changed in range(len(example.shapes) + (not op.view)):
+            got = None if expected is None else gradients(changed, graph)
+            for a, b in zip(got or (), expected or (), strict=False):
+                assert (a is None) == (b is None)
+                if a is not None:
+                    np.testing.assert_allclose(a, b, 1e-9, 1e-12)
+
+
+@law
 def the_inplace_twin_agrees(op: Op, example: Case, rng: np.random.Generator) -> None:
     """`x.name_()` holds what `x.name()` gives, counts a version, and has the same gradients."""
     method = getattr(Tensor, f"{op.name}_", None)
