@@ -1,4 +1,7 @@
-"""Grad mode: whether operations are recorded. One flag per thread, on unless told otherwise."""
+"""Grad mode: whether operations are recorded. One flag per thread, on unless told otherwise.
+
+`state` also holds what else is true of one thread alone.
+"""
 
 from __future__ import annotations
 

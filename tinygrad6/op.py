@@ -177,7 +177,7 @@ class Op:
         if not tensors:  # inside a rule, or arrays in and arrays out
             if any(isinstance(a, (ndarray, np.generic)) for a in arrays):
                 return self.forward(*arrays, **params)
-            raise self.wrong_type(inputs)
+            raise self.wrong_type(0, inputs[0] if inputs else None)
         for i, a in enumerate(arrays):
             if type(a) is not ndarray and a is not None:
                 arrays[i] = self.operand(a, i)
@@ -239,11 +239,10 @@ class Op:
         if isinstance(a, ndarray):
             dtypes.from_numpy(a.dtype)
             return a
-        raise self.wrong_type(None, i, a)
+        raise self.wrong_type(i, a)
 
-    def wrong_type(self, inputs: tuple | None, i: int = 0, a: Any = None) -> TypeError:
-        if inputs is not None:
-            a = inputs[0] if inputs else None
+    def wrong_type(self, i: int, a: Any) -> TypeError:
+        """The error for `a` in the place of the i-th array."""
         return TypeError(
             f"{SHOWN.get(self.name, self.name)}(): argument '{self.public_names[i]}' (position {i + 1}) "
             f"must be Tensor, not {type(a).__name__}"
@@ -257,7 +256,7 @@ class Op:
             common = dtypes.default_float()
         for i, a in zip(self.promote, chosen, strict=True):
             if a is None:
-                raise self.wrong_type(None, i, a)
+                raise self.wrong_type(i, a)
             if type(a) is not ndarray:
                 # an array, so that NumPy neither widens to its own choice nor refuses what PyTorch wraps
                 if common.kind != "f" or not any(type(b) is ndarray and b.dtype == common for b in chosen):
@@ -269,7 +268,7 @@ class Op:
         """NumPy's error as PyTorch's type, with the op, what came, and the inner message."""
         if isinstance(e, AttributeError):  # of None, or a number, where only an array will do
             strange = [i for i, a in enumerate(arrays) if a is getattr(e, "obj", e)]
-            return self.wrong_type(None, strange[0], arrays[strange[0]]) if strange else e
+            return self.wrong_type(strange[0], arrays[strange[0]]) if strange else e
         shapes = [a.shape for a in arrays if isinstance(a, ndarray)]
         inner = str(e)
         if "broadcast" in inner and len(shapes) == 2 and (found := _mismatch(*shapes)):
@@ -302,16 +301,34 @@ def op(
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Define a primitive in one place; see the top of this file and `Op` for the facts it takes.
 
-    infix: operator name, "mul" for `*` (and its reflection). inplace: also attach `name_`. method: attach as
-    a Tensor method (or under the name given). public: export as `tinygrad6.name`. promote: bring the array
-    arguments (or those numbered) to a common type. floating: integers become the default float first.
-    prepare(arrays, params): normalise and validate before the forward runs. check(arrays): refuse mixtures of
-    types, before they are promoted. view: the result may share the input's memory. domain, avoid: where tests
-    draw inputs, and the kinks to stay away from. examples: calls to test and show. torch: the dotted name to
-    compare with, if it differs. refuse: the kinds of types ("b", "biu") that PyTorch has no kernel for.
-    kernel, reference: see above. ufunc: NumPy's ufunc of the same meaning, called directly; the body may then
-    be empty. elementwise: forward and rules may be computed on parts of the arrays, which they then are where
-    arrays are large; so it is for a ufunc.
+    What follows from the block:
+
+    infix       operator name, "mul" for `*` (and its reflection)
+    inplace     also attach `name_`
+    method      attach as a Tensor method (or under the name given)
+    public      export as `tinygrad6.name`
+    node_name   the node's name in the graph without "Backward0", such as "AvgPool2D"; a function of the node
+                gives the whole name, where PyTorch numbers the forms of one op
+
+    How it runs:
+
+    promote     bring the array arguments (or those numbered) to a common type
+    floating    integers become the default float first
+    refuse      the kinds of types ("b", "biu") that PyTorch has no kernel for
+    check       check(arrays) refuses mixtures of types, before they are promoted
+    prepare     prepare(arrays, params) normalises and validates, before the forward runs
+    ufunc       NumPy's ufunc of the same meaning, called directly; the body may then be empty
+    elementwise forward and rules may be computed on parts of the arrays, which they then are where arrays are
+                large; so it is for a ufunc
+    view        the result may share the input's memory
+    kernel, reference: see the top of this file
+
+    How it is tested:
+
+    domain      where tests draw inputs
+    avoid       the kinks to stay away from
+    examples    calls to test and show
+    torch       the dotted name to compare with, if it differs
     """
 
     def define(forward: Callable[..., Any]) -> Callable[..., Any]:

@@ -28,7 +28,6 @@ class _Concatenation(Op):
 
     def __init__(self, forward: Any) -> None:
         super().__init__(forward, (), examples=[], node_name="Cat")
-        self.kernel = None
 
     def join(self, tensors: Sequence[Tensor], dim: int) -> Tensor:
         arrays = [t.array for t in tensors]
