@@ -64,13 +64,7 @@ def gradcheck(
     if masked:
         raise NotImplementedError("gradcheck(masked=True) is for sparse tensors, which are not supported")
     assert check_backward_ad, "Expected at least one of check_forward_ad and check_backward_ad to be True"
-    args = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-    checked = [i for i, a in enumerate(args) if isinstance(a, Tensor) and a.requires_grad]
-    if not checked:
-        raise ValueError(
-            "gradcheck expects at least one input tensor to require gradient, but none of the them have "
-            "requires_grad=True."
-        )
+    args, checked = _arguments("gradcheck", inputs)
     for i in checked:
         if args[i].array.dtype != np.float64:
             warnings.warn(
@@ -99,6 +93,18 @@ def _outputs(func: Callable[..., Any], args: list) -> list[Tensor]:
     out = func(*args)
     outs = list(out) if isinstance(out, (tuple, list)) else [out]
     return [o for o in outs if isinstance(o, Tensor) and o.array.dtype.kind == "f"]
+
+
+def _arguments(name: str, inputs: Any) -> tuple[list, list[int]]:
+    """The inputs as a list, and the places of those to check; ValueError if there are none."""
+    args = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    checked = [i for i, a in enumerate(args) if isinstance(a, Tensor) and a.requires_grad]
+    if not checked:
+        raise ValueError(
+            f"{name} expects at least one input tensor to require gradient, but none of the them have "
+            "requires_grad=True."
+        )
+    return args, checked
 
 
 def _check(
@@ -340,13 +346,7 @@ def gradgradcheck(
         raise NotImplementedError("gradgradcheck(check_fwd_over_rev=True): there is no forward mode")
     assert check_rev_over_rev, "Expected at least one of check_fwd_over_rev and check_rev_over_rev to be True"
 
-    args = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-    checked = [i for i, a in enumerate(args) if isinstance(a, Tensor) and a.requires_grad]
-    if not checked:
-        raise ValueError(
-            "gradgradcheck expects at least one input tensor to require gradient, but none of the them have "
-            "requires_grad=True."
-        )
+    args, checked = _arguments("gradgradcheck", inputs)
     outs = [o for o in _outputs(func, args) if o.requires_grad]
     if grad_outputs is None:
         weights = [_random_like(o.array, gen_non_contig_grad_outputs).requires_grad_() for o in outs]
