@@ -34,7 +34,8 @@ def _cached(arrays: list, params: dict) -> None:
 
 def _batch_reference(x: Any, w: Any, b: Any, eps: float, cache: Any) -> Any:
     if x.dtype == float16:  # which does not hold the cube of 1/std
-        return cast(_batch_reference(*(cast(t, SINGLE) for t in (x, w, b)), eps, cache), x.dtype)
+        y = _batch_reference(cast(x, SINGLE), cast(w, SINGLE), cast(b, SINGLE), eps, cache)
+        return cast(y, x.dtype)
     dims = (0, *range(2, x.ndim))
     shape = (1, -1, *(1,) * (x.ndim - 2))
     xhat = (x - mean(x, dims, True)) * rsqrt(var_over(x, dims, 0, True) + eps)
@@ -197,7 +198,8 @@ def batch_norm_fixed(x: Any, mean: np.ndarray, variance: np.ndarray, w: Any, b: 
 
 def _layer_reference(x: Any, w: Any, b: Any, eps: float, cache: Any) -> Any:
     if x.dtype == float16:
-        return cast(_layer_reference(*(cast(t, SINGLE) for t in (x, w, b)), eps, cache), x.dtype)
+        y = _layer_reference(cast(x, SINGLE), cast(w, SINGLE), cast(b, SINGLE), eps, cache)
+        return cast(y, x.dtype)
     xhat = (x - mean(x, (1,), True)) * rsqrt(var_over(x, (1,), 0, True) + eps)
     return xhat * w + b
 
