@@ -41,3 +41,26 @@ def test_one_value_per_channel_is_refused_before_types_are_looked_at(shape):
     same(_normalized, torch.ones(shape, dtype=torch.float64), torch.ones(3))
     with pytest.raises(ValueError, match="more than 1 value per channel"):
         _normalized(torch, torch.tensor(np.ones(shape)), None)
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("shape", [(4, 3), (2, 3, 2, 2)])
+@pytest.mark.parametrize("kind", [torch.float16, torch.float32])
+def test_float16_is_normalized_to_float16_also_by_parameters_of_float32(training, shape, kind):
+    def normalized(lib, x, *rest):
+        return lib.nn.functional.batch_norm(x, *[t.clone() for t in rest], training)
+
+    rng = np.random.default_rng(0)
+    x, mean, variance, w, b = (
+        torch.tensor(rng.uniform(0.5, 1, s)).to(k) for s, k in ((shape, torch.float16), *[((3,), kind)] * 4)
+    )
+    same(
+        normalized,
+        x.requires_grad_(),
+        mean,
+        variance,
+        w.requires_grad_(),
+        b.requires_grad_(),
+        second=False,
+        atol=1e-2,
+    )

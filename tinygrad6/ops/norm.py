@@ -185,6 +185,10 @@ def batch_norm_fixed(x: Any, mean: np.ndarray, variance: np.ndarray, w: Any, b: 
     """The same with given statistics: an affine map of x, Tensors in and out."""
     from tinygrad6.tensor import wrap
 
+    if x.dtype == float16:  # whose parameters may be float32
+        w, b = (None if t is None else cast(t, SINGLE) for t in (w, b))
+        mean, variance = mean.astype(SINGLE), variance.astype(SINGLE)
+        return cast(batch_norm_fixed(cast(x, SINGLE), mean, variance, w, b, eps), x.dtype)
     rstd = wrap((1 / np.sqrt(variance + variance.dtype.type(eps))).astype(variance.dtype))
     scale = rstd if w is None else w * rstd
     shift = -wrap(mean) * scale
