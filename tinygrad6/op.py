@@ -68,6 +68,14 @@ def no_derivative(g):
     )
 
 
+def make_cache(arrays: list, params: dict) -> None:
+    """A `prepare` for ops with a `cache`: the forward leaves there what it has computed and the kernel needs.
+
+    It lives in the node's settings, and goes with them when the node is freed.
+    """
+    params["cache"] = []
+
+
 class Case(NamedTuple):
     """One example call for tests, docs and benchmarks: shapes of the array arguments, then the static ones.
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad6.op import case, derived, op
+from tinygrad6.op import case, derived, make_cache, op
 from tinygrad6.ops.gather import gather_along
 from tinygrad6.ops.pointwise import where
 
@@ -104,10 +104,6 @@ def _ctc_kernel(g, needs, x, steps, lengths, out, cache):
     return dx, None, None, None
 
 
-def _room(arrays: list, params: dict) -> None:
-    params["cache"] = []
-
-
 @op(
     derived,
     None,
@@ -115,7 +111,7 @@ def _room(arrays: list, params: dict) -> None:
     None,
     reference=_ctc_reference,
     kernel=_ctc_kernel,
-    prepare=_room,
+    prepare=make_cache,
     method=False,
     public=False,
     node_name="CtcLoss",

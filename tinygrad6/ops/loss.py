@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad6.op import REAL, case, derived, op
+from tinygrad6.op import REAL, case, derived, make_cache, op
 from tinygrad6.ops.gather import gather_along
 from tinygrad6.ops.linalg import ones
 from tinygrad6.ops.pointwise import abs as absolute
@@ -70,10 +70,6 @@ def _entropy_kernel(g, needs, t, ignore_index, reduction, cache):
     return dx.T, None
 
 
-def _room(arrays: list, params: dict) -> None:
-    params["cache"] = []
-
-
 _TARGETS = lambda rng: rng.integers(0, 4, 3)  # noqa: E731
 
 
@@ -82,7 +78,7 @@ _TARGETS = lambda rng: rng.integers(0, 4, 3)  # noqa: E731
     None,
     reference=_entropy_reference,
     kernel=_entropy_kernel,
-    prepare=_room,
+    prepare=make_cache,
     method=False,
     public=False,
     node_name="NllLoss",

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad6.op import case, derived, op
+from tinygrad6.op import case, derived, make_cache, op
 from tinygrad6.ops.linalg import column_sums
 from tinygrad6.ops.pointwise import relu, sigmoid, tanh
 from tinygrad6.sums import add_up
@@ -141,10 +141,6 @@ def _per_gate(n: int, sigmoids: float, tanh_: float, dtype: np.dtype) -> np.ndar
     return row
 
 
-def _lstm_room(arrays: list, params: dict) -> None:
-    params["cache"] = []
-
-
 @op(
     derived,
     derived,
@@ -153,7 +149,7 @@ def _lstm_room(arrays: list, params: dict) -> None:
     derived,
     reference=_lstm_reference,
     kernel=_lstm_kernel,
-    prepare=_lstm_room,
+    prepare=make_cache,
     method=False,
     public=False,
     examples=[case((3, 2, 8), (2, 2), (2, 2), (8, 2), (8,))],
@@ -254,7 +250,7 @@ def _gru_kernel(g, needs, h, w, out, cache):
     derived,
     reference=_gru_reference,
     kernel=_gru_kernel,
-    prepare=_lstm_room,
+    prepare=make_cache,
     method=False,
     public=False,
     examples=[case((3, 2, 6), (2, 2), (6, 2), (6,))],
