@@ -62,14 +62,17 @@ class Grid:
         steps = [t * math.prod(self.padded[i + 1 :]) for i, t in enumerate(dilation)]
         ways = zip(self.kernel, steps, strict=True)
         reach = [(k - 1) * s for k, s in ways]  # of the kernel along each dimension, in elements
-        self.step, self.length = steps[-1], self.positions + sum(reach[:-1])
-        self.tail = sum(reach[1:])
+        self.step = steps[-1]  # between two of the copies in V
+        self.length = self.positions + sum(reach[:-1])  # L
+        self.tail = sum(reach[1:])  # how far the last windows read beyond their image: zeros
         outer = [range(0, r + 1, s) for r, s in zip(reach[:-1], steps[:-1], strict=True)]
+        # where each row of the kernel starts in V
         self.shifts = [sum(at) for at in itertools.product(*outer)]
-        self.taps = self.kernel[-1] * self.c // groups
+        self.taps = self.kernel[-1] * self.c // groups  # of a row of the kernel
         self.each = self.o // groups
-        self.narrow = self.each * self.taps <= WIDE
+        self.narrow = self.each * self.taps <= WIDE  # else weight_gradient is slower than by columns
         self.worth = self.n * math.prod(self.out) * math.prod(w_shape) > WORTH
+        # images at a time
         self.block = max(1, BLOCK // (self.kernel[-1] * self.c * self.length))
 
     def blocks(self, x: np.ndarray, start: int, stop: int) -> Any:
