@@ -1,10 +1,14 @@
-"""The ways to call an op. `Op.run` does everything, with loops;
-what stands here is the same with the loops written out.
+"""The ways to call an op: its public signature, and what happens behind it.
+
+`Op.run` does everything, with loops; what stands here is the same with the loops written out.
 
 A training step of a small model makes dozens of calls whose arithmetic takes a microsecond each, so what
 happens around it counts. Three shapes cover nearly all of them: one Tensor; two Tensors, or a Tensor and a
 number; one to four Tensors with settings. Whatever they cannot do quickly (other types, mixed dtypes, arrays
 inside a rule) they pass to `Op.run`.
+
+The names in a signature are PyTorch's; NumPy's spellings of some (`axis`, `keepdims`) are taken for them, here
+and, by `renames` and `renamed`, in composites and functions with `out=`.
 """
 
 from __future__ import annotations
@@ -35,6 +39,9 @@ class _Missing:
 MISSING: Any = _Missing()  # stands for the default of a parameter that has none
 # NumPy's spellings, which PyTorch takes too
 ALIASES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input", "x1": "input", "x2": "other"}
+
+
+# ---- parameters
 
 
 class Parameter(NamedTuple):
@@ -75,6 +82,9 @@ def with_names(function: Any, names: Sequence[str]) -> Any:
         raise TypeError(f"{function.__name__} has inner functions that share its parameters")
     function.__code__ = code.replace(co_varnames=(*names, *code.co_varnames[len(names) :]))
     return function
+
+
+# ---- calls
 
 
 def unary(op: Any) -> Callable[..., Any]:
@@ -275,6 +285,9 @@ def link_if_shared(out: Any, y: ndarray, t: Any, x: ndarray, op: Any, params: di
     # as_strided's base is no array; a copy that was reshaped has that copy as its base
     if base is owner or y is x or base is x or base is not None and not isinstance(base, ndarray):
         link(out, t, op, params)
+
+
+# ---- signatures and spellings
 
 
 def renames(names: Iterable[str]) -> dict[str, str]:
