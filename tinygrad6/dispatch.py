@@ -7,8 +7,8 @@ happens around it counts. Three shapes cover nearly all of them: one Tensor; two
 number; one to four Tensors with settings. Whatever they cannot do quickly (other types, mixed dtypes, arrays
 inside a rule) they pass to `Op.run`.
 
-The names in a signature are PyTorch's; NumPy's spellings of some (`axis`, `keepdims`) are taken for them, here
-and, by `renames` and `renamed`, in composites and functions with `out=`.
+The names in a signature are PyTorch's; NumPy's spellings of some (`axis`, `keepdims`) are taken for them,
+here and, by `renames` and `renamed`, in composites and functions with `out=`.
 """
 
 from __future__ import annotations
