@@ -22,7 +22,7 @@ LAYERS = [
     ["op"],
     ["inplace", "arguments"],
     ["ops"],
-    ["autograd", "func", "linalg", "special", "draw", "settings", "datasets", "utils", "testing"]
+    ["autograd", "func", "linalg", "special", "drawing", "settings", "datasets", "utils", "testing"]
     + ["serialization", "archive", "files", "pickle_reader", "pickle_writer", "pickle_objects", "safetensors"]
     + ["accelerator", "amp", "backends", "cpu", "cuda", "mps", "absent", "overrides", "hub", "types"]
     + ["lowrank", "compiler", "distributed", "multiprocessing", "jit", "profiler", "profiler_events"],
@@ -78,6 +78,14 @@ def covers(prefix: str, name: str) -> bool:
 def test_every_name_of_the_table_is_a_module():
     gone = [n for row in LAYERS for n in row if not any(covers(n, m) for m in NAMES)]
     assert not gone, f"LAYERS names {gone}, which are no modules (any more)"
+
+
+def test_names_loaded_late_are_no_files():
+    """Importing a file binds its name in the package, which would hide a function looked up there later."""
+    import tinygrad6
+
+    clashes = [n for n in (*tinygrad6._ELSEWHERE, *tinygrad6._OF_FUNCTIONAL) if n in NAMES]
+    assert not clashes, f"{clashes} are files and functions of tinygrad6"
 
 
 def layer(name: str) -> int:

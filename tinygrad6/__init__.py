@@ -188,7 +188,7 @@ _ELSEWHERE = {
     **dict.fromkeys(("alpha_dropout", "alpha_dropout_", "dropout", "dropout_"), "dropouts"),
     **dict.fromkeys(("feature_alpha_dropout", "feature_alpha_dropout_"), "dropouts"),
     **dict.fromkeys(("pca_lowrank", "svd_lowrank"), "lowrank"),
-    "draw": "draw",
+    "draw": "drawing",
     "load": "serialization",
     "save": "serialization",
     "vmap": "func",
