@@ -134,8 +134,9 @@ def embedding_bag(
     zeros = create.zeros((count, weight.shape[1]), dtype=weight.dtype)
     picked, where_ = rows[wrap(np.flatnonzero(kept))], wrap(bags[kept])
     if mode == "max":
+        nothing = picked[:0].sum(0)  # zeros of the same graph
         outs = [
-            picked[wrap(np.flatnonzero(bags[kept] == b))].max(0)[0] if (bags[kept] == b).any() else zeros[b]
+            picked[wrap(np.flatnonzero(bags[kept] == b))].max(0)[0] if (bags[kept] == b).any() else nothing
             for b in range(count)
         ]
         return NAMES["stack"](outs)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad6.dtypes import float16
+from tinygrad6.dtypes import float16, float32
 from tinygrad6.modes import no_grad
 from tinygrad6.op import OPS
 from tinygrad6.ops.norm import batch_norm_fixed
@@ -30,13 +30,18 @@ def _channels(
     kind = input.array.dtype
     if kind.kind != "f":
         raise NotImplementedError(f'"{name}" not implemented for {input.dtype}: use input.float()')
-    for t in (mean, var, *affine):
-        if t is not None and t.array.dtype != kind and kind != np.float16:
-            raise RuntimeError(
-                f"{name}: mixed dtype (CPU): all inputs must share same datatype, got an input of "
-                f"{input.dtype} and parameters or statistics of {t.dtype}"
-            )
+    _check_types(name, input, mean, var, *affine)
     return input.array.shape[1]
+
+
+def _check_types(name: str, input: Tensor, *others: Tensor | None) -> None:
+    """RuntimeError unless all parameters and statistics are of the input's type, or float32 with float16."""
+    kinds = {t.dtype for t in others if t is not None}
+    if not (kinds <= {input.dtype} or input.dtype == float16 and kinds == {float32}):
+        raise RuntimeError(
+            f"{name}: mixed dtype (CPU): all inputs must share same datatype, got an input of {input.dtype} "
+            f"and parameters or statistics of {', '.join(sorted(map(str, kinds)))}"
+        )
 
 
 def _check_sizes(
@@ -85,7 +90,7 @@ def batch_norm(
     if not training and running_mean is not None and running_var is not None:
         return batch_norm_fixed(input, running_mean.array, running_var.array, weight, bias, eps)
     if not n:
-        return _channel_affine(input, weight, bias) * 1.0
+        return (_channel_affine(input, weight, bias) * 1.0).to(input.dtype)
     kind = x.dtype
     cache: list = []
     w = _ones(channels, kind) if weight is None else weight
@@ -140,15 +145,11 @@ def layer_norm(
                 f"Expected {name} to be of same shape as normalized_shape, but got {name} of shape "
                 f"{list(t.shape)} and normalized_shape = {list(shape)}"
             )
-        if t is not None and t.array.dtype != input.array.dtype and input.array.dtype != np.float16:
-            raise RuntimeError(
-                f"layer_norm: mixed dtype (CPU): expect parameter to have scalar type of {input.dtype}, got "
-                f"{t.dtype}"
-            )
+    _check_types("layer_norm", input, weight, bias)
     n, kind = math.prod(shape), input.array.dtype
     if not input.array.size:
         out = input * 1.0 if weight is None else input * weight
-        return out if bias is None else out + bias
+        return (out if bias is None else out + bias).to(input.dtype)
     w = _ones(n, kind) if weight is None else weight if len(shape) == 1 else weight.reshape(n)
     b = wrap(np.zeros(n, kind)) if bias is None else bias if len(shape) == 1 else bias.reshape(n)
     flat = input if input.ndim == 2 and len(shape) == 1 else input.reshape(-1, n)
@@ -199,6 +200,9 @@ def group_norm(
 def _grouped(
     input: Tensor, num_groups: int, weight: Tensor | None, bias: Tensor | None, eps: float
 ) -> Tensor:
+    if input.dtype == float16:  # rounded once, and whose parameters may be float32
+        w, b = (None if t is None else t.float() for t in (weight, bias))
+        return _grouped(input.float(), num_groups, w, b, eps).to(float16)
     n = input.array.shape[0]
     size = input.array.size // max(n * num_groups, 1)
     if size * n * num_groups == 0:
@@ -264,12 +268,12 @@ def rms_norm(
     shape = _trailing("rms_norm", input, normalized_shape)
     dims = tuple(range(-len(shape), 0))
     if not input.array.size:
-        return input * 1.0 if weight is None else input * weight
+        return (input * 1.0 if weight is None else input * weight).to(input.dtype)
     kind = input.dtype
     x = input.float() if kind == float16 else input  # as in PyTorch, eps included
     epsilon = float(np.finfo(x.array.dtype).eps) if eps is None else eps
-    out = (x * ((x * x).mean(dims, keepdim=True) + epsilon).rsqrt()).to(kind)
-    return out if weight is None else out * weight
+    out = x * ((x * x).mean(dims, keepdim=True) + epsilon).rsqrt()
+    return (out if weight is None else out * weight).to(kind)
 
 
 def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out: Any = None) -> Tensor:

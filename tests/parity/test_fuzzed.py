@@ -64,3 +64,34 @@ def test_float16_is_normalized_to_float16_also_by_parameters_of_float32(training
         second=False,
         atol=1e-2,
     )
+
+
+@pytest.mark.parametrize("other", [torch.float16, torch.float32, torch.float64])
+@pytest.mark.parametrize("norm", ["layer_norm", "group_norm", "instance_norm", "rms_norm", "batch_norm"])
+@pytest.mark.parametrize("n", [2, 0])
+@pytest.mark.filterwarnings("ignore:Mismatch dtype")
+def test_norms_of_float16_take_parameters_of_float32_alone_and_give_float16(norm, other, n):
+    def normalized(lib, x, w, b):
+        f = getattr(lib.nn.functional, norm)
+        if norm == "rms_norm":
+            return f(x, (4,), w)
+        if norm == "batch_norm":
+            return f(x, None, None, w, b, True)
+        return (
+            f(x, weight=w, bias=b) if norm == "instance_norm" else f(x, (4,) if norm[0] == "l" else 2, w, b)
+        )
+
+    if not n and (norm == "instance_norm" or other is torch.float64):
+        return  # PyTorch has an IndexError for one, and looks at no types of nothing
+    rng = np.random.default_rng(0)
+    x, w, b = (torch.tensor(rng.uniform(0.5, 1, s)) for s in ((n, 4, 4), (4,), (4,)))
+    x, w, b = x.half().requires_grad_(), w.to(other).requires_grad_(), b.to(other).requires_grad_()
+    same(normalized, x, w, b, second=False, atol=1e-2)
+
+
+def test_the_largest_of_empty_bags_belongs_to_the_graph():
+    def largest(lib, w):
+        none = lib.zeros(0, dtype=lib.int64)
+        return lib.nn.functional.embedding_bag(none, w, lib.tensor([0, 0]), mode="max")
+
+    same(largest, torch.ones(3, 2).requires_grad_(), second=False)

@@ -215,6 +215,7 @@ def row_sums(x: np.ndarray) -> np.ndarray:
 
 def _layer_kernel(g, needs, x, w, cache):
     xhat, rstd = cache
+    g = g.astype(xhat.dtype, copy=False)  # float32 for float16
     d = x.shape[1]
     scratch = g * xhat
     dw = column_sums(scratch) if needs[1] else None
@@ -254,5 +255,5 @@ def layer_norm_rows(x, w, b, eps, cache=None):
     out = xhat * w
     out += b
     if cache is not None:
-        cache[:] = xhat.astype(x.dtype, copy=False), rstd.astype(x.dtype, copy=False)
+        cache[:] = xhat, rstd
     return out.astype(x.dtype, copy=False)
