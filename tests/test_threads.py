@@ -18,6 +18,7 @@ import pytest
 from test_memory import Net, trainer
 
 import tinygrad6 as torch
+from tinygrad6 import threads
 
 
 @pytest.fixture(autouse=True)
@@ -148,6 +149,7 @@ PROGRAM = """
 import hashlib, json, sys
 import numpy as np
 import tinygrad6 as torch
+from tinygrad6 import threads
 from tinygrad6 import nn
 
 def bits(*tensors):
@@ -182,3 +184,41 @@ def test_the_same_seed_gives_the_same_bits_in_every_process():
     first = printed(PYTHONHASHSEED="1")
     assert printed(PYTHONHASHSEED="2") == first
     assert printed(OPENBLAS_NUM_THREADS="2") == first
+
+
+@pytest.fixture
+def two_threads():
+    before = threads.get_num_threads()
+    threads.set_num_threads(2)
+    yield
+    threads.set_num_threads(before)
+
+
+def test_work_is_shared_by_many_callers_at_once(two_threads):
+    found = []
+
+    def caller(me):
+        for _ in range(100):
+            found.append(threads.share(lambda a, b: (me, b - a), 7) in ([(me, 3), (me, 4)], [(me, 7)]))
+
+    callers = [threading.Thread(target=caller, args=(i,)) for i in range(6)]
+    for t in callers:
+        t.start()
+    for t in callers:
+        t.join()
+    assert len(found) == 600 and all(found)
+
+
+@pytest.mark.parametrize("part", [0, 1])
+def test_an_error_in_any_part_arrives_when_all_are_done(two_threads, part):
+    done = []
+
+    def work(start, stop):
+        if (start > 0) == part:
+            raise ValueError("wrong part")
+        done.append(start)
+
+    with pytest.raises(ValueError, match="wrong part"):
+        threads.share(work, 4)
+    assert len(done) == 1
+    assert threads.share(lambda a, b: b - a, 4) == [2, 2]  # and the thread takes work again

@@ -19,18 +19,16 @@ import functools
 import os
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-
-if TYPE_CHECKING:
-    import concurrent.futures
 
 _TIMEOUT = "OPENBLAS_THREAD_TIMEOUT"
 _lock = threading.Lock()
 _sharing = 0  # how many calls of `share` are running
 _count: int | None = None
-_pool: concurrent.futures.ThreadPoolExecutor | None = None
+_idle: list[_Worker] = []  # threads without work
+_made = 0  # how many there are
 
 
 @functools.cache
@@ -93,16 +91,72 @@ def get_num_threads() -> int:
 
 def set_num_threads(n: int) -> None:
     """Use `n` threads for large operations from now on, in BLAS too; RuntimeError unless n is positive."""
-    global _count, _pool
+    global _count
     if not isinstance(n, int) or n < 1:
         raise RuntimeError(f"set_num_threads expects a positive integer, got {n!r}")
     with _lock:
-        if _pool is not None:
-            _pool.shutdown(wait=False)
-        _count, _pool = n, None
+        _count = n
         blas = _blas()
         if blas and not _sharing:
             blas[0](n)
+
+
+class _Worker(threading.Thread):
+    """A thread that waits to be given work. Two locks hand it over, since all that is done under the
+    interpreter's own lock delays both sides: an executor's queue and futures cost a third of what sharing
+    gains."""
+
+    def __init__(self) -> None:
+        super().__init__(name="tinygrad6", daemon=True)
+        self.given, self.done = threading.Lock(), threading.Lock()
+        self.given.acquire()
+        self.done.acquire()
+        self.start()
+
+    def run(self) -> None:
+        while True:
+            self.given.acquire()
+            try:
+                self.result, self.error = self.work(), None
+            except BaseException as e:
+                self.result, self.error = None, e
+            del self.work
+            self.done.release()
+
+    def start_on(self, work: Callable[[], Any]) -> None:
+        self.work = work
+        self.given.release()
+
+    def finish(self) -> tuple[Any, BaseException | None]:
+        """Result and error, once the work is done: waited for whatever interrupts, since it writes to memory
+        of the caller's."""
+        interrupt = None
+        while True:
+            try:
+                self.done.acquire()
+                break
+            except BaseException as e:
+                interrupt = e
+        answer = self.result, self.error or interrupt
+        self.result = self.error = None
+        _idle.append(self)
+        return answer
+
+
+def _workers(n: int) -> list[_Worker]:
+    """Up to n threads that nobody else uses; there are never more than one less than get_num_threads()."""
+    global _made
+    found: list[_Worker] = []
+    with _lock:
+        while len(found) < n:
+            if _idle:
+                found.append(_idle.pop())
+            elif _made < get_num_threads() - 1:
+                _made += 1
+                found.append(_Worker())
+            else:
+                break
+    return found
 
 
 def share(work: Callable[[int, int], Any], n: int, worth: bool = True) -> list[Any]:
@@ -111,30 +165,29 @@ def share(work: Callable[[int, int], Any], n: int, worth: bool = True) -> list[A
     All of it in one part if there is one thread or it is not `worth` sharing. `work` must not record
     operations.
     """
-    global _sharing, _pool
+    global _sharing
     parts = min(get_num_threads(), n) if worth else 1
-    if parts < 2 or threading.current_thread().name.startswith(
-        "tinygrad6"
-    ):  # shared already: waiting could be for ever
+    if parts < 2 or threading.current_thread().name == "tinygrad6":  # shared already
         return [work(0, n)]
-    import concurrent.futures  # late, since it takes as long as a tenth of our own import
-
+    workers = _workers(parts - 1)
+    parts = len(workers) + 1
     cuts = [n * i // parts for i in range(parts + 1)]
     blas = _blas()
     with _lock:
-        if _pool is None:
-            _pool = concurrent.futures.ThreadPoolExecutor(parts - 1, "tinygrad6")
-        pool = _pool
         _sharing += 1
         if blas and _sharing == 1:
             blas[0](1)
     try:
-        others = [pool.submit(work, a, b) for a, b in zip(cuts[1:-1], cuts[2:], strict=True)]
+        for worker, a, b in zip(workers, cuts[1:-1], cuts[2:], strict=True):
+            worker.start_on(functools.partial(work, a, b))
         try:
             first = work(0, cuts[1])
         finally:
-            concurrent.futures.wait(others)
-        return [first, *(f.result() for f in others)]
+            others = [worker.finish() for worker in workers]
+        for _, error in others:
+            if error is not None:
+                raise error
+        return [first, *(result for result, _ in others)]
     finally:
         with _lock:
             _sharing -= 1
@@ -144,8 +197,9 @@ def share(work: Callable[[int, int], Any], n: int, worth: bool = True) -> list[A
 
 def _forget_pool() -> None:
     """In a forked child: the parent's threads are not there, and its locks may be held by nobody."""
-    global _lock, _sharing, _pool
-    _lock, _sharing, _pool = threading.Lock(), 0, None
+    global _lock, _sharing, _made
+    _lock, _sharing, _made = threading.Lock(), 0, 0
+    _idle.clear()
 
 
 if hasattr(os, "register_at_fork"):
