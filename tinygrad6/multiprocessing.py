@@ -108,7 +108,7 @@ class ProcessContext:
 SpawnContext = ProcessContext
 
 
-def start_processes(
+def spawn(
     fn: Callable[..., Any],
     args: tuple = (),
     nprocs: int = 1,
@@ -116,7 +116,10 @@ def start_processes(
     daemon: bool = False,
     start_method: str = "spawn",
 ) -> ProcessContext | None:
-    """spawn, with the start method of one's choice: "spawn", "fork" or "forkserver"."""
+    """Run `fn(i, *args)` in `nprocs` new processes, i from 0 on; wait for all, or give what to join later.
+
+    start_method is "spawn", "fork" or "forkserver". ProcessRaisedException with the traceback if one of them raises; the others are ended then.
+    """
     mp: Any = _python.get_context(start_method)
     processes, pipes = [], []
     for i in range(nprocs):
@@ -132,16 +135,4 @@ def start_processes(
     return None if join else context
 
 
-def spawn(
-    fn: Callable[..., Any],
-    args: tuple = (),
-    nprocs: int = 1,
-    join: bool = True,
-    daemon: bool = False,
-    start_method: str = "spawn",
-) -> ProcessContext | None:
-    """Run `fn(i, *args)` in `nprocs` new processes, i from 0 on; wait for all, or give what to join later.
-
-    ProcessRaisedException with the traceback if one of them raises; the others are ended then.
-    """
-    return start_processes(fn, args, nprocs, join, daemon, start_method)
+start_processes = spawn  # as PyTorch calls it where the start method is chosen

@@ -41,7 +41,6 @@ from tinygrad6.threads import share
 BLOCK = 1 << 18  # elements of columns made at a time
 LONG = 2  # how much longer than by columns the runs by rows must be, to pay for the changes of order
 FEW = 6  # channels of a group, below which they are too short a run to add up
-WORTH = 1 << 18  # multiplications, from which threads pay
 
 
 # ---- geometry
@@ -135,7 +134,7 @@ class _Layout:
             run = w_shape[1] * (1 if backward else self.kernel[-1])
             self.by_rows = run >= LONG * self.out[-1] and not self.pointwise
         self.block = max(1, min(self.n, BLOCK // max(1, self.k * self.p * groups)))
-        self.worth = self.n * self.p * self.k * self.o > WORTH
+        self.worth = self.n * self.p * self.k * self.o > shifted.WORTH
 
     def blocks(self, start: int, stop: int) -> Any:
         for a in range(start, stop, self.block):
