@@ -118,7 +118,8 @@ def spawn(
 ) -> ProcessContext | None:
     """Run `fn(i, *args)` in `nprocs` new processes, i from 0 on; wait for all, or give what to join later.
 
-    start_method is "spawn", "fork" or "forkserver". ProcessRaisedException with the traceback if one of them raises; the others are ended then.
+    start_method is "spawn", "fork" or "forkserver". ProcessRaisedException with the traceback if one of them
+    raises; the others are ended then.
     """
     mp: Any = _python.get_context(start_method)
     processes, pipes = [], []
