@@ -29,7 +29,7 @@ from tinygrad6.ops.gamma import lgamma as gammaln
 from tinygrad6.ops.incomplete import igamma as gammainc
 from tinygrad6.ops.incomplete import igammac as gammaincc
 from tinygrad6.ops.pointwise import erf, exp2, expm1, log1p, round
-from tinygrad6.ops.pointwise import sigmoid as expit
+from tinygrad6.ops.activations import sigmoid as expit
 from tinygrad6.ops.reduce import log_softmax as _log_softmax
 from tinygrad6.ops.reduce import logsumexp
 from tinygrad6.ops.reduce import softmax as _softmax

@@ -14,7 +14,8 @@ from tinygrad6 import dtypes
 from tinygrad6.arguments import composite, scalar
 from tinygrad6.op import POSITIVE, REAL, case, no_derivative, op
 from tinygrad6.ops.compare import isfinite, isnan
-from tinygrad6.ops.pointwise import add, clamp, div, exp2, mul, nothing, pow, signs, where
+from tinygrad6.ops.choose import clamp, where
+from tinygrad6.ops.pointwise import add, div, exp2, mul, nothing, pow, signs
 from tinygrad6.ops.shape import cast
 from tinygrad6.tensor import Tensor, wrap
 

@@ -337,6 +337,14 @@ def empty_strided(
         raise RuntimeError(
             f"dimensionality of sizes ({len(size)}) must match dimensionality of strides ({len(stride)})"
         )
+    for name, numbers in (("size", size), ("stride", stride)):
+        for n in numbers:
+            if type(n) is not int:
+                raise TypeError(
+                    f"empty_strided(): argument '{name}' must be tuple of ints, but found {type(n).__name__}"
+                )
+            if n < 0:
+                raise RuntimeError(f"empty_strided(): '{name}' must be of non-negative numbers, got {numbers}")
     kind = dtypes.default_float() if dtype is None else dtypes.to_numpy(dtype)
     room = 1 + sum((n - 1) * s for n, s in zip(size, stride)) if all(size) else 0
     a = np.lib.stride_tricks.as_strided(

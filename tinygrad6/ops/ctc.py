@@ -17,7 +17,7 @@ import numpy as np
 
 from tinygrad6.op import case, derived, make_cache, op
 from tinygrad6.ops.gather import gather_along
-from tinygrad6.ops.pointwise import where
+from tinygrad6.ops.choose import where
 
 LOW = -1e30
 

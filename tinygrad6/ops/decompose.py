@@ -25,7 +25,8 @@ from tinygrad6.arguments import Text, composite
 from tinygrad6.dtypes import TYPE_NAMES
 from tinygrad6.op import case, op
 from tinygrad6.ops.linalg import mT
-from tinygrad6.ops.pointwise import nothing, where
+from tinygrad6.ops.choose import where
+from tinygrad6.ops.pointwise import nothing
 from tinygrad6.ops.reduce import others_product
 from tinygrad6.ops.reduce import sum as total
 from tinygrad6.ops.shape import crop, reshape
@@ -57,7 +58,7 @@ def check_float(name: str, A: Tensor) -> None:
             f"{TYPE_NAMES[A.array.dtype.name]}"
         )
     if A.array.dtype.char == "e":
-        raise RuntimeError(f"\"{name}\" not implemented for 'Half': convert to float32 first")
+        raise NotImplementedError(f"\"{name}\" not implemented for 'Half': convert to float32 first")
 
 
 @functools.lru_cache(64)
@@ -299,6 +300,8 @@ def solve_triangular(
     """The X with A X = B (X A = B if not left), reading only one triangle of A,
     with ones for its diagonal if unitriangular."""
     check_matrix("linalg.solve_triangular", A)
+    if B.array.ndim < 2:
+        raise RuntimeError("linalg.solve_triangular: The input tensor B must have at least 2 dimensions.")
     T = triangle(A, 0.0 if unitriangular else 1.0, upper)
     if unitriangular:
         T = T + wrap(np.eye(A.array.shape[-1], dtype=A.array.dtype))

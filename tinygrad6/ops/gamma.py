@@ -19,7 +19,8 @@ import numpy as np
 from tinygrad6.arguments import composite
 from tinygrad6.op import POSITIVE, REAL, case, op
 from tinygrad6.ops.pointwise import abs as absolute
-from tinygrad6.ops.pointwise import cos, exp, exp2, in_single, log, nothing, square, where
+from tinygrad6.ops.choose import where
+from tinygrad6.ops.pointwise import cos, exp, exp2, in_single, log, nothing, square
 from tinygrad6.ops.special import erf as _erf
 from tinygrad6.quiet import Quiet
 from tinygrad6.tensor import Tensor

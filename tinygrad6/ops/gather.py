@@ -16,7 +16,8 @@ from tinygrad6.arguments import composite, several
 from tinygrad6.modes import state
 from tinygrad6.op import case, op
 from tinygrad6.ops.index import ALL, add_rows, items, plus_items, replace_items
-from tinygrad6.ops.pointwise import mul, nothing, where
+from tinygrad6.ops.choose import where
+from tinygrad6.ops.pointwise import mul, nothing
 from tinygrad6.ops.shape import expand_to, normal_dim, repeat, reshape, unsqueeze
 from tinygrad6.ops.writers import number
 from tinygrad6.tensor import Tensor, wrap

@@ -256,7 +256,7 @@ def add_rows(out: np.ndarray, rows: np.ndarray, x: np.ndarray) -> None:
 
 def _lasting(g: Any, index: tuple) -> Any:
     """g[index], but 0 for a value that another one, for the same place, has replaced."""
-    from tinygrad6.ops.pointwise import where
+    from tinygrad6.ops.choose import where
 
     got = items(g, index)
     order = np.arange(math.prod(got.shape)).reshape(got.shape)

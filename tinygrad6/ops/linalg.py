@@ -19,7 +19,9 @@ from tinygrad6.dtypes import CPP_NAMES, TYPE_NAMES
 from tinygrad6.op import REAL, case, named, op
 from tinygrad6.op import _mismatch as broadcast_error
 from tinygrad6.ops.pointwise import abs as absolute
-from tinygrad6.ops.pointwise import nothing, relu, sign, where
+from tinygrad6.ops.choose import where
+from tinygrad6.ops.activations import relu
+from tinygrad6.ops.pointwise import nothing, sign
 from tinygrad6.ops.reduce import norm, root_or_zero
 from tinygrad6.ops.reduce import sum as total
 from tinygrad6.ops.shape import normal_dim, reshape, roll, transpose, unsqueeze
@@ -489,7 +491,11 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = f"{_FAR}_i
             "X1 and X2 must have the same number of columns. "
             f"X1: {x1.array.shape[-1]} X2: {x2.array.shape[-1]}"
         )
-    if p < 0:
+    if x1.array.dtype != x2.array.dtype:
+        raise RuntimeError(
+            f"cdist(): expected X1 and X2 of the same dtype, but got {x1.dtype} and {x2.dtype}"
+        )
+    if not p >= 0:
         raise RuntimeError("cdist only supports non-negative p values")
     if p == 2 and (
         compute_mode == _FAR or (max(rows, columns) > 25 and not compute_mode.startswith("donot"))
@@ -562,6 +568,9 @@ def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
 @composite(fresh=True, method=False, examples=[case((2, 3), (3, 4), (4, 2))])
 def chain_matmul(*matrices: Tensor) -> Tensor:
     """The product of matrices in the cheapest order."""
+    for m in matrices:
+        if m.array.ndim != 2:
+            raise RuntimeError(f"chain_matmul(): Tensor dimension is {m.array.ndim}, expected 2 instead.")
     return matrices[0].clone() if len(matrices) == 1 else multi_dot(matrices)
 
 

@@ -10,7 +10,9 @@ from tinygrad6.op import REAL, case, derived, make_cache, op
 from tinygrad6.ops.gather import gather_along
 from tinygrad6.ops.linalg import ones
 from tinygrad6.ops.pointwise import abs as absolute
-from tinygrad6.ops.pointwise import above, below, log, log1p, sigmoid, sign, square, where
+from tinygrad6.ops.choose import above, below, where
+from tinygrad6.ops.activations import sigmoid
+from tinygrad6.ops.pointwise import log, log1p, sign, square
 from tinygrad6.ops.reduce import as_type, log_softmax
 from tinygrad6.ops.reduce import mean as average
 from tinygrad6.ops.reduce import sum as total

@@ -183,6 +183,12 @@ def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoin
         )
     if B.array.ndim < 2:
         raise RuntimeError(f"linalg.lu_solve: B must have at least 2 dimensions, got shape {list(B.shape)}")
+    n, have = LU.array.shape[-1], list(B.array.shape[-2:])
+    if n != have[-2 if left else -1]:
+        raise RuntimeError(
+            f"linalg.lu_solve: Incompatible shapes of A and B for the equation {'AX' if left else 'XA'} = B "
+            f"({n}x{n} and {have[0]}x{have[1]})"
+        )
     if not left:
         return mT(lu_solve(LU, pivots, mT(B), adjoint=not adjoint))
     rows = _order_of(pivots.array, LU.array.shape[-1])

@@ -9,7 +9,7 @@ import numpy as np
 from tinygrad6 import dtypes
 from tinygrad6.arguments import composite, scalar
 from tinygrad6.op import case, named, op
-from tinygrad6.ops import pointwise
+from tinygrad6.ops import choose
 from tinygrad6.ops.index import items, replace_items
 from tinygrad6.ops.shape import broadcast_shapes, cast, expand_to, normal_dims, reshape
 from tinygrad6.ops.writers import number
@@ -53,7 +53,7 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
             dtypes.stored(v, t.array.dtype)  # refuses what the type does not hold
     broadcast_pair(condition, input)
     broadcast_pair(condition, other)
-    return pointwise.where(condition, input, other)
+    return choose.where(condition, input, other)
 
 
 Tensor.where = lambda self, condition, other: where(condition, self, other)  # type: ignore[attr-defined]
@@ -93,7 +93,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
         raise RuntimeError(f"masked_fill_ only supports boolean masks, but got mask with dtype {mask.dtype}")
     value = _value("masked_fill", value, input)
     broadcast_pair(input, mask)
-    return named(pointwise.where(mask, value, input), "MaskedFill")
+    return named(choose.where(mask, value, input), "MaskedFill")
 
 
 def _both(name: str, x: Tensor, mask: Tensor) -> tuple[Tensor, np.ndarray]:

@@ -12,7 +12,7 @@ from tinygrad6.arguments import Ints, composite
 from tinygrad6.op import POSITIVE, case
 from tinygrad6.ops.conv import per_dimension
 from tinygrad6.ops.pad import constant_pad_nd
-from tinygrad6.ops.pointwise import where
+from tinygrad6.ops.choose import where
 from tinygrad6.ops.shape import reshape
 from tinygrad6.ops.window import max_pool, pick, positions, put_at, window_index, window_sum
 from tinygrad6.tensor import Tensor

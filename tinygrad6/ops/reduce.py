@@ -11,7 +11,8 @@ from tinygrad6 import dtypes
 from tinygrad6.arguments import composite, refused
 from tinygrad6.op import POSITIVE, case, op
 from tinygrad6.ops.pointwise import abs as absolute
-from tinygrad6.ops.pointwise import exp, log, maximum, minimum, nothing, pow, sign, sqrt, where
+from tinygrad6.ops.choose import maximum, minimum, where
+from tinygrad6.ops.pointwise import exp, log, nothing, pow, sign, sqrt
 from tinygrad6.ops.shape import cast, expand_to, flip_over, normal_dim, normal_dims, permute_to
 from tinygrad6.quiet import Quiet
 from tinygrad6.sums import add_up

@@ -21,7 +21,7 @@ from tinygrad6.op import case
 from tinygrad6.ops.create import from_numpy
 from tinygrad6.ops.gather import embedding
 from tinygrad6.ops.linalg import matmul
-from tinygrad6.ops.pointwise import where
+from tinygrad6.ops.choose import where
 from tinygrad6.ops.resize import cubic_weights
 from tinygrad6.ops.shape import pad_constant, permute_to, reshape
 from tinygrad6.tensor import Tensor, wrap

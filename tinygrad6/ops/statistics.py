@@ -15,7 +15,7 @@ from tinygrad6.op import REAL, case, op
 from tinygrad6.ops.compare import isnan
 from tinygrad6.ops.join import cat
 from tinygrad6.ops.linalg import farthest, matmul, mT
-from tinygrad6.ops.pointwise import clamp, where
+from tinygrad6.ops.choose import clamp, where
 from tinygrad6.ops.reduce import cumsum, mean, norm, root_or_zero
 from tinygrad6.ops.reduce import sum as total
 from tinygrad6.ops.shape import cast, normal_dim, reshape, unsqueeze
@@ -404,12 +404,16 @@ def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
     )
     if indices.array.dtype.kind not in "iu":
         raise TypeError(f"unravel_index(): expected 'indices' to be integer dtype, but got {indices.dtype}")
+    if any(type(n) is not int for n in sizes):
+        raise TypeError(f"unravel_index(): expected 'shape' sequence to only contain ints, but got {sizes}")
     if any(n < 0 for n in sizes):
         raise ValueError(f"'shape' cannot have negative values, but got {sizes}")
     rest, out = indices.array.astype(np.int64), []
+    if rest.size and 0 in sizes:
+        raise RuntimeError(f"unravel_index(): ZeroDivisionError: there is no element in the shape {sizes}")
     for n in reversed(sizes):
-        out.append(wrap(np.asarray(rest % n if n else rest)))
-        rest = rest // n if n else rest
+        out.append(wrap(np.asarray(rest % max(n, 1))))
+        rest = rest // max(n, 1)
     return tuple(reversed(out))
 
 
