@@ -59,7 +59,6 @@ from tinygrad6.ops.create import (
     as_tensor,
     asarray,
     bartlett_window,
-    binomial,
     blackman_window,
     complex,
     empty,
@@ -75,9 +74,17 @@ from tinygrad6.ops.create import (
     linspace,
     logspace,
     meshgrid,
-    normal,
     ones,
     ones_like,
+    range,
+    scalar_tensor,
+    tensor,
+    zeros,
+    zeros_like,
+)
+from tinygrad6.ops.rand import (
+    binomial,
+    normal,
     poisson,
     rand,
     rand_like,
@@ -86,11 +93,6 @@ from tinygrad6.ops.create import (
     randn,
     randn_like,
     randperm,
-    range,
-    scalar_tensor,
-    tensor,
-    zeros,
-    zeros_like,
 )
 from tinygrad6.ops.typed import (
     BoolTensor,

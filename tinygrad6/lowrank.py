@@ -10,7 +10,7 @@ from __future__ import annotations
 from tinygrad6 import dtypes
 from tinygrad6.arguments import checked
 from tinygrad6.linalg import qr, svd
-from tinygrad6.ops.create import randn
+from tinygrad6.ops.rand import randn
 from tinygrad6.ops.reduce import mean
 from tinygrad6.tensor import Tensor
 

@@ -122,11 +122,11 @@ def _codes() -> dict[Any, Any]:
     """The code objects of operations, nodes and optimizers' steps: their names, or how to find them."""
     from tinygrad6 import optim
     from tinygrad6.nn import functional
-    from tinygrad6.ops import create
+    from tinygrad6.ops import create, rand
 
     found: dict[Any, Any] = {
         inspect.unwrap(f).__code__: f"aten::{n}"
-        for n, f in (*vars(create).items(), *vars(functional).items())
+        for n, f in (*vars(create).items(), *vars(rand).items(), *vars(functional).items())
         if isinstance(f, FunctionType) and f.__module__.startswith(_HOMES) and n[0] != "_"
     }
     for table, calls in ((OPS, (op.call for op in OPS.values())), (COMPOSITES, COMPOSITES.values())):

@@ -14,7 +14,8 @@ from tinygrad6.accidents import public
 from tinygrad6.arguments import checked
 from tinygrad6.modes import no_grad
 from tinygrad6.op import NAMES
-from tinygrad6.ops.create import empty, eye, randn
+from tinygrad6.ops.create import empty, eye
+from tinygrad6.ops.rand import randn
 from tinygrad6.tensor import Tensor, dim_error, wrap
 
 from .. import functional as F

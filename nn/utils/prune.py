@@ -17,7 +17,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tinygrad6.op import NAMES
-from tinygrad6.ops.create import ones_like, rand, rand_like, zeros_like
+from tinygrad6.ops.create import ones_like, zeros_like
+from tinygrad6.ops.rand import rand, rand_like
 from tinygrad6.tensor import Tensor
 
 from ..module import Module

@@ -10,7 +10,7 @@ from typing import Any
 
 from tinygrad6.arguments import Ints, composite
 from tinygrad6.op import COMPOSITES, NAMES, case
-from tinygrad6.ops.create import rand
+from tinygrad6.ops.rand import rand
 from tinygrad6.ops.pool import max_pool1d, max_pool2d, max_pool3d
 from tinygrad6.ops.reduce import mean
 from tinygrad6.ops.taps import Map, from_table, gather_taps
