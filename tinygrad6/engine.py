@@ -255,13 +255,17 @@ def fit(g: Any, shape: tuple, dtype: np.dtype) -> Any:
 
 
 def backprop(
-    roots: Iterable[tuple[Node, Any]], graph: bool, retain: bool, targets: set[Node] | None = None
+    roots: Iterable[tuple[Node, Any]],
+    graph: bool,
+    retain: bool,
+    targets: set[Node] | None = None,
+    step: Callable[..., Any] | None = None,
 ) -> Iterator[tuple[Node, Any, bool]]:
     """Yield (node, gradient, owned) for every leaf, or for every node of `targets`.
 
     `roots` pairs nodes with the gradients they start from. `owned` tells that nobody else holds the
     gradient's memory, so that it may be kept without a copy. With `targets`, only paths that end there are
-    followed. The caller must consume the iterator to its end.
+    followed. `step`, if given, stands for Node.gradients. The caller must consume the iterator to its end.
     """
     waiting: dict[Node, Any] = {}
     owned: set[Node] = set()  # gradients in `waiting` whose memory is ours alone, to be added to in place
@@ -276,7 +280,7 @@ def backprop(
                 heap.append((-node.rank, node))
     heapq.heapify(heap)
     useful = None if targets is None else _leading_to(targets, list(waiting))
-    push, pop, observer = heapq.heappush, heapq.heappop, watch
+    push, pop, observer = heapq.heappush, heapq.heappop, step or watch
 
     while heap:
         node = pop(heap)[1]
@@ -352,6 +356,8 @@ def _leading_to(targets: set[Node], roots: list[Node]) -> set[Node]:
 
 def run_hooks(hooks: dict, g: Any, graph: bool) -> Any:
     """Pass `g` through the hooks in order; each may return a replacement of the same shape."""
+    if hasattr(g, "one_by_one"):  # several gradients at once
+        return g.one_by_one(lambda row: run_hooks(hooks, row, graph))
     for hook in [hooks[key] for key in sorted(hooks)]:
         before = modes.state.grad
         modes.state.grad = graph

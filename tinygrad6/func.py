@@ -101,11 +101,15 @@ class _Run:
         self.leaves.append(tracked)
         return tracked
 
-    def grad(self, outs: list, weights: list, graph: bool | None = None) -> list[Tensor]:
-        """The products of cotangents with the Jacobian, one per leaf; zeros where nothing depends."""
+    def grad(
+        self, outs: list, weights: list, graph: bool | None = None, batched: bool = False
+    ) -> list[Tensor]:
+        """The products of cotangents, or of batches of them, with the Jacobian, one per leaf;
+        zeros where nothing depends."""
         live = [(o, w) for o, w in zip(outs, weights, strict=True) if o.requires_grad]
         if not live or not self.leaves:
-            return [wrap(np.zeros_like(t.array)) for t in self.leaves]
+            lead = weights[0].array.shape[:1] if batched else ()
+            return [wrap(np.zeros((*lead, *t.array.shape), t.array.dtype)) for t in self.leaves]
         graph = self.nested if graph is None else graph
         found = autograd.grad(
             [o for o, _ in live],
@@ -114,6 +118,7 @@ class _Run:
             retain_graph=True,
             create_graph=graph,
             allow_unused=True,
+            is_grads_batched=batched,
             materialize_grads=True,
         )
         return list(found)
@@ -298,23 +303,19 @@ def _linear(
 # ---- matrices of derivatives
 
 
-def _jacobian(name: str, func: Callable[..., Any], argnums: Any, has_aux: bool) -> Callable[..., Any]:
+def _jacobian(
+    name: str, func: Callable[..., Any], argnums: Any, has_aux: bool, chunk: int | None = None
+) -> Callable[..., Any]:
+    from tinygrad6.autograd.lanes import jacobian_blocks
+
     @functools.wraps(func)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         run = _Run(name, func, args, _chosen(name, args, argnums), has_aux, kwargs)
         _tensors_only(name, run.out)
 
         def block(o: Tensor) -> Any:
-            shape, n = o.array.shape, o.array.size
-            rows = [run.grad([o], [wrap(row.reshape(shape))]) for row in np.eye(n, dtype=o.array.dtype)]
-            by_input: Any = zip(*rows) if n else run.leaves
-            columns = [
-                _stacked(list(column), 0).reshape((*shape, *t.array.shape))
-                if n
-                else wrap(np.zeros((*shape, *t.array.shape), t.array.dtype))
-                for t, column in zip(run.leaves, by_input, strict=True)
-            ]
-            found = run.like_inputs(columns)
+            products = lambda units: run.grad([o], [units], batched=True)  # noqa: E731
+            found = run.like_inputs(jacobian_blocks(o, run.leaves, products, chunk))
             return found[0] if isinstance(argnums, int) else tuple(found)
 
         answer = _map(run.out, block)
@@ -333,12 +334,12 @@ def jacrev(
     """A function that returns d func / d args[argnums], of the shape of the output,
     then that of the argument.
 
-    One backward pass per element of the output. chunk_size, how many of these PyTorch runs together, must be
-    positive.
+    The rows, one per element of the output, come from one backward pass, or `chunk_size` of them from each
+    of several; without it, as many as fit in some memory. ValueError unless chunk_size is positive.
     """
     if chunk_size is not None and chunk_size <= 0:
         raise ValueError("jacrev: `chunk_size` should be greater than 0.")
-    return _jacobian("jacrev", func, argnums, has_aux)
+    return _jacobian("jacrev", func, argnums, has_aux, chunk_size)
 
 
 def jacfwd(

@@ -119,9 +119,9 @@ def grad(
 
     create_graph makes the result differentiable. An input that the outputs do not depend on raises
     RuntimeError; allow_unused=True gives None for it, materialize_grads=True zeros. is_grads_batched:
-    grad_outputs have a leading batch dimension, and so has each result; a pass is made for each entry. inputs
-    may be a dict: so is the result then. Outputs and inputs may also be gradient edges. only_inputs=False is
-    as deprecated as in PyTorch, and refused.
+    grad_outputs have a leading batch dimension, and so has each result. inputs may be a dict: so is the
+    result then. Outputs and inputs may also be gradient edges. only_inputs=False is as deprecated as in
+    PyTorch, and refused.
 
     >>> import tinygrad6 as torch
     >>> x = torch.tensor(3.0, requires_grad=True)
@@ -161,28 +161,14 @@ def grad(
             "Expected allow_unused to be True or not passed when materialize_grads=True, but got: "
             "allow_unused=False."
         )
-    if is_grads_batched:
-        if any(w is None for w in weights):
-            raise RuntimeError("grad(): is_grads_batched=True needs grad_outputs for every output")
-        rows = [
-            grad(
-                results,
-                wanted,
-                [w[i] for w in weights],
-                True,
-                create_graph,
-                True,
-                allow_unused,
-                False,
-                materialize_grads,
-            )
-            for i in range(len(weights[0]))
-        ]
-        from tinygrad6.ops.join import stack
-
-        return tuple(None if column[0] is None else stack(list(column)) for column in zip(*rows, strict=True))
     nodes = [node_of(t, i) for i, t in enumerate(wanted)]
-    roots = [start(t, w, i, create_graph) for i, (t, w) in enumerate(zip(results, weights, strict=True))]
+    begin: Any = start
+    step: Any = None
+    if is_grads_batched:
+        from tinygrad6.autograd import lanes
+
+        begin, step = lanes.starts, lanes.gradients
+    roots = [begin(t, w, i, create_graph) for i, (t, w) in enumerate(zip(results, weights, strict=True))]
     retain = create_graph if retain_graph is None else retain_graph
     # without the leaves of views made under no_grad, where no gradient arrives
     targets = {n for n in nodes if n.op is not None or n.tensor() is not None}
@@ -190,8 +176,14 @@ def grad(
     before, errors = (state.grad, state.partial), hush()
     state.grad, state.partial = create_graph, True
     try:
-        for node, g, owned in engine.backprop(roots, create_graph, retain, targets):
-            found[node] = g if isinstance(g, Tensor) else wrap(np.asarray(g) if owned else np.array(g))
+        for node, g, owned in engine.backprop(roots, create_graph, retain, targets, step):
+            found[node] = (
+                g.full
+                if step
+                else g
+                if isinstance(g, Tensor)
+                else wrap(np.asarray(g) if owned else np.array(g))
+            )
     finally:
         state.grad, state.partial = before
         speak(errors)
@@ -200,7 +192,8 @@ def grad(
         g = found.get(node)
         if g is None:
             if materialize_grads:
-                g = wrap(np.zeros(t.array.shape, t.array.dtype))
+                lead = weights[0].array.shape[:1] if is_grads_batched else ()
+                g = wrap(np.zeros((*lead, *t.array.shape), t.array.dtype))
             elif not allow_unused:
                 raise RuntimeError(
                     "One of the differentiated Tensors appears to not have been used in the graph. Set "

@@ -1,6 +1,7 @@
 """Derivatives of functions of tensors: products with Jacobians and Hessians, and the matrices themselves.
 
-A Jacobian's rows are products of unit cotangents with one recorded graph. jvp comes from two vjps (the
+A Jacobian's rows are products of unit cotangents with one recorded graph, all of them found in one backward
+pass (tinygrad6/autograd/lanes.py). jvp comes from two vjps (the
 derivative of v -> J^T v in v, applied to the tangent, is J u): no forward mode is needed.
 """
 
@@ -57,9 +58,20 @@ def _vectors(v: Any, like: tuple, name: str) -> tuple[Tensor, ...]:
 
 
 def _grad(
-    outs: tuple, ins: tuple, weights: tuple, create_graph: bool, strict: bool = False
+    outs: tuple,
+    ins: tuple,
+    weights: tuple,
+    create_graph: bool,
+    strict: bool = False,
+    batched: bool = False,
 ) -> tuple[Tensor, ...]:
+    """The products of the weights, or of batches of weights, with the Jacobians; zeros for what is unused."""
     from tinygrad6.autograd import grad
+
+    lead = weights[0].array.shape[:1] if batched else ()
+
+    def zeros(i: Tensor) -> Tensor:
+        return wrap(np.zeros((*lead, *i.array.shape), i.array.dtype))
 
     live = [(o, w) for o, w in zip(outs, weights) if o.requires_grad]
     if strict and len(live) < len(outs):
@@ -67,7 +79,7 @@ def _grad(
             "an output does not depend on the inputs in a differentiable way; this is refused in strict mode"
         )
     if not live:
-        return tuple(wrap(np.zeros_like(i.array)) for i in ins)
+        return tuple(map(zeros, ins))
     found = grad(
         [o for o, _ in live],
         list(ins),
@@ -75,10 +87,11 @@ def _grad(
         retain_graph=True,
         create_graph=create_graph,
         allow_unused=True,
+        is_grads_batched=batched,
     )
     if strict and any(f is None for f in found):
         raise RuntimeError("the outputs do not depend on one of the inputs; this is refused in strict mode")
-    return tuple(wrap(np.zeros_like(i.array)) if f is None else f for f, i in zip(found, ins))
+    return tuple(zeros(i) if f is None else f for f, i in zip(found, ins))
 
 
 def _done(values: tuple, several: bool, create_graph: bool) -> Any:
@@ -121,35 +134,28 @@ def jacobian(
 ) -> Any:
     """d out[i] / d in[j], of shape out.shape + in.shape; nested tuples for several outputs or inputs.
 
-    vectorize and strategy choose among PyTorch's ways to the same numbers; here there is one.
+    All rows come from one backward pass, or from several where the memory would not do. vectorize and
+    strategy choose among PyTorch's ways to the same numbers; here there is one.
 
     >>> import tinygrad6 as torch
     >>> jacobian(lambda x: x * x, torch.tensor([1., 2.]))
     tensor([[2., 0.],
             [0., 4.]])
     """
-    from tinygrad6.ops.join import stack
+    from tinygrad6.autograd.lanes import jacobian_blocks
 
     _check_strategy("jacobian", strategy, create_graph, strict, vectorize)
     ins, several, outs, many = _record(func, inputs, create_graph)
+
+    def products(units: Tensor) -> tuple[Tensor, ...]:
+        found = _grad((out,), ins, (units,), create_graph, strict, batched=True)
+        if strict and create_graph:
+            _must_depend(found, "jacobian of the user-provided function is independent of input")
+        return found
+
     rows = []
-    for o in outs:
-        columns: list[list[Tensor]] = [[] for _ in ins]
-        for k in range(o.array.size):
-            unit = np.zeros(o.array.size, o.array.dtype)
-            unit[k] = 1
-            found = _grad((o,), ins, (wrap(unit.reshape(o.array.shape)),), create_graph, strict)
-            if strict and create_graph:
-                _must_depend(found, "jacobian of the user-provided function is independent of input")
-            for column, g in zip(columns, found):
-                column.append(g)
-        blocks = [
-            stack(c).reshape((*o.array.shape, *i.array.shape))
-            if c
-            else wrap(np.zeros((*o.array.shape, *i.array.shape), i.array.dtype))
-            for c, i in zip(columns, ins)
-        ]
-        rows.append(_done(tuple(blocks), several, create_graph))
+    for out in outs:
+        rows.append(_done(tuple(jacobian_blocks(out, ins, products)), several, create_graph))
     return tuple(rows) if many else rows[0]
 
 

@@ -277,13 +277,13 @@ class _Pass:
 
 
 def _known_backprop(
-    roots: Any, graph: bool, retain: bool, targets: Any = None
+    roots: Any, graph: bool, retain: bool, targets: Any = None, step: Any = None
 ) -> Iterator[tuple[Node, Any, bool]]:
     """engine.backprop, while `_running.current` tells the hooks which pass calls them."""
     roots = list(roots)
     before, _running.current = _running.__dict__.get("current"), _Pass(roots, targets)
     try:
-        yield from _plain_backprop(roots, graph, retain, targets)
+        yield from _plain_backprop(roots, graph, retain, targets, step)
     finally:
         _running.current = before
 

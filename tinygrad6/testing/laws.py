@@ -14,6 +14,7 @@ import numpy as np
 
 from tinygrad6 import autograd, blocks, engine
 from tinygrad6.op import SHOWN, Case, Op, no_derivative
+from tinygrad6.ops.join import stack
 from tinygrad6.tensor import Tensor, wrap
 from tinygrad6.testing.close import assert_close
 
@@ -117,6 +118,42 @@ def rules_read_the_same_on_arrays_and_tensors(op: Op, example: Case, rng: np.ran
                 assert_close(
                     wrap(np.asarray(a)), graph[leaf].detach(), rtol=tolerance, atol=tolerance, equal_nan=True
                 )
+
+
+@law
+def a_batch_of_gradients_is_its_rows(op: Op, example: Case, rng: np.random.Generator) -> None:
+    """Several cotangents in one pass give what each gives in a pass of its own, at first and second order."""
+    tensors = inputs(op, example, rng)
+    out = call(op, tensors, example)
+    wanted = [t for t in tensors if t.requires_grad]
+    if out.node is None or not differentiable(op):
+        return
+    several = wrap(rng.uniform(-1, 1, (3, *out.array.shape)))
+
+    def gradients(weights: Tensor, **options: Any) -> list:
+        return list(autograd.grad(out, wanted, weights, retain_graph=True, allow_unused=True, **options))
+
+    for graph in (False, True):
+        g = several.clone().requires_grad_() if graph else several
+        rows = [gradients(g[k], create_graph=graph) for k in range(3)]
+        together = gradients(g, create_graph=graph, is_grads_batched=True)
+        for batch, *single in zip(together, *rows, strict=True):
+            if batch is None:
+                assert single == [None] * 3
+                continue
+            expected = stack(single)
+            assert batch.array.dtype == expected.array.dtype and batch.requires_grad == expected.requires_grad
+            np.testing.assert_allclose(batch.array, expected.array, 1e-9, 1e-12)
+            if not graph or not batch.requires_grad:
+                continue
+            u = wrap(rng.uniform(-1, 1, batch.array.shape))
+            options: Any = {"retain_graph": True, "allow_unused": True, "materialize_grads": True}
+            for a, b in zip(
+                autograd.grad(batch, [*wanted, g], u, **options),
+                autograd.grad(expected, [*wanted, g], u, **options),
+                strict=True,
+            ):
+                np.testing.assert_allclose(a.array, b.array, 1e-8, 1e-10)
 
 
 @law
