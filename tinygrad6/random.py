@@ -31,6 +31,12 @@ if hasattr(os, "register_at_fork"):  # in a child it may be held by a thread tha
     os.register_at_fork(after_in_child=_pairing._at_fork_reinit)  # type: ignore[attr-defined]
 # the constants of the rejection methods are floats of 32 bits in PyTorch
 _THIRD, _SQUEEZE = float(np.float32(1) / np.float32(3)), float(np.float32(0.0331))
+# what PyTorch's generator writes down; of the three numbers kept for the next call only the second is used
+_STATE = np.dtype(
+    [("seed", "<u8"), ("left", "<i4"), ("seeded", "<i4"), ("next", "<u8"), ("key", "<u8", 624)]
+    + [("normal_x", "<f8"), ("normal", "<f8"), ("normal_rho", "<f8"), ("has_normal", "<i4"), ("pad", "V4")]
+    + [("next_float", "<f4"), ("has_float", "?"), ("end", "V3")]
+)
 _MASK24, _MASK53 = np.uint32((1 << 24) - 1), np.uint64((1 << 53) - 1)
 
 
@@ -55,10 +61,16 @@ class Generator:
             raise RuntimeError(
                 f"Generator(): device {device!r} is not available: tinygrad6 computes on the CPU only"
             )
-        self.device = device
         # the second of a pair of normal numbers, kept for the next scalar draw
         self._normal: float | None = None
         self.manual_seed(67280421310721)
+
+    @property
+    def device(self) -> Any:
+        """device(type='cpu'): there is no other."""
+        from tinygrad6.tensor import to_device
+
+        return to_device("cpu")
 
     def manual_seed(self, seed: Any) -> Generator:
         """Start the stream of `seed`, an integer in [-2^63, 2^64); returns the generator."""
@@ -81,28 +93,39 @@ class Generator:
         return self._seed
 
     def get_state(self) -> Any:
-        """The whole state, as a uint8 tensor for set_state."""
+        """The whole state, as a uint8 tensor (5056,) for set_state. PyTorch's layout: either library reads
+        the other's.
+        """
         from tinygrad6.tensor import wrap
 
         _, key, position, _, _ = self._stream.get_state()
-        head = struct.pack("<Qid?", self._seed, position, self._normal or 0.0, self._normal is not None)
-        return wrap(np.frombuffer(head + np.asarray(key, "<u4").tobytes(), np.uint8).copy())
+        # PyTorch counts what is left of the 624 words, and starts a fresh stream at word 0
+        fresh = position == 624 and key[0] == self._seed & 0xFFFFFFFF
+        raw = np.zeros(_STATE.itemsize, np.uint8)
+        state = raw.view(_STATE)[0]
+        state["seed"], state["seeded"], state["key"] = self._seed, 1, key
+        state["left"], state["next"] = 1 if fresh else 625 - position, 0 if fresh else position
+        state["normal"], state["has_normal"] = self._normal or 0.0, self._normal is not None
+        return wrap(raw)
 
-    def set_state(self, new_state: Any) -> None:
-        """Go on from a state that get_state gave."""
+    def set_state(self, new_state: Any) -> Generator:
+        """Go on from a state that get_state gave; returns the generator."""
         raw = np.asarray(getattr(new_state, "array", new_state))
-        size = struct.calcsize("<Qid?")
-        if raw.dtype != np.uint8 or raw.shape != (size + 4 * 624,):
+        if raw.dtype != np.uint8 or raw.shape != (_STATE.itemsize,):
             raise RuntimeError(
-                f"set_state(): expected a uint8 tensor of {size + 4 * 624} bytes, got "
+                f"set_state(): expected a uint8 tensor of {_STATE.itemsize} bytes, got "
                 f"{raw.dtype}{list(raw.shape)}"
             )
-        seed, position, normal, has_normal = struct.unpack("<Qid?", raw[:size].tobytes())
-        if not 0 <= position <= 624:
+        state = np.ascontiguousarray(raw).view(_STATE)[0]
+        left, position = int(state["left"]), int(state["next"])
+        if not 1 <= left <= 624 or position > 624 or (left != 1 and left + position != 625):
             raise RuntimeError("set_state(): the state is not valid")
-        self._seed = seed
-        self._stream.set_state(("MT19937", raw[size:].copy().view("<u4"), position, 0, 0.0))
-        self._normal = normal if has_normal else None
+        position = 624 if left == 1 else position
+        key = state["key"].astype(np.uint32)
+        self._seed = int(state["seed"])
+        self._stream.set_state(("MT19937", key, position, 0, 0.0))
+        self._normal = float(state["normal"]) if state["has_normal"] else None
+        return self
 
     def clone_state(self) -> Generator:
         """A generator of its own that goes on from here."""

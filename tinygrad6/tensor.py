@@ -827,7 +827,9 @@ def accumulate(t: Tensor, g: Any, owned: bool) -> None:
             t._grad.bump()
     if hooks := t.__dict__.get("_post_accumulate"):
         for hook in list(hooks.values()):
-            if hook(t) is not None:
+            if (out := hook(t)) is not None and out is not t:  # a change in place returns t itself
+                if not isinstance(out, Tensor):
+                    raise TypeError(f"expected Variable, but hook returned {type(out).__name__!r}")
                 raise RuntimeError("Tensor post accumulate grad hooks should return None.")
 
 

@@ -152,14 +152,21 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
 
 
 def asarray(
-    obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False
+    obj: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    copy: bool | None = None,
+    requires_grad: bool | None = None,
 ) -> Tensor:
-    """obj as a tensor on its memory where that is possible, detached unless requires_grad.
+    """obj as a tensor on its memory where that is possible; detached if requires_grad is False.
+
+    requires_grad None is obj's own, and warns where obj itself is returned, as in PyTorch.
 
     copy: True always copies; False raises ValueError where a copy is needed, as for lists and other types.
     """
     to_device(device)
-    if type(requires_grad) is not builtins.bool:
+    if requires_grad is not None and type(requires_grad) is not builtins.bool:
         truth("asarray", "requires_grad", 0, requires_grad)
     kind = None if dtype is None else dtypes.to_numpy(dtype)
     array = obj.array if isinstance(obj, Tensor) else obj
@@ -173,8 +180,14 @@ def asarray(
         t = t.to(kind)
     if copy and shared:
         t = t.clone()
-    if not requires_grad and t.requires_grad:
+    if requires_grad is False and t.requires_grad:
         t = t.detach()
+    if requires_grad is None and t is obj and t.requires_grad:
+        warnings.warn(
+            "torch.asarray: unspecified requires_grad now defaults to obj.requires_grad instead of False. Pass "
+            "requires_grad=False explicitly to get the old behavior and silence this warning.",
+            stacklevel=2,
+        )
     return t.requires_grad_() if requires_grad and not t.requires_grad else t
 
 

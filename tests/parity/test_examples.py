@@ -1,0 +1,51 @@
+"""What the examples in PyTorch's own docstrings, and programs written for it, showed to differ once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import tinygrad6
+
+LIBRARIES = pytest.mark.parametrize("lib", [tinygrad6, torch], ids=["ours", "theirs"])
+
+
+@pytest.mark.parametrize("seed", [0, 3, -5, 2**33 + 7])
+def test_states_of_generators_are_the_same_bytes_and_go_from_one_library_to_the_other(seed):
+    ours, theirs = tinygrad6.Generator().manual_seed(seed), torch.Generator().manual_seed(seed)
+    for n in (0, 1, 5, 623, 624, 1300):
+        tinygrad6.rand(n, generator=ours), torch.rand(n, generator=theirs)
+        assert ours.get_state().tolist() == theirs.get_state().tolist()
+    tinygrad6.randn(3, generator=ours), torch.randn(3, generator=theirs)  # one of a pair is kept
+    assert ours.get_state().tolist() == theirs.get_state().tolist()
+    other = tinygrad6.Generator().set_state(
+        tinygrad6.tensor(theirs.get_state().tolist(), dtype=tinygrad6.uint8)
+    )
+    assert tinygrad6.randn(5, generator=other).tolist() == torch.randn(5, generator=theirs).tolist()
+    assert str(ours.device) == str(theirs.device) == ours.device.type == "cpu"
+
+
+@LIBRARIES
+def test_a_hook_after_accumulation_may_return_the_tensor_it_changed(lib):
+    x = lib.zeros(3, requires_grad=True)
+    x.register_post_accumulate_grad_hook(lambda p: p.add_(p.grad, alpha=-0.5))
+    x.backward(lib.tensor([1.0, 2.0, 3.0]))
+    assert x.tolist() == [-0.5, -1.0, -1.5]
+    for answer, error in ((x.detach() + 1, RuntimeError), (3, TypeError)):
+        y = lib.zeros(3, requires_grad=True)
+        y.register_post_accumulate_grad_hook(lambda p, answer=answer: answer)
+        with pytest.raises(error, match="hook"):
+            y.backward(lib.ones(3))
+
+
+@LIBRARIES
+def test_asarray_keeps_requires_grad_unless_told(lib):
+    leaf = lib.tensor([1.0, 2.0], requires_grad=True)
+    with pytest.warns(UserWarning, match="requires_grad now defaults"):
+        assert lib.asarray(leaf) is leaf
+    assert lib.asarray(leaf + 2, copy=True).requires_grad
+    assert lib.asarray(leaf + 2, dtype=lib.float64).requires_grad
+    assert not lib.asarray(leaf + 2, requires_grad=False).requires_grad
+    assert lib.asarray([1.0, 2.0], requires_grad=True).is_leaf
+    assert not lib.asarray(np.ones(2)).requires_grad
