@@ -9,11 +9,11 @@ import numpy as np
 
 from tinygrad6.tensor import Tensor
 
-from .optimizer import Optimizer, add_square, decayed, lerp
+from .optimizer import Array, Counters, Group, Optimizer, Slots, add_square, decayed, lerp
 
 
-def _decayed(p: np.ndarray, g: np.ndarray, group: dict[str, Any], x: np.ndarray) -> np.ndarray:
-    """g with weight decay, or, decoupled, p shrunk by lr weight_decay; g turned round first if maximizing."""
+def _decayed(p: Array, g: Array, group: Group, x: Array) -> Array:
+    """g with weight decay, or, decoupled, p shrunk by lr weight_decay; g negated first if maximizing."""
     if not group["decoupled_weight_decay"]:
         return decayed(p, g, group, x)
     if group["weight_decay"]:
@@ -30,6 +30,16 @@ class Adam(Optimizer):
     instead, as AdamW); amsgrad divides by the largest v so far. Source: Kingma and Ba 2015, algorithm 1;
     Reddi et al. 2018 for amsgrad. (The book, and the paper's "epsilon hat", add epsilon before the
     correction: the same as eps / sqrt(1 - b2^t) here.)
+
+    The first step has length lr, whatever the size of g:
+
+    >>> import tinygrad6 as torch
+    >>> w = torch.tensor([1.0, -1000.0], requires_grad=True)
+    >>> optimizer = torch.optim.Adam([w], lr=0.1)
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> print([round(v, 4) for v in w.tolist()])
+    [0.9, -999.9]
     """
 
     def __init__(
@@ -69,19 +79,10 @@ class Adam(Optimizer):
             ),
         )
 
-    def slots_of(self, group: dict[str, Any], p: Tensor) -> tuple[str, ...]:
+    def slots_of(self, group: Group, p: Tensor) -> tuple[str, ...]:
         return ("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if group["amsgrad"] else ("exp_avg", "exp_avg_sq")
 
-    def rule(
-        self,
-        p: np.ndarray,
-        g: np.ndarray,
-        s: dict[str, np.ndarray],
-        t: dict[str, Any],
-        group: dict[str, Any],
-        x: np.ndarray,
-        y: np.ndarray,
-    ) -> None:
+    def rule(self, p: Array, g: Array, s: Slots, t: Counters, group: Group, x: Array, y: Array) -> None:
         g = _decayed(p, g, group, x)
         kind, step = p.dtype.type, t["step"]
         b1, b2 = group["betas"]
@@ -144,7 +145,10 @@ class SparseAdam(Adam):
 
 
 class Adamax(Optimizer):
-    """p -= lr / (1 - b1^t) m / u, with u = max(b2 u, |g| + eps): Kingma and Ba 2015, algorithm 2."""
+    """m = b1 m + (1 - b1) g, u = max(b2 u, |g| + eps), p -= lr / (1 - b1^t) m / u.
+
+    Source: Kingma and Ba 2015, algorithm 2.
+    """
 
     slots = ("exp_avg", "exp_inf")
 
@@ -175,16 +179,7 @@ class Adamax(Optimizer):
             ),
         )
 
-    def rule(
-        self,
-        p: np.ndarray,
-        g: np.ndarray,
-        s: dict[str, np.ndarray],
-        t: dict[str, Any],
-        group: dict[str, Any],
-        x: np.ndarray,
-        y: np.ndarray,
-    ) -> None:
+    def rule(self, p: Array, g: Array, s: Slots, t: Counters, group: Group, x: Array, y: Array) -> None:
         g = decayed(p, g, group, x)
         kind = p.dtype.type
         b1, b2 = group["betas"]
@@ -200,9 +195,10 @@ class Adamax(Optimizer):
 
 
 class NAdam(Optimizer):
-    """Adam with Nesterov momentum, its coefficient mu_t = b1 (1 - 0.96^(t momentum_decay) / 2): Dozat 2016.
+    """Adam with Nesterov momentum, p -= lr (c m + c' g) / (sqrt(v^) + eps): Dozat 2016.
 
-    The state's mu_product is mu_1 mu_2 ... mu_t.
+    c = mu_(t+1) / (1 - mu_1 ... mu_(t+1)) and c' = (1 - mu_t) / (1 - mu_1 ... mu_t), where mu_t is
+    b1 (1 - 0.96^(t momentum_decay) / 2). The state's mu_product is mu_1 mu_2 ... mu_t.
     """
 
     counters = ("step", "mu_product")
@@ -239,29 +235,20 @@ class NAdam(Optimizer):
             ),
         )
 
-    def initial(self, name: str, p: np.ndarray, group: dict[str, Any]) -> Any:
+    def initial(self, name: str, p: Array, group: Group) -> Any:
         return 1.0 if name == "mu_product" else super().initial(name, p, group)
 
     @staticmethod
-    def _momenta(t: dict[str, Any], group: dict[str, Any]) -> tuple[float, float, float]:
+    def _momenta(t: Counters, group: Group) -> tuple[float, float, float]:
         """mu_t, mu_(t+1), and mu_1 ... mu_t rounded as it is kept."""
         b1, decay, step = group["betas"][0], group["momentum_decay"], t["step"]
         mu, mu_next = (b1 * (1.0 - 0.5 * 0.96 ** (i * decay)) for i in (step, step + 1))
         return mu, mu_next, float(t["mu_product"] * mu)
 
-    def after(self, t: dict[str, Any], group: dict[str, Any]) -> None:
+    def after(self, t: Counters, group: Group) -> None:
         t["mu_product"] = self._momenta(t, group)[2]
 
-    def rule(
-        self,
-        p: np.ndarray,
-        g: np.ndarray,
-        s: dict[str, np.ndarray],
-        t: dict[str, Any],
-        group: dict[str, Any],
-        x: np.ndarray,
-        y: np.ndarray,
-    ) -> None:
+    def rule(self, p: Array, g: Array, s: Slots, t: Counters, group: Group, x: Array, y: Array) -> None:
         g = _decayed(p, g, group, x)
         kind = p.dtype.type
         (b1, b2), lr = group["betas"], group["lr"]
@@ -282,7 +269,11 @@ class NAdam(Optimizer):
 
 
 class RAdam(Optimizer):
-    """Adam, its adaptive step rectified, or left out while the variance of v is too high: Liu et al. 2020."""
+    """Adam whose step is rectified, p -= lr r m^ / (sqrt(v^) + eps): Liu et al. 2020, algorithm 2.
+
+    r = sqrt((l - 4) (l - 2) L / ((L - 4) (L - 2) l)), with L = 2 / (1 - b2) - 1 and l = L - 2 t b2^t /
+    (1 - b2^t). While l <= 5, in the first steps, v says too little, and the step is lr m^.
+    """
 
     slots = ("exp_avg", "exp_avg_sq")
 
@@ -315,16 +306,7 @@ class RAdam(Optimizer):
             ),
         )
 
-    def rule(
-        self,
-        p: np.ndarray,
-        g: np.ndarray,
-        s: dict[str, np.ndarray],
-        t: dict[str, Any],
-        group: dict[str, Any],
-        x: np.ndarray,
-        y: np.ndarray,
-    ) -> None:
+    def rule(self, p: Array, g: Array, s: Slots, t: Counters, group: Group, x: Array, y: Array) -> None:
         g = _decayed(p, g, group, x)
         kind, step = p.dtype.type, t["step"]
         b1, b2 = group["betas"]

@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad6.tensor import Tensor
 
-from .optimizer import Optimizer, add_square, decayed, lerp, number
+from .optimizer import Array, Counters, Group, Optimizer, Slots, add_square, decayed, lerp, number
 
 
 class Adagrad(Optimizer):
@@ -51,19 +51,10 @@ class Adagrad(Optimizer):
             for p in group["params"]:
                 self.prepare(p, group)
 
-    def initial(self, name: str, p: np.ndarray, group: dict[str, Any]) -> Any:
+    def initial(self, name: str, p: Array, group: Group) -> Any:
         return np.full_like(p, self.defaults["initial_accumulator_value"])
 
-    def rule(
-        self,
-        p: np.ndarray,
-        g: np.ndarray,
-        s: dict[str, np.ndarray],
-        t: dict[str, Any],
-        group: dict[str, Any],
-        x: np.ndarray,
-        y: np.ndarray,
-    ) -> None:
+    def rule(self, p: Array, g: Array, s: Slots, t: Counters, group: Group, x: Array, y: Array) -> None:
         g = decayed(p, g, group, x)
         kind = p.dtype.type
         h = s["sum"]
@@ -116,23 +107,14 @@ class RMSprop(Optimizer):
             ),
         )
 
-    def slots_of(self, group: dict[str, Any], p: Tensor) -> tuple[str, ...]:
+    def slots_of(self, group: Group, p: Tensor) -> tuple[str, ...]:
         return (
             "square_avg",
             *(("momentum_buffer",) if group["momentum"] > 0 else ()),
             *(("grad_avg",) if group["centered"] else ()),
         )
 
-    def rule(
-        self,
-        p: np.ndarray,
-        g: np.ndarray,
-        s: dict[str, np.ndarray],
-        t: dict[str, Any],
-        group: dict[str, Any],
-        x: np.ndarray,
-        y: np.ndarray,
-    ) -> None:
+    def rule(self, p: Array, g: Array, s: Slots, t: Counters, group: Group, x: Array, y: Array) -> None:
         g = decayed(p, g, group, x)
         kind, alpha = p.dtype.type, group["alpha"]
         v = s["square_avg"]
@@ -192,16 +174,7 @@ class Adadelta(Optimizer):
             ),
         )
 
-    def rule(
-        self,
-        p: np.ndarray,
-        g: np.ndarray,
-        s: dict[str, np.ndarray],
-        t: dict[str, Any],
-        group: dict[str, Any],
-        x: np.ndarray,
-        y: np.ndarray,
-    ) -> None:
+    def rule(self, p: Array, g: Array, s: Slots, t: Counters, group: Group, x: Array, y: Array) -> None:
         g = decayed(p, g, group, x)
         kind = p.dtype.type
         rho, eps = kind(group["rho"]), kind(group["eps"])
@@ -253,26 +226,17 @@ class Rprop(Optimizer):
             ),
         )
 
-    def _check(self, group: dict[str, Any]) -> None:
+    def _check(self, group: Group) -> None:
         super()._check(group)
         if len(group["step_sizes"]) != 2:
             raise ValueError(f"Rprop(): step_sizes must be two numbers, got {group['step_sizes']}")
         if not 0.0 < group["etas"][0] < 1.0 < group["etas"][1]:
             raise ValueError(f"Invalid eta values: {group['etas'][0]}, {group['etas'][1]}")
 
-    def initial(self, name: str, p: np.ndarray, group: dict[str, Any]) -> Any:
+    def initial(self, name: str, p: Array, group: Group) -> Any:
         return np.full_like(p, number(group["lr"]) if name == "step_size" else 0)
 
-    def rule(
-        self,
-        p: np.ndarray,
-        g: np.ndarray,
-        s: dict[str, np.ndarray],
-        t: dict[str, Any],
-        group: dict[str, Any],
-        x: np.ndarray,
-        y: np.ndarray,
-    ) -> None:
+    def rule(self, p: Array, g: Array, s: Slots, t: Counters, group: Group, x: Array, y: Array) -> None:
         kind = p.dtype.type
         if group["maximize"]:
             g = np.negative(g, x)
@@ -324,24 +288,15 @@ class ASGD(Optimizer):
             ),
         )
 
-    def initial(self, name: str, p: np.ndarray, group: dict[str, Any]) -> Any:
+    def initial(self, name: str, p: Array, group: Group) -> Any:
         return {"eta": number(group["lr"]), "mu": 1.0}.get(name, np.zeros_like(p))
 
-    def after(self, t: dict[str, Any], group: dict[str, Any]) -> None:
+    def after(self, t: Counters, group: Group) -> None:
         lr, step = group["lr"], t["step"]
         t["eta"] = lr / (1 + group["lambd"] * lr * step) ** group["alpha"]
         t["mu"] = 1 / max(1, step - group["t0"])
 
-    def rule(
-        self,
-        p: np.ndarray,
-        g: np.ndarray,
-        s: dict[str, np.ndarray],
-        t: dict[str, Any],
-        group: dict[str, Any],
-        x: np.ndarray,
-        y: np.ndarray,
-    ) -> None:
+    def rule(self, p: Array, g: Array, s: Slots, t: Counters, group: Group, x: Array, y: Array) -> None:
         g = decayed(p, g, group, x)
         kind, ax, eta = p.dtype.type, s["ax"], float(t["eta"])
         p *= kind(1 - group["lambd"] * eta)

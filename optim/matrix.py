@@ -9,10 +9,10 @@ import numpy as np
 
 from tinygrad6.tensor import Tensor
 
-from .optimizer import Optimizer, lerp
+from .optimizer import Array, Counters, Group, Optimizer, Slots, lerp
 
 
-def _norm(a: np.ndarray) -> float:
+def _norm(a: Array) -> float:
     a = a.reshape(-1)
     return math.sqrt(np.vdot(a, a).item())
 
@@ -27,8 +27,9 @@ class Adafactor(Optimizer):
 
     eps = (eps1, eps2), and eps1 None means the dtype's machine epsilon. As PyTorch's, this differs from the
     paper in that eps1 bounds v from below instead of being added to g^2, and in lr in place of 0.01;
-    weight_decay is decoupled. Source:
-    Shazeer and Stern 2018.
+    weight_decay is decoupled.
+
+    Source: Shazeer and Stern 2018, algorithms 4 and 5.
     """
 
     elementwise = False
@@ -63,24 +64,15 @@ class Adafactor(Optimizer):
             ),
         )
 
-    def slots_of(self, group: dict[str, Any], p: Tensor) -> tuple[str, ...]:
+    def slots_of(self, group: Group, p: Tensor) -> tuple[str, ...]:
         return ("row_var", "col_var") if p.array.ndim > 1 else ("variance",)
 
-    def initial(self, name: str, p: np.ndarray, group: dict[str, Any]) -> Any:
+    def initial(self, name: str, p: Array, group: Group) -> Any:
         if name == "variance":
             return np.zeros_like(p)
         return np.zeros((*p.shape[:-1], 1) if name == "row_var" else (*p.shape[:-2], 1, p.shape[-1]), p.dtype)
 
-    def rule(
-        self,
-        p: np.ndarray,
-        g: np.ndarray,
-        s: dict[str, np.ndarray],
-        t: dict[str, Any],
-        group: dict[str, Any],
-        x: np.ndarray,
-        y: np.ndarray,
-    ) -> None:
+    def rule(self, p: Array, g: Array, s: Slots, t: Counters, group: Group, x: Array, y: Array) -> None:
         kind, step, lr = p.dtype.type, t["step"], group["lr"]
         eps1, eps2 = group["eps"]
         eps1 = float(np.finfo(p.dtype).eps) if eps1 is None else eps1
@@ -117,7 +109,7 @@ class Muon(Optimizer):
 
     Parameters have to be matrices: give biases and embeddings to another optimizer. As in PyTorch the
     iteration is rounded to bfloat16 after each product (here float32 that is rounded), so only two or three
-    digits of O mean anything.
+    digits of O mean anything. Source: Jordan et al. 2024; "match_rms_adamw" is of Liu et al. 2025.
     """
 
     elementwise = False
@@ -150,7 +142,7 @@ class Muon(Optimizer):
             ),
         )
 
-    def _check(self, group: dict[str, Any]) -> None:
+    def _check(self, group: Group) -> None:
         super()._check(group)
         if group["adjust_lr_fn"] not in (None, "original", "match_rms_adamw"):
             raise ValueError(
@@ -167,16 +159,7 @@ class Muon(Optimizer):
                     f"Muon only supports 2D parameters whereas we found a parameter with size: {p.size()}"
                 )
 
-    def rule(
-        self,
-        p: np.ndarray,
-        g: np.ndarray,
-        s: dict[str, np.ndarray],
-        t: dict[str, Any],
-        group: dict[str, Any],
-        x: np.ndarray,
-        y: np.ndarray,
-    ) -> None:
+    def rule(self, p: Array, g: Array, s: Slots, t: Counters, group: Group, x: Array, y: Array) -> None:
         kind, lr, b = p.dtype.type, group["lr"], s["momentum_buffer"]
         lerp(b, g, 1 - group["momentum"], y)
         if group["nesterov"]:
@@ -193,9 +176,7 @@ class Muon(Optimizer):
         p -= np.multiply(update, kind(lr * ratio), y)
 
 
-def _orthogonal(
-    b: np.ndarray, coefficients: tuple[float, float, float], steps: int, eps: float
-) -> np.ndarray:
+def _orthogonal(b: Array, coefficients: tuple[float, float, float], steps: int, eps: float) -> Array:
     """`steps` times o = a1 o + (a3 o o^T + a5 (o o^T)^2) o, from b / |b|, with singular values in (0, 1].
 
     On the side that makes o o^T the smaller.
@@ -210,7 +191,7 @@ def _orthogonal(
     return o.T if b.shape[0] > b.shape[1] else o
 
 
-def _bfloat16(x: np.ndarray) -> np.ndarray:
+def _bfloat16(x: Array) -> Array:
     """float32 rounded to the 8 significant bits of bfloat16, ties to even."""
     bits = np.ascontiguousarray(x).view(np.uint32)
     rounded = bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))

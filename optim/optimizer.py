@@ -23,6 +23,11 @@ from tinygrad6.tensor import Tensor, wrap
 
 from .plan import Plan
 
+Array = np.ndarray
+Slots = dict[str, Array]  # the state arrays of a parameter, or of a block of many
+Counters = dict[str, Any]  # the numbers kept per parameter, such as the count of its steps
+Group = dict[str, Any]  # a parameter group: its parameters and the options they share
+
 # What each option may be; nan is refused too, for it compares false.
 LIMITS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "lr": ("learning rate", lambda v: v >= 0.0),
@@ -81,10 +86,16 @@ class Optimizer:
 
     params is an iterable of tensors, of (name, tensor) pairs, or of dicts with "params" and options.
 
+    >>> import tinygrad6 as torch
+    >>> layer = torch.nn.Linear(2, 1)
+    >>> groups = [{"params": [layer.weight]}, {"params": [layer.bias], "weight_decay": 0.0}]
+    >>> optimizer = torch.optim.AdamW(groups, lr=1e-3)  # what a group does not say is as given here
+    >>> [g["weight_decay"] for g in optimizer.param_groups]
+    [0.01, 0.0]
+
     A subclass names its state arrays in `slots` and defines `rule`, which changes one array in place:
 
     >>> import numpy as np
-    >>> import tinygrad6 as torch
     >>> class SignSGD(torch.optim.Optimizer):
     ...     def __init__(self, params, lr=0.1):
     ...         super().__init__(params, dict(lr=lr))
@@ -154,7 +165,7 @@ class Optimizer:
 
     # ---- groups
 
-    def add_param_group(self, param_group: dict[str, Any]) -> None:
+    def add_param_group(self, param_group: Group) -> None:
         """Add a group of parameters with options of its own; what it does not say is the default.
 
         TypeError for anything but tensors in an ordered collection; ValueError for tensors that are not
@@ -207,7 +218,7 @@ class Optimizer:
             raise ValueError("some parameters appear in more than one parameter group")
         self.param_groups.append(group)
 
-    def _check(self, group: dict[str, Any]) -> None:
+    def _check(self, group: Group) -> None:
         """Refuse options out of range, before anything is kept."""
         if isinstance(group.get("lr"), Tensor):
             if group["lr"].numel() != 1:
@@ -239,31 +250,22 @@ class Optimizer:
 
     # ---- the step
 
-    def rule(
-        self,
-        p: np.ndarray,
-        g: np.ndarray,
-        s: dict[str, np.ndarray],
-        t: dict[str, Any],
-        group: dict[str, Any],
-        x: np.ndarray,
-        y: np.ndarray,
-    ) -> None:
-        """Change p in place by its gradient g, which stays as it is; x and y, alike, are there to work in.
+    def rule(self, p: Array, g: Array, s: Slots, t: Counters, group: Group, x: Array, y: Array) -> None:
+        """Change p in place by its gradient g, which stays as it is; x and y are scratch arrays like p.
 
         `s` holds the slots, to be changed in place. `t` holds the counters: t["step"] counts from 1, the
         others are as they were after the last step; t["new"] says whether the slots were made for this step.
         """
         raise NotImplementedError
 
-    def after(self, t: dict[str, Any], group: dict[str, Any]) -> None:
+    def after(self, t: Counters, group: Group) -> None:
         """Change counters other than the step, once the rule has been applied."""
 
-    def slots_of(self, group: dict[str, Any], p: Tensor) -> tuple[str, ...]:
+    def slots_of(self, group: Group, p: Tensor) -> tuple[str, ...]:
         """The slots that parameter p has with the options of this group, in the order of the state_dict."""
         return self.slots
 
-    def initial(self, name: str, p: np.ndarray, group: dict[str, Any]) -> Any:
+    def initial(self, name: str, p: Array, group: Group) -> Any:
         """What a slot, or a counter other than the step, starts from."""
         return np.zeros_like(p)
 
@@ -321,7 +323,7 @@ class Optimizer:
         for unit in plan.units:
             unit.step(self, group)
 
-    def prepare(self, p: Tensor, group: dict[str, Any]) -> bool:
+    def prepare(self, p: Tensor, group: Group) -> bool:
         """Make what is missing of p's state; whether slots were made."""
         slots, new = self.slots_of(group, p), False
         if not slots and not self.counters:
@@ -421,7 +423,7 @@ class Optimizer:
             return type(value)(self._loaded("", v, p) for v in value)
         return copy.deepcopy(value)
 
-    def _check_shapes(self, p: Tensor, s: dict[str, Any], group: dict[str, Any]) -> None:
+    def _check_shapes(self, p: Tensor, s: dict[str, Any], group: Group) -> None:
         for name in self.slots_of(group, p):
             want = self.initial(name, p.array, group).shape
             if s.get(name) is not None and tuple(s[name].shape) != want:
@@ -500,16 +502,16 @@ def number(value: Any) -> Any:
     return value.item() if isinstance(value, Tensor) else value
 
 
-def decayed(p: np.ndarray, g: np.ndarray, group: dict[str, Any], x: np.ndarray) -> np.ndarray:
-    """g + weight_decay p, with g turned round first if maximizing: L2 regularization. g itself, or in x."""
+def decayed(p: Array, g: Array, group: Group, x: Array) -> Array:
+    """g + weight_decay p, with g negated first if maximizing: L2 regularization. g itself, or in x."""
     if group["weight_decay"]:
         np.multiply(p, p.dtype.type(group["weight_decay"]), x)
         return np.subtract(x, g, x) if group["maximize"] else np.add(x, g, x)
     return np.negative(g, x) if group["maximize"] else g
 
 
-def lerp(m: np.ndarray, g: np.ndarray, weight: float, y: np.ndarray) -> None:
-    """m += weight (g - m), from the nearer end, so that weight 1 gives g itself. Works in y."""
+def lerp(m: Array, g: Array, weight: float, y: Array) -> None:
+    """m += weight (g - m), from the nearer end, so that weight 1 gives g itself. y is scratch."""
     np.subtract(g, m, y)
     if weight < 0.5:
         m += np.multiply(y, m.dtype.type(weight), y)
@@ -517,8 +519,8 @@ def lerp(m: np.ndarray, g: np.ndarray, weight: float, y: np.ndarray) -> None:
         np.subtract(g, np.multiply(y, m.dtype.type(1 - weight), y), m)
 
 
-def add_square(v: np.ndarray, g: np.ndarray, weight: float, y: np.ndarray) -> None:
-    """v += weight g^2, without squaring g itself, which may overflow where the sum does not. Works in y."""
+def add_square(v: Array, g: Array, weight: float, y: Array) -> None:
+    """v += weight g^2, without squaring g itself, which may overflow where the sum does not. y is scratch."""
     np.multiply(g, v.dtype.type(weight), y)
     v += np.multiply(y, g, y)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad6.tensor import Tensor
 
-from .optimizer import Optimizer, decayed
+from .optimizer import Array, Counters, Group, Optimizer, Slots, decayed
 
 
 class SGD(Optimizer):
@@ -61,24 +61,15 @@ class SGD(Optimizer):
             ),
         )
 
-    def _check(self, group: dict[str, Any]) -> None:
+    def _check(self, group: Group) -> None:
         super()._check(group)
         if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
 
-    def slots_of(self, group: dict[str, Any], p: Tensor) -> tuple[str, ...]:
+    def slots_of(self, group: Group, p: Tensor) -> tuple[str, ...]:
         return ("momentum_buffer",) if group["momentum"] else ()
 
-    def rule(
-        self,
-        p: np.ndarray,
-        g: np.ndarray,
-        s: dict[str, np.ndarray],
-        t: dict[str, Any],
-        group: dict[str, Any],
-        x: np.ndarray,
-        y: np.ndarray,
-    ) -> None:
+    def rule(self, p: Array, g: Array, s: Slots, t: Counters, group: Group, x: Array, y: Array) -> None:
         g = decayed(p, g, group, x)
         kind = p.dtype.type
         if group["momentum"]:
@@ -117,16 +108,7 @@ class Momentum(Optimizer):
     ) -> None:
         super().__init__(params, dict(lr=lr, momentum=momentum, weight_decay=weight_decay, maximize=maximize))
 
-    def rule(
-        self,
-        p: np.ndarray,
-        g: np.ndarray,
-        s: dict[str, np.ndarray],
-        t: dict[str, Any],
-        group: dict[str, Any],
-        x: np.ndarray,
-        y: np.ndarray,
-    ) -> None:
+    def rule(self, p: Array, g: Array, s: Slots, t: Counters, group: Group, x: Array, y: Array) -> None:
         g = decayed(p, g, group, x)
         v = s["velocity"]
         v *= p.dtype.type(group["momentum"])
