@@ -112,6 +112,10 @@ def _trailing(name: str, input: Tensor, normalized_shape: Sequence[int]) -> tupl
     if isinstance(normalized_shape, int):
         raise TypeError(f"{name}(): argument 'normalized_shape' (position 2) must be tuple of ints, not int")
     shape = tuple(normalized_shape)
+    if not all(isinstance(n, (int, np.integer)) for n in shape):
+        raise TypeError(
+            f"{name}(): argument 'normalized_shape' (position 2) must be tuple of ints, but got {shape}"
+        )
     if not shape:
         raise RuntimeError(
             "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element, "

@@ -397,6 +397,8 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     """x1 . x2 / (max(|x1|, eps) max(|x2|, eps)) along dim."""
     if not eps >= 0:
         raise RuntimeError(f"cosine_similarity(): eps must be non-negative, got {eps}")
+    if x1.shape != x2.shape:
+        x1, x2 = NAMES["broadcast_tensors"](x1, x2)
     norms = [x.norm(2, dim, keepdim=True).clamp(min=eps) for x in (x1, x2)]
     return (x1 / norms[0] * (x2 / norms[1])).sum(dim)
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad6 import dtypes
 from tinygrad6.accidents import public
 from tinygrad6.arguments import Text, checked
 from tinygrad6.dispatch import parameter_names
@@ -345,9 +346,11 @@ def cond(A: Tensor, p: Any = None) -> Tensor:
     """How much A magnifies relative errors: norm(A, p) norm(inv(A), p), by singular values for p = 2 (None)
     and -2.
 
-    inf for singular matrices.
+    inf for singular matrices, 0 for those without elements.
     """
-    check_matrix("linalg.cond", A, square=p not in (None, 2, -2))
+    check_matrix("linalg.cond", A, square=p not in (None, 2, -2) and 0 not in A.shape[-2:])
+    if not A.array.size:
+        return wrap(np.zeros(A.array.shape[:-2], A.array.dtype))
     if p in (None, 2, -2):
         s = svdvals(A)
         return amin(s, -1) / amax(s, -1) if p == -2 else amax(s, -1) / amin(s, -1)
@@ -366,6 +369,13 @@ def vander(x: Tensor, N: int | None = None) -> Tensor:
     """The Vandermonde matrices: x[..., i] ** j for j < N (the length of x if None)."""
     from tinygrad6.ops.join import stack
 
+    if x.array.dtype.char in "?e":
+        raise RuntimeError(
+            f"linalg.vander supports floating point, complex, and integer tensors, but got "
+            f"{TYPE_NAMES[x.array.dtype.name]}"
+        )
+    if x.array.dtype.kind != "f":
+        x = x.to(dtypes.int64)
     count = x.array.shape[-1] if N is None else N
     if count < 2:
         raise RuntimeError(f"N must be greater than 1, got {count}")

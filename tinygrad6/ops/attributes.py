@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import mmap
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -238,7 +239,7 @@ def angle(input: Tensor) -> Tensor:
 @composite(method=True, public=False)
 def sum_to_size(input: Tensor, *sizes: Any, size: Any = None) -> Tensor:
     """x summed over the dimensions that broadcasting `size` to x's shape would repeat."""
-    target = tuple(flatten_sequence(sizes if size is None else (size,)))
+    target = tuple(operator.index(n) for n in flatten_sequence(sizes if size is None else (size,)))
     have = input.array.shape
     lead = len(have) - len(target)
     if lead < 0 or any(n not in (1, m) for n, m in zip(target, have[lead:], strict=True)):
@@ -344,7 +345,9 @@ def empty_strided(
                     f"empty_strided(): argument '{name}' must be tuple of ints, but found {type(n).__name__}"
                 )
             if n < 0:
-                raise RuntimeError(f"empty_strided(): '{name}' must be of non-negative numbers, got {numbers}")
+                raise RuntimeError(
+                    f"empty_strided(): '{name}' must be of non-negative numbers, got {numbers}"
+                )
     kind = dtypes.default_float() if dtype is None else dtypes.to_numpy(dtype)
     room = 1 + sum((n - 1) * s for n, s in zip(size, stride)) if all(size) else 0
     a = np.lib.stride_tricks.as_strided(

@@ -38,8 +38,8 @@ class LinAlgError(RuntimeError):
     """A matrix is singular or not positive definite where it must not be."""
 
 
-def check_matrix(name: str, A: Tensor, square: bool = True) -> None:
-    """RuntimeError in PyTorch's words unless A is a batch of (square) matrices of floats."""
+def check_matrix(name: str, A: Tensor, square: bool = True, kinds: str = "f") -> None:
+    """RuntimeError in PyTorch's words unless A is a batch of (square) matrices of floats (or other kinds)."""
     x = A.array
     if x.ndim < 2:
         raise RuntimeError(f"{name}: The input tensor A must have at least 2 dimensions.")
@@ -48,7 +48,8 @@ def check_matrix(name: str, A: Tensor, square: bool = True) -> None:
             f"{name}: A must be batches of square matrices, but they are {x.shape[-2]} by {x.shape[-1]} "
             "matrices"
         )
-    check_float(name, A)
+    if A.array.dtype.kind not in kinds or kinds == "f":
+        check_float(name, A)
 
 
 def check_float(name: str, A: Tensor) -> None:
@@ -258,11 +259,14 @@ def logdet(input: Tensor) -> Tensor:
 def matrix_power(input: Tensor, n: int) -> Tensor:
     """The n-th power of square matrices by repeated squaring;
     the inverse's for negative n, the identity for 0."""
-    check_matrix("linalg.matrix_power", input)
+    check_matrix("linalg.matrix_power", input, kinds="fiub")
     if n < 0:
         return matrix_power(inverse(input), -n)
     if n == 0:
-        return input * 0 + wrap(np.eye(input.array.shape[-1], dtype=input.array.dtype))
+        one = np.eye(input.array.shape[-1], dtype=input.array.dtype)
+        if input.array.dtype.kind != "f":
+            return wrap(np.broadcast_to(one, input.array.shape).copy())
+        return input * 0 + wrap(one)
     if n == 1:
         return input.clone()
     out, square = None, input
@@ -357,7 +361,9 @@ def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False) -> Tensor:
 @composite(examples=[case(_positive)], spellings={"input": "L"})
 def cholesky_inverse(L: Tensor, upper: bool = False) -> Tensor:
     """The inverse of L L^T (of R^T R if upper), from the Cholesky factor."""
-    check_matrix("cholesky_inverse", L)
+    check_matrix("cholesky_inverse", L, kinds="fiub")
+    if L.array.dtype.kind != "f":
+        raise NotImplementedError(f"cholesky_inverse: not implemented for {L.dtype}: use .float()")
     up = matrix_inverse(triangle(L, 1.0, upper))
     return up @ mT(up) if upper else mT(up) @ up
 

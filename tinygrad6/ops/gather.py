@@ -367,10 +367,10 @@ def _vector(name: str, x: Tensor, dim: int, index: Any) -> tuple[int, np.ndarray
     if not isinstance(index, Tensor):
         raise TypeError(f"{name}(): argument 'index' must be Tensor, not {type(index).__name__}")
     d, at = normal_dim(dim, x.array.ndim), index.array
-    if at.dtype.kind != "i" or at.itemsize < 4:
-        raise RuntimeError(f"{name}(): Expected dtype int32 or int64 for index")
     if at.ndim > 1:
         raise IndexError(f"{name}(): Index is supposed to be a vector")
+    if at.dtype.kind != "i" or at.itemsize < 4:
+        raise RuntimeError(f"{name}(): Expected dtype int32 or int64 for index")
     return d, np.array(at.reshape(-1), np.int64, copy=True if state.grad else None)
 
 
@@ -448,14 +448,16 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor
 )
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     """x with a number, or a 0-d tensor, in the slices along `dim` that the 1-d index names."""
-    if index.array.dtype != np.int64:
-        raise IndexError(f"index_fill(): expected an index of int64, got {index.dtype}")
-    d, at = _vector("index_fill", input, dim, index)
     if isinstance(value, Tensor) and value.array.ndim:
         raise RuntimeError(
             "index_fill_ only supports a 0-dimensional value tensor, but got tensor with "
             f"{value.array.ndim} dimension(s)."
         )
+    if index.array.dtype != np.int64:
+        raise IndexError(f"index_fill(): expected an index of int64, got {index.dtype}")
+    if index.array.ndim > 1:
+        raise RuntimeError(f"index_fill(): Index has to be a vector/scalar, got shape {list(index.shape)}")
+    d, at = _vector("index_fill", input, dim, index)
     n = _rows(input).array.shape[d]
     in_range(np.where((at < 0) & (at >= -n), at + n, at), n, d, IndexError)
     if isinstance(value, Tensor):

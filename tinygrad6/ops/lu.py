@@ -100,7 +100,9 @@ def _ordered(x: Tensor, rows: np.ndarray) -> Tensor:
 
 def _factor(name: str, A: Tensor, pivot: bool = True) -> tuple[Tensor, np.ndarray, np.ndarray, np.ndarray]:
     """(LU, order of the rows, pivots, info) for A (*, M, N)."""
-    check_matrix(name, A, square=False)
+    check_matrix(name, A, square=False, kinds="fiub")
+    if A.array.dtype.kind != "f":
+        raise NotImplementedError(f"{name}: not implemented for {A.dtype}: use .float()")
     if not pivot:
         raise RuntimeError(f"{name}: LU without pivoting is not implemented on the CPU")
     rows, pivots, info = _pivots(A.array)

@@ -113,6 +113,11 @@ def pad(input: Tensor, pad: Any, mode: Text = "constant", value: float | None = 
         )
     if input.array.dtype.kind == "b" and mode != "circular":
         raise NotImplementedError(f"pad: mode={mode!r} not implemented for 'Bool'; pad it as uint8")
+    if mode != "circular" and 0 in shape[len(shape) - d - 1 :]:
+        raise RuntimeError(
+            f"Expected {d + 1}D or {d + 2}D (batch mode) tensor with possibly 0 batch size and other "
+            f"non-zero dimensions for input, but got: {list(shape)}"
+        )
     width = _pairs(pad)
     for n, (a, b) in zip(shape[-d:], width, strict=True):
         _fits(mode, n, a, b, shape)

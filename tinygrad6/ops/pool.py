@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad6.arguments import Ints, composite
+from tinygrad6.dtypes import TYPE_NAMES
 from tinygrad6.op import POSITIVE, case
 from tinygrad6.ops.conv import per_dimension
 from tinygrad6.ops.pad import constant_pad_nd
@@ -93,8 +94,8 @@ def _max(
 ) -> Any:
     name = f"max_pool{d}d"
     how = _settings(name, input, d, dilation, kernel_size=kernel_size, stride=stride, padding=padding)
-    if input.array.dtype.kind == "b":
-        raise NotImplementedError(f"\"{name}\" not implemented for 'Bool'")
+    if input.array.dtype.kind == "b" or d == 1 and not indices and input.array.dtype.kind != "f":
+        raise NotImplementedError(f"\"{name}\" not implemented for '{TYPE_NAMES[input.array.dtype.name]}'")
     size = input.array.shape[input.array.ndim - d :]
     cells = _cells(size, *how, ceil_mode)
     if max(how[3]) > 1 and any(() in along for along in positions(size, *how, cells)):

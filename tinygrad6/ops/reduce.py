@@ -491,9 +491,9 @@ def _along(arrays: list, params: dict) -> None:
     if params.get("dtype") is not None:
         arrays[0] = x = x.astype(dtypes.to_numpy(params["dtype"]), copy=False)
         params["dtype"] = None
+    params["dim"] = normal_dim(params["dim"], x.ndim)
     if x.dtype.kind != "f":
         raise NotImplementedError(f"softmax is not implemented for {dtypes.from_numpy(x.dtype)}")
-    params["dim"] = normal_dim(params["dim"], x.ndim)
 
 
 def _under_top(x: np.ndarray, dim: int) -> np.ndarray:

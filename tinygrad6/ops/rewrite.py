@@ -56,6 +56,8 @@ def slice_scatter(
 ) -> Tensor:
     """A copy of x with src in the places start:end:step along `dim`."""
     d = shape.normal_dim(dim, input.array.ndim)
+    if step <= 0:
+        raise RuntimeError(f"slice_scatter(): slice step must be positive, got {step}")
     return _replaced(
         "slice_scatter", input, src, lambda t: t[(slice(None),) * d + (slice(start, end, step),)]
     )
