@@ -15,7 +15,8 @@ from tinygrad6 import dtypes
 from tinygrad6.accidents import tell_constructor, told
 from tinygrad6.modes import no_grad
 from tinygrad6.ops.attributes import typename
-from tinygrad6.tensor import Tensor, device, to_device
+from tinygrad6.devices import device, to_device
+from tinygrad6.tensor import Tensor
 
 from ._state import Stateful, _IncompatibleKeys  # noqa: F401 -- PyTorch's name here, too
 from .hooks import Hooked, call_with_hooks
@@ -328,6 +329,8 @@ class Module(Hooked, Stateful):
 
     def get_submodule(self, target: str) -> Module:
         """The module at a dotted path; AttributeError if there is none."""
+        if not isinstance(target, str):
+            raise TypeError(f"get_submodule(): target must be a str, not {type(target).__name__}")
         module: Any = self
         for name in target.split(".") if target else ():
             if not hasattr(module, name):
@@ -338,6 +341,8 @@ class Module(Hooked, Stateful):
         return module
 
     def _get(self, target: str, kind: str, what: str) -> Any:
+        if not isinstance(target, str):
+            raise TypeError(f"expected the dotted path of {what}, not {type(target).__name__}")
         path, _, name = target.rpartition(".")
         module = self.get_submodule(path)
         if not hasattr(module, name):
@@ -373,6 +378,8 @@ class Module(Hooked, Stateful):
 
     def apply(self, fn: Callable[[Module], None]) -> Module:
         """Call fn on every submodule, children first, and on this one; returns this module."""
+        if not callable(fn):
+            raise TypeError(f"apply(): fn must be callable, not {type(fn).__name__}")
         for m in self.children():
             m.apply(fn)
         fn(self)

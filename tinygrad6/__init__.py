@@ -154,7 +154,8 @@ from tinygrad6.settings import (
     strided,
     use_deterministic_algorithms,
 )
-from tinygrad6.tensor import Size, Tensor, device
+from tinygrad6.devices import device
+from tinygrad6.tensor import Size, Tensor
 from tinygrad6.threads import get_num_threads, rest_soon as _rest_soon, set_num_threads
 from tinygrad6.version import __version__
 

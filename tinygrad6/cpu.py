@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinygrad6.amp import module_of
-from tinygrad6.tensor import CPU
+from tinygrad6.devices import CPU
 
 amp = module_of("cpu")
 

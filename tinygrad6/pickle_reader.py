@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad6.pickle_writer import STORAGES, is_key
-from tinygrad6.tensor import Size, Tensor, device, wrap
+from tinygrad6.devices import device
+from tinygrad6.tensor import Size, Tensor, wrap
 
 
 class Function:

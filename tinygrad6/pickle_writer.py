@@ -17,7 +17,8 @@ from typing import Any, NoReturn
 import numpy as np
 
 from tinygrad6 import dtypes
-from tinygrad6.tensor import Size, Tensor, device
+from tinygrad6.devices import device
+from tinygrad6.tensor import Size, Tensor
 
 STORAGES = {dtypes.TYPE_NAMES[d.name]: d for d in dtypes.ALL}
 _STORAGE_OF = {d.np: f"{name}Storage" for name, d in STORAGES.items()}

@@ -26,6 +26,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad6.devices import CPU, device
+
 _pairing = threading.Lock()  # what waits for the next call is given to one thread
 if hasattr(os, "register_at_fork"):  # in a child it may be held by a thread that is not there
     os.register_at_fork(after_in_child=_pairing._at_fork_reinit)  # type: ignore[attr-defined]
@@ -66,11 +68,9 @@ class Generator:
         self.manual_seed(67280421310721)
 
     @property
-    def device(self) -> Any:
+    def device(self) -> device:
         """device(type='cpu'): there is no other."""
-        from tinygrad6.tensor import to_device
-
-        return to_device("cpu")
+        return CPU
 
     def manual_seed(self, seed: Any) -> Generator:
         """Start the stream of `seed`, an integer in [-2^63, 2^64); returns the generator."""
@@ -263,7 +263,12 @@ class Generator:
             if not 0 <= p <= 1:
                 raise RuntimeError(f"bernoulli_ expects p to be in [0, 1], but got p={p}")
             return self._below(p, math.prod(shape)).reshape(shape)
-        p = np.broadcast_to(p, shape)
+        try:
+            p = np.broadcast_to(p, shape)
+        except ValueError:
+            raise RuntimeError(
+                f"bernoulli_(): probabilities of shape {list(p.shape)} do not broadcast to {list(shape)}"
+            ) from None
         if not ((p >= 0) & (p <= 1)).all():
             raise RuntimeError(
                 "Expected p_in >= 0 && p_in <= 1 to be true, but got false: bernoulli needs probabilities in "

@@ -19,7 +19,8 @@ import numpy as np
 from tinygrad6.files import replaced
 from tinygrad6.pickle_reader import as_type
 from tinygrad6.serialization import widen
-from tinygrad6.tensor import Tensor, to_device, wrap
+from tinygrad6.devices import to_device
+from tinygrad6.tensor import Tensor, wrap
 
 _TYPES = {
     "F64": "f8",

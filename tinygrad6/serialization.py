@@ -24,7 +24,8 @@ import numpy as np
 from tinygrad6 import archive, pickle_reader
 from tinygrad6.files import replaced
 from tinygrad6.pickle_writer import Writer
-from tinygrad6.tensor import to_device, wrap
+from tinygrad6.devices import to_device
+from tinygrad6.tensor import wrap
 
 _safe: dict[str, Any] = {}  # full name -> class or function
 _LEGACY_MAGIC, _LEGACY_PROTOCOL = 0x1950A86A20F9469CFC6C, 1001

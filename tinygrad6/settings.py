@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tinygrad6 import dtypes
-from tinygrad6.tensor import CPU, device, to_device
+from tinygrad6.devices import CPU, device, to_device
 
 _precision = "highest"
 _deterministic = False

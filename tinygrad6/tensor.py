@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import operator
 import os
 import threading
 import warnings
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinygrad6 import dtypes, engine
+from tinygrad6.devices import CPU, device, to_device
 from tinygrad6.engine import Leaf, Node, clock
 from tinygrad6.modes import state
 from tinygrad6.quiet import hush, speak
@@ -56,76 +58,6 @@ class Size(tuple):
 
     def __reduce__(self) -> Any:
         return Size, (tuple(self),)
-
-
-class NoDeviceError(RuntimeError, AssertionError):
-    """A device that is not there: both what we raise for devices and what PyTorch raises for CUDA without
-    CUDA."""
-
-
-DEVICES = (
-    "cpu, cuda, ipu, xpu, mkldnn, opengl, opencl, ideep, hip, ve, fpga, maia, xla, lazy, vulkan, mps, meta, "
-    "hpu, mtia, privateuseone"
-)
-
-
-class device:  # noqa: N801 -- PyTorch's name
-    """`device('cpu')`: the only device on which tensors can be.
-
-    device('cuda:1') and the other names of PyTorch can be made, compared and printed, but not used:
-    RuntimeError where a tensor would be made there or moved. RuntimeError for names that PyTorch does not
-    know, and for a number alone, which counts devices that are not there.
-    """
-
-    __slots__ = ("type", "index")
-    type: str
-    index: int | None
-
-    def __init__(self, type: Any = "cpu", index: int | None = None) -> None:
-        if isinstance(type, device):
-            type, index = type.type, type.index if index is None else index
-        if isinstance(type, int) and not isinstance(type, bool):
-            raise RuntimeError("Cannot access accelerator device when none is available.")
-        if not isinstance(type, str):
-            raise TypeError(f"device(): the type must be a string such as 'cpu', got {type!r}")
-        name, colon, number = type.partition(":")
-        if name not in DEVICES.split(", "):
-            raise RuntimeError(
-                f"Expected one of {DEVICES} device type at start of device string: {name or type!r}"
-            )
-        if colon:
-            if not number.isdecimal() or number != str(int(number)):
-                raise RuntimeError(f"Invalid device string: {type!r}")
-            if index is not None:
-                raise RuntimeError(
-                    f"type (string) must not include an index because index was passed explicitly: {type}"
-                )
-        self.type = name
-        self.index = int(number) if number else index
-
-    def __repr__(self) -> str:
-        return f"device(type='{self.type}'" + ("" if self.index is None else f", index={self.index}") + ")"
-
-    def __str__(self) -> str:
-        return self.type if self.index is None else f"{self.type}:{self.index}"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, device) and (self.type, self.index) == (other.type, other.index)
-
-    def __hash__(self) -> int:
-        return hash((self.type, self.index))
-
-    def __reduce__(self) -> Any:
-        return device, (self.type, self.index)
-
-    def __enter__(self) -> device:
-        return to_device(self)
-
-    def __exit__(self, *exc: object) -> None:
-        pass
-
-
-CPU = device("cpu")
 
 
 class Tensor:
@@ -252,9 +184,19 @@ class Tensor:
             dim = axis
         if dim is None:
             return Size(self.array.shape)
-        if not -self.array.ndim <= dim < self.array.ndim:
-            raise dim_error(dim, self.array.ndim)
-        return self.array.shape[dim]
+        return self.array.shape[self._dimension("size", dim)]
+
+    def _dimension(self, function: str, dim: Any) -> int:
+        """`dim`, counted from 0 or the end, as an int in range."""
+        try:
+            i = operator.index(dim)
+        except TypeError:
+            i = True
+        if i is True or i is False:
+            raise TypeError(f"{function}(): argument 'dim' (position 1) must be int, not {type(dim).__name__}")
+        if not -self.array.ndim <= i < self.array.ndim:
+            raise dim_error(i, self.array.ndim)
+        return i
 
     def dim(self) -> int:
         return self.array.ndim
@@ -273,7 +215,7 @@ class Tensor:
         """Distances between neighbours along each dimension, in elements."""
         dim = axis if dim is None else dim
         steps = tuple(s // self.array.itemsize for s in self.array.strides)
-        return steps if dim is None else steps[dim]
+        return steps if dim is None else steps[self._dimension("stride", dim)]
 
     def storage_offset(self) -> int:
         base = self.view_of.base.array if self.view_of is not None else self.array
@@ -585,7 +527,11 @@ class Tensor:
         return format(self.item(), spec) if number else object.__format__(self, spec)
 
     def __contains__(self, value: Any) -> bool:
-        return bool((self.array == (value.array if isinstance(value, Tensor) else value)).any())
+        if not isinstance(value, (Tensor, bool, int, float, np.generic)):
+            raise RuntimeError(
+                f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(value)}."
+            )
+        return bool((self == value).any())
 
     def __iter__(self) -> Iterator[Tensor]:
         if not self.array.ndim:
@@ -660,20 +606,6 @@ def _restore(cls: type, array: np.ndarray, requires_grad: bool, attributes: dict
     t = wrap(array, cls)
     t.__dict__.update(attributes)
     return t.requires_grad_(requires_grad)
-
-
-def to_device(d: Any) -> device:
-    """The device `d` names; None is the CPU. RuntimeError for one that does not exist here."""
-    if d is None or d is CPU:
-        return CPU
-    place = d if isinstance(d, device) else device(d)
-    if place.type == "cpu":
-        return place
-    if place.type == "cuda":
-        raise NoDeviceError("Torch not compiled with CUDA enabled: tinygrad6 computes on the CPU only")
-    if place.type == "meta":
-        raise NotImplementedError("device 'meta': tensors without values are not supported: use 'cpu'")
-    raise NoDeviceError(f"device '{place}' is not available: tinygrad6 computes on the CPU only")
 
 
 def dim_error(dim: int, ndim: int) -> IndexError:
@@ -796,7 +728,7 @@ def run_backward(
         for t in chosen:
             t.retain_grad()  # as PyTorch does: gradients of later passes are kept too
     roots = [start(t, g, i, create_graph) for i, (t, g) in enumerate(zip(tensors, gradients, strict=True))]
-    retain = create_graph if retain_graph is None else retain_graph
+    retain = create_graph or state.retain if retain_graph is None else retain_graph
     before, errors = (state.grad, state.partial), hush()
     state.grad, state.partial = create_graph, targets is not None
     try:

@@ -10,7 +10,7 @@ from typing import Any
 from tinygrad6.dtypes import dtype as _dtype  # noqa: F401 -- PyTorch's names
 from tinygrad6.settings import layout as _layout  # noqa: F401
 from tinygrad6.tensor import Size, Tensor
-from tinygrad6.tensor import device as _device
+from tinygrad6.devices import device as _device
 
 _int, _float, _bool = builtins.int, builtins.float, builtins.bool
 _TensorOrTensors = Tensor | Sequence[Tensor]

@@ -9,7 +9,8 @@ import numpy as np
 
 from tinygrad6.accidents import public
 from tinygrad6.arguments import Text, checked
-from tinygrad6.tensor import Tensor, to_device, wrap
+from tinygrad6.devices import to_device
+from tinygrad6.tensor import Tensor, wrap
 
 
 class _Packed(NamedTuple):

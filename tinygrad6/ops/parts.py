@@ -14,7 +14,8 @@ from tinygrad6.op import case, op
 from tinygrad6.ops.index import ALL, add_rows, part
 from tinygrad6.ops.reduce import sum as total
 from tinygrad6.ops.shape import normal_dim, reshape
-from tinygrad6.tensor import Tensor, to_device, wrap
+from tinygrad6.devices import to_device
+from tinygrad6.tensor import Tensor, wrap
 
 # ---- along one dimension
 
