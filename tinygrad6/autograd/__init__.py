@@ -169,7 +169,7 @@ def grad(
 
         begin, step = lanes.starts, lanes.gradients
     roots = [begin(t, w, i, create_graph) for i, (t, w) in enumerate(zip(results, weights, strict=True))]
-    retain = create_graph if retain_graph is None else retain_graph
+    retain = create_graph or state.retain if retain_graph is None else retain_graph
     # without the leaves of views made under no_grad, where no gradient arrives
     targets = {n for n in nodes if n.op is not None or n.tensor() is not None}
     found: dict[engine.Node, Any] = {}

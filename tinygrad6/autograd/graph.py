@@ -81,13 +81,15 @@ class Packed:
 
     __slots__ = ("value", "unpack")
 
-    def __init__(self, a: np.ndarray) -> None:
+    def __init__(self, a: np.ndarray, node: Node | None = None) -> None:
         hooks = state.saving[-1]
         if isinstance(hooks, str):
             raise RuntimeError(hooks)
         pack, self.unpack = hooks
+        t = wrap(a)
+        t.node = node
         with _aside():
-            self.value = pack(wrap(a))
+            self.value = pack(t)
 
     def tensor(self) -> Tensor:
         with _aside():
@@ -122,7 +124,11 @@ class PackedNode(Node):
     def gradients(self, g: Any, graph: bool) -> Iterable[tuple[Node, Any]]:
         packed = self.saved
         if packed is not None:
-            self.saved = tuple(a.tensor().array if type(a) is Packed else a for a in packed)
+            found: list[Any] = list(packed)
+            for i in _in_turn(self):
+                if type(packed[i]) is Packed:
+                    found[i] = packed[i].tensor().array
+            self.saved = tuple(found)
         try:
             pairs = list(super().gradients(g, graph))
             # A rule may hand on what was saved, which belongs to whoever unpacked it.
@@ -133,13 +139,25 @@ class PackedNode(Node):
             self.saved = packed
 
 
+def _in_turn(node: Node) -> list[int]:
+    """The places of what `node` saved in the order in which its rules ask for it, which is PyTorch's."""
+    places = {name: i for i, name in enumerate([*node.op.arrays, "out"])}
+    asked = [a for a, p in zip(node.op.needs, node.parents, strict=True) if a and p is not None]
+    first = [places[name] for names in asked for name in names if name in places]
+    return list(dict.fromkeys([*first, *range(len(node.saved or ()))]))
+
+
 def pack_node(node: Node) -> None:
-    """Pass what the node saved through the pack hook.
+    """Pass what the node saved through the pack hook; inputs are seen with their history.
 
     Changes are noticed as before where the memory is still shared.
     """
     arrays = node.saved or ()
-    node.saved = tuple(Packed(a) if isinstance(a, np.ndarray) else a for a in arrays)
+    packed: list[Any] = list(arrays)
+    for i in _in_turn(node):
+        if isinstance(arrays[i], np.ndarray):
+            packed[i] = Packed(arrays[i], node.parents[i] if i < len(node.parents) else None)
+    node.saved = tuple(packed)
     node.cells = tuple(
         c if not isinstance(p, Packed) or p.shares(a) else None
         for p, a, c in zip(node.saved, arrays, node.cells, strict=True)

@@ -184,8 +184,8 @@ def asarray(
         t = t.detach()
     if requires_grad is None and t is obj and t.requires_grad:
         warnings.warn(
-            "torch.asarray: unspecified requires_grad now defaults to obj.requires_grad instead of False. Pass "
-            "requires_grad=False explicitly to get the old behavior and silence this warning.",
+            "torch.asarray: unspecified requires_grad now defaults to obj.requires_grad instead of False. "
+            "Pass requires_grad=False explicitly to get the old behavior and silence this warning.",
             stacklevel=2,
         )
     return t.requires_grad_() if requires_grad and not t.requires_grad else t
@@ -203,9 +203,16 @@ def frombuffer(
 ) -> Tensor:
     """A 1-d tensor on the memory of an object with the buffer protocol."""
     count, offset = whole("frombuffer", "count", 3, count), whole("frombuffer", "offset", 4, offset)
-    if count == 0:
-        raise ValueError("frombuffer(): count must not be 0")
-    return _finish(np.frombuffer(buffer, dtypes.to_numpy(dtype), count, offset), requires_grad)
+    try:
+        size = memoryview(buffer).nbytes
+    except TypeError:
+        raise ValueError(f"frombuffer(): {type(buffer).__name__} does not give access to its memory") from None
+    kind = dtypes.to_numpy(dtype)
+    if count == 0 or not 0 <= offset < size or offset + max(count, 1) * kind.itemsize > size:
+        raise ValueError(
+            f"frombuffer(): count {count} and offset {offset} (bytes) do not lie in a buffer of {size} bytes"
+        )
+    return _finish(np.frombuffer(buffer, kind, count, offset), requires_grad)
 
 
 def scalar_tensor(
