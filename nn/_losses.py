@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad6.accidents import brief
-from tinygrad6.arguments import whole
+from tinygrad6.arguments import real, refused, whole
 from tinygrad6.op import NAMES, OPS
 from tinygrad6.ops import create
 from tinygrad6.ops.loss import _check_targets
@@ -257,8 +257,13 @@ def cross_entropy(
             f"cross_entropy_loss(): argument '{'target' if isinstance(input, Tensor) else 'input'}' must be "
             f"Tensor, not {type(target if isinstance(input, Tensor) else input).__name__}"
         )
+    if weight is not None and not isinstance(weight, Tensor):
+        raise refused("cross_entropy_loss", "weight", 3, "Tensor", weight)
+    if input.array.dtype.kind != "f":
+        raise NotImplementedError(f"cross_entropy_loss(): expected floating point logits, got {input.dtype}")
     if type(ignore_index) is not int:
         ignore_index = whole("cross_entropy_loss", "ignore_index", 5, ignore_index)
+    label_smoothing = real("cross_entropy_loss", "label_smoothing", 8, label_smoothing)
     if not 0.0 <= label_smoothing <= 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
     dim = 0 if input.ndim == 1 else 1

@@ -19,8 +19,14 @@ class _Listing(Module):
     def _items(self) -> list[Any]:
         return [self.__dict__[n] for n in self._names["modules"]]
 
+    def _whole(self, i: Any) -> int:
+        try:
+            return operator.index(i)
+        except TypeError:
+            raise TypeError(f"{type(self).__name__}: an index must be int, not {type(i).__name__}") from None
+
     def _index(self, i: int) -> str:
-        n, i = len(self), operator.index(i)
+        n, i = len(self), self._whole(i)
         if not -n <= i < n:
             raise IndexError(f"index {i} is out of range")
         return str(i % n)
@@ -77,7 +83,7 @@ class _Listing(Module):
         if not isinstance(module, Module):
             raise AssertionError(f"module should be of type: {Module}, got {type(module).__name__}")
         items = self._items()
-        items.insert(index, module)
+        items.insert(self._whole(index), module)
         self._renumber(items)
 
     def pop(self, key: Any) -> Any:
@@ -111,7 +117,7 @@ class Sequential(_Listing):
 
     def insert(self, index: int, module: Module) -> Any:
         """Put a module before the one at `index`, which must be in [-n, n]."""
-        if not -len(self) <= index <= len(self):
+        if not -len(self) <= self._whole(index) <= len(self):
             raise IndexError(f"Index out of range: {index}")
         super().insert(index, module)
         return self

@@ -302,6 +302,8 @@ class Optimizer:
     def _loss_of(self, closure: Callable[[], Any] | None) -> Any:
         if closure is None:
             return None
+        if not callable(closure):
+            raise TypeError(f"step(): argument 'closure' must be callable, not {type(closure).__name__}")
         with enable_grad():
             return closure()
 
@@ -377,6 +379,8 @@ class Optimizer:
         ValueError, with nothing changed, if its groups or the shapes in it do not match, or an option is out
         of range.
         """
+        if not isinstance(state_dict, dict):
+            raise TypeError(f"load_state_dict(): expected a dict, got {type(state_dict).__name__}")
         state_dict = state_dict.copy()
         for hook in self._load_pre_hooks.values():
             changed = hook(self, state_dict)

@@ -131,7 +131,7 @@ def drawn(name: str) -> Iterator[str]:
         if hasattr(tinygrad6, name):
             yield f"torch.{name}({', '.join(given)})"
         if not hasattr(tinygrad6, name) or first and isinstance(args[0], tinygrad6.Tensor):
-            if not hasattr(tinygrad6.Tensor, name):
+            if not callable(getattr(tinygrad6.Tensor, name, None)):
                 continue
             yield f"{given[0]}.{name}({', '.join(given[1:])})"
 
@@ -412,6 +412,8 @@ def fault(call: Call) -> str:
         return ""
     if error is None or late:
         return ""
+    if isinstance(error, KeyError) and [repr(a) for a in error.args] == [*call.arguments]:
+        return ""  # what dicts say
     text = "\n".join([str(error), *getattr(error, "__notes__", ())])  # modules say where in notes
     said = f"{type(error).__name__}: {' '.join(text.split())[:150]}"
     if changed and not (changed == "the generator" and call.function.startswith("nn.")):

@@ -109,7 +109,11 @@ def public(function: Callable[..., Any]) -> Callable[..., Any]:
     return entry
 
 
-def tell_constructor(cls: type) -> None:
-    """Have the accidents of a class of this library told; users' classes are left alone."""
-    if cls.__module__.partition(".")[0] == "tinygrad6" and "__init__" in cls.__dict__:
-        cls.__init__ = constructor(cls.__init__)  # type: ignore[misc]
+def tell_constructor(cls: type, *methods: str) -> None:
+    """Have the accidents of a class of this library told, those of `methods` too; users' classes are left
+    alone."""
+    if cls.__module__.partition(".")[0] == "tinygrad6":
+        if "__init__" in cls.__dict__:
+            cls.__init__ = constructor(cls.__init__)  # type: ignore[misc]
+        for name in cls.__dict__.keys() & methods:
+            setattr(cls, name, public(cls.__dict__[name]))

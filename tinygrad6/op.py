@@ -198,7 +198,10 @@ class Op:
                 f'"{self.name}_cpu" not implemented for {dtypes.from_numpy(arrays[0].dtype)}'
             )
         if self.promote:
-            self.to_common_type(arrays)
+            try:
+                self.to_common_type(arrays)
+            except OverflowError as e:  # an int beyond 64 bits
+                raise self.explained(e, arrays, params) from e
         elif self.floating and arrays[0].dtype.kind != "f":
             arrays[0] = arrays[0].astype(dtypes.default_float())
         if self.prepare is not None:
@@ -352,6 +355,7 @@ def op(
             call, forward, assigned=("__module__", "__name__", "__qualname__", "__doc__")
         )
         del call.__wrapped__
+        call.__qualname__ = made.shown  # what Python says of missing arguments
         call.op = made
         made.call = call
         OPS[made.name] = made

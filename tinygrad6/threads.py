@@ -93,8 +93,9 @@ def get_num_threads() -> int:
 def set_num_threads(n: int) -> None:
     """Use `n` threads for large operations from now on, in BLAS too; RuntimeError unless n is positive."""
     global _count
-    if not isinstance(n, int) or n < 1:
+    if not isinstance(n, (int, np.integer)) or isinstance(n, bool) or not 1 <= n < 1 << 31:
         raise RuntimeError(f"set_num_threads expects a positive integer, got {n!r}")
+    n = int(n)
     with _lock:
         _count = n
         blas = _blas()

@@ -26,7 +26,7 @@ class Distribution:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        tell_constructor(cls)
+        tell_constructor(cls, "icdf", "expand")
 
     @staticmethod
     def set_default_validate_args(value: bool) -> None:
@@ -71,6 +71,8 @@ class Distribution:
     def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
         """The distribution with its parameters expanded to batch_shape, as views."""
         new = type(self).__new__(type(self)) if _instance is None else _instance
+        if not isinstance(batch_shape, (tuple, list)):
+            raise TypeError(f"expand(): batch_shape must be a tuple of ints, not {type(batch_shape).__name__}")
         batch, have = Size(batch_shape), new.__dict__
         known = self.arg_constraints
         for name, value in self.__dict__.items():

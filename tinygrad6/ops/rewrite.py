@@ -250,6 +250,8 @@ def resize_(self: Tensor, *sizes: Any, size: Any = None, memory_format: Any = No
     if any(n < 0 for n in size):
         raise RuntimeError(f"Trying to create tensor with negative dimension {min(size)}: {list(size)}")
     n, flat = math.prod(size), self.array.reshape(-1)
+    if n * self.array.itemsize >= 1 << 63:
+        raise RuntimeError(f"resize_(): a tensor of size {list(size)} does not fit in memory")
     if n > flat.size:
         flat = np.concatenate([flat, np.empty(n - flat.size, flat.dtype)])
     self.array, self.view_of = flat[:n].reshape(size), None

@@ -537,13 +537,20 @@ def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
 @composite(method=False)
 def broadcast_shapes(*shapes: Any) -> Size:
     """The shape that arrays of these shapes broadcast to; RuntimeError if they do not."""
+    sizes = [(s,) if isinstance(s, (int, np.integer)) else s for s in shapes]
+    for s in sizes:
+        if not isinstance(s, (tuple, list)) or not all(isinstance(n, (int, np.integer)) for n in s):
+            raise RuntimeError(f"broadcast_shapes(): expected ints, or tuples or lists of ints, got {s!r}")
     try:
-        return Size(np.broadcast_shapes(*[(s,) if isinstance(s, int) else tuple(s) for s in shapes]))
+        out = Size(np.broadcast_shapes(*[tuple(map(int, s)) for s in sizes]))
     except ValueError:
         raise RuntimeError(
             "Shape mismatch: objects cannot be broadcast to a single shape: "
-            f"{', '.join(str(list(s)) for s in shapes)}"
+            f"{', '.join(str(list(s)) for s in sizes)}"
         ) from None
+    if min(out, default=0) < 0:
+        raise ValueError(f"Attempting to broadcast a dimension with negative length! Got {list(out)}")
+    return out
 
 
 @composite(fresh=True, examples=[case((2, 3), dims=(2, 2)), case((3,), dims=(2, 1))], node_name="Repeat")
