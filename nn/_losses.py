@@ -87,7 +87,16 @@ def mse_loss(
     reduction: str = "mean",
     weight: Tensor | None = None,
 ) -> Tensor:
-    """(x - y)^2, reduced."""
+    """(x - y)^2, reduced.
+
+    x = input and y = target, both (*) -> (*) with reduction "none", else () with "mean" or "sum".
+    Other shapes broadcast, with a warning. With a weight (*) the mean is over the weights.
+
+    >>> import tinygrad6 as torch
+    >>> F = torch.nn.functional
+    >>> F.mse_loss(torch.tensor([1.0, 2.0]), torch.tensor([0.0, 4.0]))
+    tensor(2.5000)
+    """
     reduction = check_reduction(reduction, size_average, reduce)
     _check_weight(weight, input)
     input, target = _same(input, target, "mse_loss")
@@ -104,7 +113,7 @@ def l1_loss(
     reduction: str = "mean",
     weight: Tensor | None = None,
 ) -> Tensor:
-    """|x - y|, reduced."""
+    """|x - y|, reduced: shapes and weight as in mse_loss. The gradient where x = y is 0."""
     reduction = check_reduction(reduction, size_average, reduce)
     _check_weight(weight, input)
     input, target = _same(input, target, "l1_loss")
@@ -120,7 +129,10 @@ def smooth_l1_loss(
     reduction: str = "mean",
     beta: float = 1.0,
 ) -> Tensor:
-    """d^2 / (2 beta) where d = |x - y| < beta, else d - beta / 2, reduced: Girshick 2015."""
+    """d^2 / (2 beta) where d = |x - y| < beta, else d - beta / 2, reduced: Girshick 2015.
+
+    Shapes as in mse_loss. l1_loss if beta is 0; RuntimeError if it is negative.
+    """
     reduction = check_reduction(reduction, size_average, reduce)
     input, target = _same(input, target, "smooth_l1_loss")
     if not beta >= 0:
@@ -132,7 +144,10 @@ def smooth_l1_loss(
 def huber_loss(
     input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
 ) -> Tensor:
-    """d^2 / 2 where d = |x - y| <= delta, else delta (d - delta / 2), reduced: Huber 1964."""
+    """d^2 / 2 where d = |x - y| <= delta, else delta (d - delta / 2), reduced: Huber 1964.
+
+    Shapes as in mse_loss; a weight multiplies the losses. RuntimeError unless delta > 0.
+    """
     kind = input.dtype
     check_reduction(reduction)
     _check_floating("huber_loss", input)
@@ -204,8 +219,11 @@ def nll_loss(
     reduce: Any = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """-weight[t] x[t] for log-probabilities x (N, C, *) and classes t (N, *);
-    the mean is over the weights counted."""
+    """-weight[t] x[t] for log-probabilities x (N, C, *) or (C) and classes t (N, *) or (), reduced.
+
+    weight (C); elements of class ignore_index count as 0, and "mean" divides by the weights that count.
+    IndexError for another class out of range, RuntimeError for the wrong shape or type.
+    """
     reduction = check_reduction(reduction, size_average, reduce)
     _check_classes(input, target, weight, "nll_loss")
     if input.array.dtype.kind != "f":
@@ -244,8 +262,14 @@ def cross_entropy(
     """-sum_c q_c log softmax(x)_c for logits x (N, C, *) or (C).
 
     target: classes (N, *) of int64, where q is one-hot; or probabilities in x's shape. weight (C) rescales
-    classes; ignore_index leaves classes out; label_smoothing mixes q with 1 / C. IndexError for a class out
-    of range, RuntimeError for the wrong shape or type.
+    classes; ignore_index leaves classes out; label_smoothing mixes q with 1 / C. (N, *) with reduction
+    "none". IndexError for a class out of range, RuntimeError for the wrong shape or type.
+
+    >>> import tinygrad6 as torch
+    >>> F = torch.nn.functional
+    >>> logits = torch.tensor([[2.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
+    >>> F.cross_entropy(logits, torch.tensor([0, 2]), reduction="none")
+    tensor([0.2395, 1.0986])
     """
     reduction = check_reduction(reduction, size_average, reduce)
     if isinstance(input, Tensor) and isinstance(target, Tensor) and weight is None and label_smoothing == 0.0:
@@ -372,7 +396,11 @@ def binary_cross_entropy(
     reduce: Any = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """-w (y log p + (1 - y) log(1 - p)) with the logarithms no less than -100, reduced; p in [0, 1]."""
+    """-w (y log p + (1 - y) log(1 - p)) with the logarithms no less than -100, reduced.
+
+    p = input and y = target (*), both in [0, 1]; w = weight broadcasts to (*). ValueError for shapes that
+    differ, RuntimeError for values out of range. From logits, use binary_cross_entropy_with_logits.
+    """
     reduction = check_reduction(reduction, size_average, reduce)
     if input.array.shape != target.array.shape:
         raise ValueError(
@@ -411,7 +439,16 @@ def binary_cross_entropy_with_logits(
     reduction: str = "mean",
     pos_weight: Tensor | None = None,
 ) -> Tensor:
-    """binary_cross_entropy of sigmoid(x), without overflow; pos_weight multiplies the term of y = 1."""
+    """binary_cross_entropy of p = sigmoid(x), computed without overflow.
+
+    x = input and y = target (*); weight and pos_weight, which multiplies the term of y = 1, broadcast to
+    (*). ValueError for shapes that differ.
+
+    >>> import tinygrad6 as torch
+    >>> F = torch.nn.functional
+    >>> F.binary_cross_entropy_with_logits(torch.tensor([0.0, 100.0]), torch.tensor([1.0, 0.0]), reduction="none")
+    tensor([  0.6931, 100.0000])
+    """
     reduction = check_reduction(reduction, size_average, reduce)
     if input.array.shape != target.array.shape:
         raise ValueError(f"Target size ({target.shape}) must be the same as input size ({input.shape})")
@@ -440,8 +477,11 @@ def kl_div(
     reduction: str = "mean",
     log_target: bool = False,
 ) -> Tensor:
-    """y (log y - x) for log-probabilities x, 0 where y is 0;
-    reduction "batchmean" divides the sum by the batch size."""
+    """y (log y - x) for log-probabilities x = input (*) and probabilities y = target (*), 0 where y is 0.
+
+    With log_target, target is log y. Reduced; "batchmean" divides the sum by the size of the first
+    dimension, as the divergence of Kullback and Leibler 1951 has it.
+    """
     batchmean = reduction == "batchmean"
     if reduction == "mean" and size_average is None and reduce is None:
         warnings.warn(
@@ -469,7 +509,10 @@ def poisson_nll_loss(
     reduce: Any = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """exp(x) - y x (or x - y log(x + eps)); full adds Stirling's approximation of log y!."""
+    """exp(x) - y x, or x - y log(x + eps) without log_input, reduced: x = input, y = target (*).
+
+    full adds Stirling's approximation of log y!, y log y - y + log(2 pi y) / 2, where y > 1.
+    """
     reduction = check_reduction(reduction, size_average, reduce)
     loss = input.exp() - target * input if log_input else input - target * (input + eps).log()
     if full:
@@ -482,7 +525,11 @@ def poisson_nll_loss(
 def gaussian_nll_loss(
     input: Tensor, target: Tensor, var: Any, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
 ) -> Tensor:
-    """(log var + (x - y)^2 / var) / 2 with var at least eps; full adds log(2 pi) / 2."""
+    """(log var + (x - y)^2 / var) / 2 with var at least eps, reduced; full adds log(2 pi) / 2.
+
+    x = input and y = target (*); var a number, or (*), its last dimension left out or one of them 1.
+    Source: Nix and Weigend 1994. ValueError for another shape or a negative var.
+    """
     check_reduction(reduction)
     if not isinstance(var, Tensor):
         var = create.full(input.shape, float(var), dtype=input.dtype)
@@ -587,7 +634,7 @@ def hinge_embedding_loss(
     reduce: Any = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """x where y = 1, max(0, margin - x) where y = -1, reduced."""
+    """x where y = 1, max(0, margin - x) where y = -1, reduced: x = input, a distance, and y = target, (*)."""
     reduction = check_reduction(reduction, size_average, reduce)
     if reduction == "mean":
         _check_floating("hinge_embedding_loss", input)
@@ -606,7 +653,10 @@ def margin_ranking_loss(
     reduce: Any = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """max(0, -y (x1 - x2) + margin), reduced."""
+    """max(0, -y (x1 - x2) + margin), reduced: x1 should be the larger where y = 1, the smaller where -1.
+
+    x1 = input1, x2 = input2, y = target, all (N) or (). RuntimeError if their numbers of dimensions differ.
+    """
     reduction = check_reduction(reduction, size_average, reduce)
     if not input1.ndim == input2.ndim == target.ndim:
         raise RuntimeError(
@@ -625,7 +675,11 @@ def cosine_embedding_loss(
     reduce: Any = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """1 - cos(x1, x2) where y = 1, max(0, cos - margin) where y = -1, reduced."""
+    """1 - cos(x1, x2) where y = 1, max(0, cos - margin) where y = -1, reduced.
+
+    x1 = input1, x2 = input2 (N, D) or (D), y = target (N) or (). RuntimeError for other numbers of
+    dimensions.
+    """
     reduction = check_reduction(reduction, size_average, reduce)
     if target.ndim > 1:
         raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
@@ -647,7 +701,7 @@ def cosine_embedding_loss(
 def soft_margin_loss(
     input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
 ) -> Tensor:
-    """log(1 + exp(-y x)), reduced."""
+    """log(1 + exp(-y x)), reduced: x = input (*), y = target of 1 and -1, which broadcasts to (*)."""
     reduction = check_reduction(reduction, size_average, reduce)
     _check_floating("soft_margin_loss", input)
     product = -target * input
@@ -667,7 +721,7 @@ def multilabel_soft_margin_loss(
     reduce: Any = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """The mean over classes of binary_cross_entropy_with_logits, reduced."""
+    """The mean over classes of binary_cross_entropy_with_logits, reduced: input, target (N, C), weight (C)."""
     reduction = check_reduction(reduction, size_average, reduce)
     if not input.ndim:
         raise IndexError("multilabel_soft_margin_loss(): expected an input (N, C) or (C), got a 0-d tensor")
@@ -690,7 +744,10 @@ def multi_margin_loss(
     reduce: Any = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """sum over i != t of max(0, margin - x[t] + x[i])^p / C, reduced."""
+    """sum over i != t of max(0, margin - x[t] + x[i])^p / C, reduced; weight[t] multiplies the terms.
+
+    x = input (N, C) or (C), t = target (N) or (), weight (C), p 1 or 2. Source: Crammer and Singer 2001.
+    """
     reduction = check_reduction(reduction, size_average, reduce)
     if p not in (1, 2):
         raise ValueError("only p == 1 and p == 2 supported")
@@ -737,8 +794,10 @@ def _matrix(input: Tensor, name: str) -> Tensor:
 def multilabel_margin_loss(
     input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
 ) -> Tensor:
-    """sum over labels y and non-labels i of max(0, 1 - x[y] + x[i]) / C, reduced;
-    labels end at the first -1."""
+    """sum over labels y and non-labels i of max(0, 1 - x[y] + x[i]) / C, reduced.
+
+    x = input and target (N, C) or (C): a row of target lists its labels, and ends at the first -1.
+    """
     reduction = check_reduction(reduction, size_average, reduce)
     rows = _matrix(input, "multilabel_margin_loss")
     if target.array.shape != input.array.shape:
@@ -776,7 +835,7 @@ def triplet_margin_loss(
 ) -> Tensor:
     """max(0, d(a, p) - d(a, n) + margin), reduced; swap takes the smaller of d(a, n) and d(p, n).
 
-    Balntas et al. 2016.
+    anchor a, positive p, negative n (*, D); d(x, y) = |x - y + eps|_p along D. Source: Balntas et al. 2016.
     """
     from .functional import pairwise_distance
 
@@ -799,7 +858,7 @@ def triplet_margin_with_distance_loss(
     swap: bool = False,
     reduction: str = "mean",
 ) -> Tensor:
-    """triplet_margin_loss with a distance of your own."""
+    """triplet_margin_loss with a distance of your own: distance_function(x, y), |x - y + 1e-6|_2 if None."""
     from .functional import pairwise_distance
 
     if margin <= 0:
