@@ -71,3 +71,17 @@ def test_pack_hooks_see_inputs_with_their_history_in_the_order_of_the_formulas(l
         y = a * b
     y.sum().backward()
     assert seen == [("pack", (3,), True, False), ("pack", (2, 3), True, True), (3,), (2, 3)]
+
+
+@pytest.mark.parametrize("call", ["inv", "cholesky", "solve"])
+@pytest.mark.parametrize("batch", [False, True])
+def test_errors_of_matrices_say_which_and_where(call, batch):
+    bad = np.array([[2.0, 1, 0], [1, 0.5, 0], [0, 0, 1]])
+    bad[1, 1] -= 0.1 * (call == "cholesky")
+    x = np.stack([np.eye(3), bad, bad]) if batch else bad
+    said = []
+    for lib in (tinygrad6, torch):
+        with pytest.raises(lib.linalg.LinAlgError) as e:
+            getattr(lib.linalg, call)(lib.tensor(x), *[lib.ones(3, 1).double()] * (call == "solve"))
+        said.append(str(e.value))
+    assert said[0] == said[1]

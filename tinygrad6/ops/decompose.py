@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -113,6 +114,34 @@ def _positive(rng: Any) -> np.ndarray:
     return x @ np.swapaxes(x, -1, -2) + np.eye(3)
 
 
+# ---- what is wrong with a matrix, for the errors
+
+
+def _zero_pivot(x: np.ndarray) -> int:
+    """The number of the first zero on the diagonal of U, from 1; 0 if there is none."""
+    from tinygrad6.ops.lu import _pivots
+
+    return int(_pivots(x)[2])
+
+
+def _first_bad_minor(x: np.ndarray) -> int:
+    """The size of the smallest leading block that is not positive definite; 0 if all are."""
+    for k in range(1, len(x) + 1):
+        try:
+            np.linalg.cholesky(x[:k, :k])
+        except np.linalg.LinAlgError:
+            return k
+    return 0
+
+
+def _batch_element(x: np.ndarray, look: Callable[[np.ndarray], int]) -> tuple[str, int]:
+    """("(Batch element i): ", what look found) for the first matrix in which it finds something."""
+    for i, matrix in enumerate(x.reshape((-1, *x.shape[-2:]))):
+        if order := look(matrix):
+            return f"(Batch element {i}): " if x.ndim > 2 else "", order
+    return "", x.shape[-1]
+
+
 # ---- inverse, solve, determinant
 
 
@@ -129,8 +158,10 @@ def matrix_inverse(x):
     try:
         return np.linalg.inv(x)
     except np.linalg.LinAlgError:
+        which, order = _batch_element(x, _zero_pivot)
         raise LinAlgError(
-            "linalg.inv: The inversion could not be completed because the input matrix is singular."
+            f"linalg.inv: {which}The diagonal element {order} is zero, the inversion could not be completed "
+            "because the input matrix is singular."
         ) from None
 
 
@@ -164,7 +195,8 @@ def solve_matrices(x, y):
         return np.linalg.solve(x, y)
     except np.linalg.LinAlgError:
         raise LinAlgError(
-            "torch.linalg.solve: The solver failed because the input matrix is singular."
+            f"torch.linalg.solve: {_batch_element(x, _zero_pivot)[0]}The solver failed because the input "
+            "matrix is singular."
         ) from None
 
 
@@ -329,9 +361,10 @@ def cholesky_factor(x):
     try:
         return np.linalg.cholesky(symmetric(x))
     except np.linalg.LinAlgError:
+        which, order = _batch_element(symmetric(x), _first_bad_minor)
         raise LinAlgError(
-            "linalg.cholesky: The factorization could not be completed because the input is not "
-            "positive-definite."
+            f"linalg.cholesky: {which}The factorization could not be completed because the input is not "
+            f"positive-definite (the leading minor of order {order} is not positive-definite)."
         ) from None
 
 
