@@ -446,7 +446,8 @@ def binary_cross_entropy_with_logits(
 
     >>> import tinygrad6 as torch
     >>> F = torch.nn.functional
-    >>> F.binary_cross_entropy_with_logits(torch.tensor([0.0, 100.0]), torch.tensor([1.0, 0.0]), reduction="none")
+    >>> logits, labels = torch.tensor([0.0, 100.0]), torch.tensor([1.0, 0.0])
+    >>> F.binary_cross_entropy_with_logits(logits, labels, reduction="none")
     tensor([  0.6931, 100.0000])
     """
     reduction = check_reduction(reduction, size_average, reduce)
@@ -721,7 +722,7 @@ def multilabel_soft_margin_loss(
     reduce: Any = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """The mean over classes of binary_cross_entropy_with_logits, reduced: input, target (N, C), weight (C)."""
+    """binary_cross_entropy_with_logits, its mean over the classes, reduced: input, target (N, C), weight (C)."""
     reduction = check_reduction(reduction, size_average, reduce)
     if not input.ndim:
         raise IndexError("multilabel_soft_margin_loss(): expected an input (N, C) or (C), got a 0-d tensor")
