@@ -331,7 +331,7 @@ def with_signature(op: Any) -> Callable[..., Any]:
     inputs = ", ".join(shown)
     lacks = " or ".join(f"{n} is MISSING" for n in wanted)
     source = (
-        f"def {op.name}({', '.join(head)}{', **aliases' if spellings else ''}):\n"
+        f"def {op.shown}({', '.join(head)}{', **aliases' if spellings else ''}):\n"
         + (f"    if aliases: return again({inputs}, aliases, {{{items}}})\n" if spellings else "")
         + (f"    if {lacks}: lacking({', '.join(wanted)})\n" if wanted else "")
         + f"    return call({inputs}, {{{items}}})\n"
@@ -344,9 +344,9 @@ def with_signature(op: Any) -> Callable[..., Any]:
         for spelling, value in others.items():
             name = spellings.get(spelling)
             if name is None:
-                raise TypeError(f"{op.name}() got an unexpected keyword argument '{spelling}'")
+                raise TypeError(f"{op.shown}() got an unexpected keyword argument '{spelling}'")
             if given[name] is not defaults[f"_{name}"]:
-                raise TypeError(f"{op.name}() got multiple values for argument '{name}'")
+                raise TypeError(f"{op.shown}() got multiple values for argument '{name}'")
             given[name] = value
         if any(given[n] is MISSING for n in wanted):
             lacking(*(given[n] for n in wanted))
@@ -355,10 +355,10 @@ def with_signature(op: Any) -> Callable[..., Any]:
     def lacking(*args: Any) -> None:
         lost = [repr(n) for n, a in zip(wanted, args, strict=True) if a is MISSING]
         raise TypeError(
-            f"{op.name}() missing {len(lost)} required positional argument{'s' * (len(lost) > 1)}: "
+            f"{op.shown}() missing {len(lost)} required positional argument{'s' * (len(lost) > 1)}: "
             + " and ".join(lost)
         )
 
     space = {**defaults, "call": call, "again": again, "lacking": lacking, "MISSING": MISSING}
     exec(source, space)
-    return space[op.name]
+    return space[op.shown]

@@ -116,6 +116,7 @@ class Op:
         refuse: str = "",
     ) -> None:
         self.name = forward.__name__
+        self.shown = SHOWN.get(self.name, self.name)
         self.parameters = dispatch.parameters_of(forward)
         n = len(rules)
         self.arrays = [p.name for p in self.parameters[:n]]
@@ -186,7 +187,13 @@ class Op:
                 parents.append(None)
         if not tensors:  # inside a rule, or arrays in and arrays out
             if any(isinstance(a, (ndarray, np.generic)) for a in arrays):
-                return self.forward(*arrays, **params)
+                try:
+                    return self.forward(*arrays, **params)
+                except (TypeError, ValueError) as e:
+                    for i, a in enumerate(arrays):
+                        if not isinstance(a, (ndarray, np.generic, bool, int, float)):
+                            raise self.wrong_type(i, a) from e
+                    raise
             raise self.wrong_type(0, inputs[0] if inputs else None)
         for i, a in enumerate(arrays):
             if type(a) is not ndarray and a is not None:
@@ -257,7 +264,7 @@ class Op:
     def wrong_type(self, i: int, a: Any) -> TypeError:
         """The error for `a` in the place of the i-th array."""
         return TypeError(
-            f"{SHOWN.get(self.name, self.name)}(): argument '{self.public_names[i]}' (position {i + 1}) "
+            f"{self.shown}(): argument '{self.public_names[i]}' (position {i + 1}) "
             f"must be Tensor, not {type(a).__name__}"
         )
 
@@ -297,7 +304,7 @@ class Op:
             if isinstance(e, (ValueError, OverflowError))  # a number that the type cannot hold
             else TypeError
         )
-        name = SHOWN.get(self.name, self.name)
+        name = self.shown
         spaces = (sys.modules.get(f"tinygrad6{part}") for part in ("", ".nn.functional", ".special"))
         if not any(hasattr(space, name) for space in spaces):  # the public function adds its own name
             return nameless(kind(f"{inner} (given {came})"))
