@@ -133,12 +133,15 @@ def _alpha(input: Tensor, p: float, training: bool, inplace: bool, by_channel: b
 
 
 def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
-    """Dropout that keeps mean and variance of self-normalizing networks: Klambauer et al. 2017."""
+    """a x + b, x set to -1.7581 with probability p, elementwise: the mean and variance that SELU keeps stay.
+
+    a and b are chosen for that; 0 for p = 1, x itself if not training. Source: Klambauer et al. 2017.
+    """
     return _alpha(input, p, training, inplace, False)
 
 
 def feature_alpha_dropout(
     input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False
 ) -> Tensor:
-    """alpha_dropout of whole channels."""
+    """alpha_dropout of whole channels of (N, C, *)."""
     return _alpha(input, p, training, inplace, True)

@@ -257,7 +257,10 @@ def instance_norm(
 def rms_norm(
     input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None
 ) -> Tensor:
-    """x / sqrt(mean(x^2) + eps) * weight over the last dimensions: Zhang and Sennrich 2019."""
+    """x / sqrt(mean(x^2) + eps) * weight over the last dimensions, which must be normalized_shape.
+
+    weight has that shape; eps is the dtype's machine epsilon if None. Source: Zhang and Sennrich 2019.
+    """
     wanted = () if isinstance(normalized_shape, int) else tuple(normalized_shape)
     if wanted and weight is not None and weight.array.shape != wanted:
         raise RuntimeError(
@@ -281,7 +284,7 @@ def rms_norm(
 
 
 def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out: Any = None) -> Tensor:
-    """x / max(|x|_p, eps) along dim."""
+    """x / max(|x|_p, eps), the norm along dim, an int or several; the shape stays."""
     if out is not None:
         raise NotImplementedError("normalize(): out= is not supported")
     return input / input.norm(p, dim, keepdim=True).clamp(min=eps).expand_as(input)

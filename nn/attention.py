@@ -355,6 +355,9 @@ def _leaves_out_padding(layer: Any) -> bool:
 class TransformerEncoder(Module):
     """num_layers copies of an encoder layer, one after another, and an optional final norm.
 
+    src (S, N, E), or (N, S, E) if the layer is batch_first; mask (S, S), src_key_padding_mask (N, S). The
+    result has src's shape. Source: Vaswani et al. 2017.
+
     In evaluation without gradients PyTorch leaves padding at the ends of the sequences out, so that the
     layers' results there are 0 (of which the final norm makes its bias). So are they here, under the same
     conditions: enable_nested_tensor, a src_key_padding_mask and no mask, and layers of the usual kind. Unlike
@@ -407,7 +410,11 @@ class TransformerEncoder(Module):
 
 
 class TransformerDecoder(Module):
-    """num_layers copies of a decoder layer, one after another, and an optional final norm."""
+    """num_layers copies of a decoder layer, one after another, and an optional final norm.
+
+    tgt (T, N, E) and memory (S, N, E), or with N first if the layer is batch_first; tgt_mask (T, T),
+    memory_mask (T, S), padding masks (N, T) and (N, S). The result has tgt's shape.
+    """
 
     def __init__(self, decoder_layer: Module, num_layers: int, norm: Module | None = None) -> None:
         super().__init__()

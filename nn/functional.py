@@ -184,12 +184,12 @@ def relu6(input: Tensor, inplace: bool = False) -> Tensor:
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
-    """x where x > 0, else negative_slope x, elementwise."""
+    """x where x > 0, else negative_slope x, elementwise: Maas et al. 2013. Gradient negative_slope at 0."""
     return written(_leaky_relu(_floating(input, "leaky_relu"), negative_slope), input, inplace)
 
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
-    """x where x > 0, else alpha (exp(x) - 1), elementwise."""
+    """x where x > 0, else alpha (exp(x) - 1), elementwise: Clevert et al. 2016. Gradient alpha at 0."""
     return written(_elu(input, alpha), input, inplace)
 
 
@@ -208,12 +208,15 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
 
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
-    """x sigmoid(x), elementwise."""
+    """x sigmoid(x), elementwise, also called swish: Elfwing et al. 2018."""
     return written(_silu(_floating(input, "silu")), input, inplace)
 
 
 def gelu(input: Tensor, approximate: Text = "none") -> Tensor:
-    """x P(Z <= x) for a standard normal Z, elementwise; approximate="tanh" for the formula of GPT-2."""
+    """x P(Z <= x) for a standard normal Z, elementwise: Hendrycks and Gimpel 2016.
+
+    approximate="tanh" gives x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2, the formula of GPT-2.
+    """
     return _gelu(_floating(input, "gelu"), approximate)
 
 
@@ -223,12 +226,12 @@ def mish(input: Tensor, inplace: bool = False) -> Tensor:
 
 
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
-    """log(1 + exp(beta x)) / beta, elementwise; x where beta x > threshold."""
+    """log(1 + exp(beta x)) / beta, elementwise, without overflow; x where beta x > threshold."""
     return _softplus(input, beta, threshold)
 
 
 def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
-    """x limited to [min_val, max_val], elementwise; gradient 0 at both."""
+    """min(max(x, min_val), max_val), elementwise; gradient 0 at both limits."""
     if min_val > max_val:
         raise ValueError("min_val cannot be greater than max_val")
     if input.array.dtype.kind == "b":
@@ -240,7 +243,7 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
 
 
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
-    """min(max(x + 3, 0), 6) / 6, elementwise."""
+    """min(max(x + 3, 0), 6) / 6, elementwise; gradient 0 at the kinks. Source: Howard et al. 2019."""
     return written(hardtanh(_floating(input, "hardsigmoid") + 3.0, 0.0, 6.0) / 6, input, inplace)
 
 
@@ -260,7 +263,7 @@ def tanhshrink(input: Tensor) -> Tensor:
 
 
 def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
-    """x moved towards 0 by lambd, and 0 within, elementwise."""
+    """x - lambd where x > lambd, x + lambd where x < -lambd, else 0, elementwise. RuntimeError if lambd < 0."""
     _floating(input, "softshrink")
     if not 0 <= lambd <= np.finfo(input.array.dtype).max:
         raise RuntimeError(f"softshrink(): lambd must be a finite number of at least 0, got {lambd}")
@@ -274,7 +277,7 @@ def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
 
 
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
-    """x where x > threshold, else value, elementwise."""
+    """x where x > threshold, else value, elementwise; gradient 0 at the threshold."""
     return written(NAMES["where"](input <= threshold, value, input).to(input.dtype), input, inplace)
 
 
@@ -306,8 +309,10 @@ def rrelu(
     training: bool = False,
     inplace: bool = False,
 ) -> Tensor:
-    """x where x > 0, else a x with a drawn from U(lower, upper) for each element,
-    or the mean of both in evaluation."""
+    """x where x > 0, else a x, elementwise: a from U(lower, upper), or its mean if not training.
+
+    Source: Xu et al. 2015. RuntimeError for bounds that are not finite or lower > upper.
+    """
     _floating(input, "rrelu")
     if not (np.isfinite([lower, upper]).all() and lower <= upper):
         raise RuntimeError(f"rrelu(): expected finite bounds, lower <= upper, got {lower} and {upper}")
@@ -341,7 +346,7 @@ leaky_relu_, elu_, selu_, celu_, hardtanh_, rrelu_, threshold_ = map(_in_place, 
 
 
 def glu(input: Tensor, dim: int = -1) -> Tensor:
-    """a sigmoid(b) for the halves a and b of x along dim: Dauphin et al. 2017."""
+    """a sigmoid(b) for the halves a and b of x along dim, (*, 2 n, *) -> (*, n, *): Dauphin et al. 2017."""
     if input.ndim == 0:
         raise RuntimeError("glu does not support 0-dimensional tensors")
     if input.shape[dim] % 2:
@@ -362,7 +367,12 @@ def _softmax_dim(name: str, dim: int | None, ndim: int) -> int:
 
 
 def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
-    """exp(x) / sum(exp(x)) along dim."""
+    """exp(x) / sum(exp(x)) along dim, without overflow; computed in dtype if one is given.
+
+    >>> import tinygrad6 as torch
+    >>> torch.nn.functional.softmax(torch.tensor([0.0, 1000.0, 1000.0]), dim=0)
+    tensor([0.0000, 0.5000, 0.5000])
+    """
     return OPS["softmax"].call(input, _softmax_dim("softmax", dim, input.ndim), dtype)
 
 
@@ -379,8 +389,10 @@ def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: 
 def gumbel_softmax(
     logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1
 ) -> Tensor:
-    """softmax((x + Gumbel noise) / tau) along dim;
-    as one-hot with the soft gradient if hard: Jang et al. 2017."""
+    """softmax((x + G) / tau) along dim, with G = -log(-log U) of uniform U: Jang et al. 2017.
+
+    hard makes it one-hot, in the forward pass alone: the gradient stays that of the soft values.
+    """
     noise = -create.empty_like(logits).exponential_().log()
     soft = softmax((logits + noise) / tau, dim)
     if not hard:
@@ -394,7 +406,7 @@ def gumbel_softmax(
 
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
-    """x1 . x2 / (max(|x1|, eps) max(|x2|, eps)) along dim."""
+    """x1 . x2 / (max(|x1|, eps) max(|x2|, eps)) along dim, which goes: (N, D) -> (N). The two broadcast."""
     if not eps >= 0:
         raise RuntimeError(f"cosine_similarity(): eps must be non-negative, got {eps}")
     if x1.shape != x2.shape:
@@ -406,12 +418,12 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
 def pairwise_distance(
     x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
 ) -> Tensor:
-    """|x1 - x2 + eps|_p along the last dimension."""
+    """|x1 - x2 + eps|_p along the last dimension: (N, D) -> (N), or (N, 1) with keepdim. The two broadcast."""
     return (x1 - x2 + eps).norm(p, -1, keepdim)
 
 
 def pdist(input: Tensor, p: float = 2.0) -> Tensor:
-    """The distances between all pairs of rows, i < j."""
+    """|x_i - x_j|_p of all pairs of rows i < j: (N, D) -> (N (N - 1) / 2)."""
     return NAMES["pdist"](input, p)
 
 

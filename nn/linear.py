@@ -29,6 +29,11 @@ class Linear(Module):
     -> (*, out_features).
 
     Both are drawn from U(-1/sqrt(in_features), 1/sqrt(in_features)), as in PyTorch.
+
+    >>> import tinygrad6 as torch
+    >>> layer = torch.nn.Linear(3, 2)
+    >>> layer(torch.zeros(5, 3)).shape, layer.weight.shape
+    (torch.Size([5, 2]), torch.Size([2, 3]))
     """
 
     def __init__(
@@ -60,7 +65,10 @@ class Linear(Module):
 
 
 class Bilinear(Module):
-    """x1^T A_k x2 + b_k for every output k: weight (out, in1, in2), bias (out)."""
+    """x1^T A_k x2 + b_k for every output k: input1 (*, in1), input2 (*, in2) -> (*, out).
+
+    weight A (out, in1, in2) and bias (out) are drawn from U(-1/sqrt(in1), 1/sqrt(in1)).
+    """
 
     def __init__(
         self,

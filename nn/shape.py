@@ -76,7 +76,10 @@ CircularPad1d, CircularPad2d, CircularPad3d = (
 
 
 class Upsample(Module):
-    """(N, C, *) resized to `size` or by `scale_factor`: nearest, linear, bilinear, bicubic, trilinear."""
+    """(N, C, *) resized to `size`, or by scale_factor: see functional.interpolate.
+
+    mode is "nearest", "linear" (3 dimensions), "bilinear" or "bicubic" (4), or "trilinear" (5).
+    """
 
     def __init__(
         self,
@@ -122,7 +125,7 @@ class UpsamplingBilinear2d(Upsample):
 
 
 class PixelShuffle(Module):
-    """(N, C r^2, H, W) -> (N, C, H r, W r) (Shi et al. 2016)."""
+    """(N, C r^2, H, W) -> (N, C, H r, W r), r = upscale_factor: Shi et al. 2016."""
 
     def __init__(self, upscale_factor: int) -> None:
         super().__init__()
@@ -136,7 +139,7 @@ class PixelShuffle(Module):
 
 
 class PixelUnshuffle(Module):
-    """(N, C, H r, W r) -> (N, C r^2, H, W)."""
+    """(N, C, H r, W r) -> (N, C r^2, H, W), r = downscale_factor: undoes PixelShuffle."""
 
     def __init__(self, downscale_factor: int) -> None:
         super().__init__()
@@ -150,7 +153,7 @@ class PixelUnshuffle(Module):
 
 
 class ChannelShuffle(Module):
-    """(N, C, *) with its channels, as a table of `groups` rows, read by columns."""
+    """(N, C, *) with its channels, as a table of `groups` rows, read by columns: Zhang et al. 2018."""
 
     def __init__(self, groups: int) -> None:
         super().__init__()
@@ -167,7 +170,7 @@ class ChannelShuffle(Module):
 
 
 class Flatten(Module):
-    """The dimensions from start_dim to end_dim made one."""
+    """The dimensions from start_dim to end_dim made one: (N, C, H, W) -> (N, C H W) by default."""
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         super().__init__()
@@ -181,7 +184,7 @@ class Flatten(Module):
 
 
 class Unflatten(Module):
-    """Dimension `dim` split into unflattened_size, a tuple or list of ints."""
+    """Dimension `dim` split into unflattened_size, a tuple or list of ints, one of which may be -1."""
 
     def __init__(self, dim: int, unflattened_size: Any) -> None:
         super().__init__()
@@ -199,7 +202,7 @@ class Unflatten(Module):
 
 
 class CosineSimilarity(Module):
-    """x1 . x2 / (|x1| |x2|) along dim."""
+    """x1 . x2 / (|x1| |x2|) along dim, which goes, each norm at least eps: (N, D) -> (N)."""
 
     def __init__(self, dim: int = 1, eps: float = 1e-8) -> None:
         super().__init__()
@@ -210,7 +213,7 @@ class CosineSimilarity(Module):
 
 
 class PairwiseDistance(Module):
-    """|x1 - x2 + eps|_p along the last dimension."""
+    """|x1 - x2 + eps|_p along the last dimension: (N, D) -> (N), or (N, 1) with keepdim."""
 
     def __init__(self, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> None:
         super().__init__()
