@@ -263,7 +263,7 @@ def tanhshrink(input: Tensor) -> Tensor:
 
 
 def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
-    """x - lambd where x > lambd, x + lambd where x < -lambd, else 0, elementwise. RuntimeError if lambd < 0."""
+    """x - lambd where x > lambd, x + lambd where x < -lambd, else 0, elementwise; lambd is at least 0."""
     _floating(input, "softshrink")
     if not 0 <= lambd <= np.finfo(input.array.dtype).max:
         raise RuntimeError(f"softshrink(): lambd must be a finite number of at least 0, got {lambd}")
@@ -418,7 +418,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
 def pairwise_distance(
     x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
 ) -> Tensor:
-    """|x1 - x2 + eps|_p along the last dimension: (N, D) -> (N), or (N, 1) with keepdim. The two broadcast."""
+    """|x1 - x2 + eps|_p along the last dimension: (N, D) -> (N), or (N, 1) with keepdim. Both broadcast."""
     return (x1 - x2 + eps).norm(p, -1, keepdim)
 
 
