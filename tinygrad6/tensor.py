@@ -144,36 +144,44 @@ class Tensor:
 
     @property
     def shape(self) -> Size:
+        """The length of each dimension, (N, C, ...)."""
         return Size(self.array.shape)
 
     @property
     def dtype(self) -> dtypes.dtype:
+        """The type of the elements, such as torch.float32."""
         return dtypes.from_numpy(self.array.dtype)
 
     @property
     def ndim(self) -> int:
+        """The number of dimensions."""
         return self.array.ndim
 
     @property
     def device(self) -> device:
+        """device(type='cpu'): there is no other."""
         return CPU
 
     @property
     def itemsize(self) -> int:
+        """Bytes per element."""
         return self.array.itemsize
 
     @property
     def nbytes(self) -> int:
+        """Bytes of all elements; a view's elements, not its base's."""
         return self.array.nbytes
 
     @property
     def is_cuda(self) -> bool:
+        """False, as are is_sparse, is_quantized, is_meta and is_mps: all tensors are dense, on the CPU."""
         return False
 
     is_sparse = is_quantized = is_meta = is_mps = is_cuda
 
     @property
     def layout(self) -> Any:
+        """torch.strided: there is no other."""
         from tinygrad6.settings import strided
 
         return strided
@@ -199,16 +207,19 @@ class Tensor:
         return i
 
     def dim(self) -> int:
+        """The number of dimensions."""
         return self.array.ndim
 
     ndimension = dim
 
     def numel(self) -> int:
+        """The number of elements; 1 for a 0-d tensor."""
         return self.array.size
 
     nelement = numel
 
     def element_size(self) -> int:
+        """Bytes per element."""
         return self.array.itemsize
 
     def stride(self, dim: int | None = None, *, axis: int | None = None) -> Any:
@@ -218,25 +229,32 @@ class Tensor:
         return steps if dim is None else steps[self._dimension("stride", dim)]
 
     def storage_offset(self) -> int:
+        """Elements between the start of the base's memory and this tensor's first."""
         base = self.view_of.base.array if self.view_of is not None else self.array
         return (self.array.ctypes.data - base.ctypes.data) // self.array.itemsize
 
     def data_ptr(self) -> int:
+        """The address of the first element."""
         return self.array.ctypes.data
 
     def is_contiguous(self, memory_format: Any = None) -> bool:
+        """Whether the elements lie in memory in order, the last dimension fastest."""
         return self.array.flags.c_contiguous
 
     def is_floating_point(self) -> bool:
+        """Whether the type is float16, float32 or float64."""
         return self.array.dtype.kind == "f"
 
     def is_complex(self) -> bool:
+        """False: there are no complex types."""
         return False
 
     def is_signed(self) -> bool:
+        """Whether the type has negative numbers: all but uint8 and bool."""
         return self.array.dtype.kind in "fi"
 
     def get_device(self) -> int:
+        """-1, PyTorch's number for the CPU."""
         return -1
 
     def __len__(self) -> int:
@@ -284,6 +302,7 @@ class Tensor:
 
     @property
     def requires_grad(self) -> bool:
+        """Whether backward passes go on to it; settable for leaves of floating point, else RuntimeError."""
         v = self.view_of
         if v is None or v.version == self.cell[1]:  # nothing was written since
             return self.node is not None
@@ -327,11 +346,13 @@ class Tensor:
 
     @property
     def grad_fn(self) -> Node | None:
+        """The recorded op that made it; None for leaves."""
         node = live_node(self)
         return None if node is None or node.op is None else node
 
     @property
     def output_nr(self) -> int:
+        """0: every recorded op has one output."""
         return 0
 
     @property
@@ -427,6 +448,7 @@ class Tensor:
 
     @property
     def retains_grad(self) -> bool:
+        """Whether retain_grad was called: False for leaves, which always keep theirs."""
         return bool(self.__dict__.get("retains_grad"))
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Any:
@@ -573,6 +595,7 @@ class Tensor:
 
     @staticmethod
     def of(array: np.ndarray) -> Tensor:
+        """wrap, for those who know of Tensor only by engine.TENSOR."""
         return wrap(array)
 
     @staticmethod
