@@ -23,7 +23,8 @@ def written(result: Tensor, input: Tensor, inplace: bool) -> Tensor:
 
 def _check_p(p: float) -> None:
     if not 0.0 <= p <= 1.0:
-        raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
+        kind = RuntimeError if p != p else ValueError  # nan, which PyTorch finds later
+        raise kind(f"dropout probability has to be between 0 and 1, but got {p}")
 
 
 def _kept(a: np.ndarray, p: float) -> np.ndarray:

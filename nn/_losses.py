@@ -533,7 +533,7 @@ def gaussian_nll_loss(
     """
     check_reduction(reduction)
     if not isinstance(var, Tensor):
-        var = create.full(input.shape, float(var), dtype=input.dtype)
+        var = create.full(input.shape, real("gaussian_nll_loss", "var", 3, var), dtype=input.dtype)
     if (var.array < 0).any():
         raise ValueError("var has negative entry/entries")
     if var.array.shape != input.array.shape:
@@ -579,13 +579,15 @@ def ctc_loss(
     if not x.array.size:
         raise RuntimeError("log_probs tensor must not be empty")
     if targets.array.dtype.kind not in "iu":
-        targets = targets.to(np.int64)
+        targets = targets.long()
     n = x.array.shape[1]
     steps, lengths = (
         np.asarray(v.array if isinstance(v, Tensor) else v).reshape(-1)
         for v in (input_lengths, target_lengths)
     )
     for what, v, limit in (("input", steps, x.shape[0]), ("target", lengths, None)):
+        if not v.size:
+            raise RuntimeError(f"{what}_lengths must be of size batch_size: expected {(n,)}, got (0,)")
         if v.dtype.kind not in "iu":
             both = isinstance(input_lengths, Tensor) and isinstance(target_lengths, Tensor)
             kind = RuntimeError if both else TypeError  # as PyTorch's overloads have it
@@ -738,7 +740,7 @@ def multilabel_soft_margin_loss(
 def multi_margin_loss(
     input: Tensor,
     target: Tensor,
-    p: int = 1,
+    p: Any = 1,
     margin: float = 1.0,
     weight: Tensor | None = None,
     size_average: Any = None,
@@ -750,8 +752,8 @@ def multi_margin_loss(
     x = input (N, C) or (C), t = target (N) or (), weight (C), p 1 or 2. Source: Crammer and Singer 2001.
     """
     reduction = check_reduction(reduction, size_average, reduce)
-    if p not in (1, 2):
-        raise ValueError("only p == 1 and p == 2 supported")
+    if isinstance(p, Tensor) or p not in (1, 2):
+        raise ValueError(f"multi_margin_loss: only p == 1 and p == 2 supported, got {brief(p)}")
     rows = _matrix(input, "multi_margin_loss")
     n, classes = rows.array.shape
     if target.array.size != n or target.ndim > 1:
@@ -763,6 +765,8 @@ def multi_margin_loss(
         raise RuntimeError(f"multi_margin_loss: expected target of type int64 but found {target.dtype}")
     if ((target.array < 0) | (target.array >= classes)).any():
         raise RuntimeError(f"multi_margin_loss: target out of range: expected classes in [0, {classes})")
+    if weight is not None and weight.array.ndim != 1:
+        raise ValueError(f"multi_margin_loss: weight must be one-dimensional, got {list(weight.shape)}")
     if weight is not None and weight.array.shape != (classes,):
         raise RuntimeError(f"inconsistent weight size, expected {classes} but got {list(weight.shape)}")
     if weight is not None and weight.array.dtype != input.array.dtype:

@@ -50,7 +50,8 @@ class _Tabled(Module):
             if name == "inplace":
                 parts += ["inplace=True"] if value else []
             else:
-                parts.append(f"{value}" if name[0] == "[" else f"{name}={value!r}")
+                text = repr(value) if name == "approximate" else f"{value}"  # as PyTorch has it
+                parts.append(text if name[0] == "[" else f"{name}={text}")
         return ", ".join(parts)
 
 

@@ -26,6 +26,9 @@ from tinygrad6.accidents import told
 from tinygrad6.tensor import TENSORS, Tensor
 
 
+LEAST, MOST = -(1 << 63), (1 << 63) - 1  # of 64-bit integers
+
+
 def _place(name: str, position: int) -> str:
     return f"'{name}' (position {position})" if position else f"'{name}'"
 
@@ -52,6 +55,8 @@ def whole(function: str, name: str, position: int, value: Any) -> int:
     number = plain(value)
     if type(number) is not int:
         raise refused(function, name, position, "int", value)
+    if not LEAST <= number <= MOST:
+        raise RuntimeError(f"{function}(): argument {_place(name, position)}: {number} is beyond 64 bits")
     return number
 
 
@@ -80,7 +85,7 @@ def several(function: str, name: str, position: int, value: Any) -> Any:
     """A tuple of ints, or one."""
     if type(value) in (tuple, list):
         for v in value:
-            if type(v) is not int:
+            if type(v) is not int or not LEAST <= v <= MOST:
                 break
         else:
             return value
@@ -92,11 +97,11 @@ def several(function: str, name: str, position: int, value: Any) -> Any:
                     f"{function}(): argument {_place(name, position)} must be tuple of ints, but found "
                     f"element of type {type(value[i]).__name__} at pos {i}"
                 )
+            whole(function, name, position, number)
         return numbers
-    number = plain(value)
-    if type(number) is not int:
+    if type(plain(value)) is not int:
         raise refused(function, name, position, "tuple of ints", value)
-    return number
+    return whole(function, name, position, value)
 
 
 def tensor(function: str, name: str, position: int, value: Any) -> Any:
@@ -120,10 +125,10 @@ Ints = Any  # the annotation of an int or a tuple of them, one for each dimensio
 TESTS: dict[str, tuple[str, Callable[..., Any]]] = {  # annotation -> when to look again, and how
     "Tensor": ("type({n}) not in TENSORS", tensor),
     "bool": ("type({n}) is not bool", truth),
-    "int": ("type({n}) is not int", whole),
+    "int": (f"type({{n}}) is not int or not {LEAST} <= {{n}} <= {MOST}", whole),
     "Text": ("not isinstance({n}, str)", text),
     "float": ("type({n}) is not float and type({n}) is not int", real),
-    "Ints": ("type({n}) is not int", several),
+    "Ints": (f"type({{n}}) is not int or not {LEAST} <= {{n}} <= {MOST}", several),
 }
 
 
@@ -167,7 +172,7 @@ def _compiled(function: Any) -> Any:
         if kind in TESTS and optional in ("", "None"):
             test, convert = TESTS[kind]
             test = test.format(n=n)
-            test = f"{n} is not None and {test}" if optional else test
+            test = f"{n} is not None and ({test})" if optional else test
             again = f"{convert.__name__}_({function.__name__!r}, {n!r}, {i + 1}, {n})"
             body.append(f"    if {test}: {n} = {again}")
     space: dict[str, Any] = {f"{f.__name__}_": f for _, f in TESTS.values()}

@@ -8,7 +8,7 @@ import inspect
 import math
 from typing import Any
 
-from tinygrad6.arguments import Ints, composite
+from tinygrad6.arguments import Ints, composite, several
 from tinygrad6.op import COMPOSITES, NAMES, case
 from tinygrad6.ops.rand import rand
 from tinygrad6.ops.pool import max_pool1d, max_pool2d, max_pool3d
@@ -23,20 +23,18 @@ from tinygrad6.tensor import Tensor
 def _adapted(name: str, x: Tensor, d: int, output_size: Any) -> tuple[int, ...]:
     """The output size per dimension, None filled in; errors as PyTorch's."""
     shape = x.array.shape
-    if not isinstance(output_size, int):
-        output_size = tuple(output_size)
-        if len(shape) <= len(output_size):
+    if isinstance(output_size, (tuple, list)):
+        if d > 1 and len(shape) <= len(output_size):
             raise ValueError(f"Input dimension should be at least {len(output_size) + 1}")
-        if len(output_size) == d:
+        if len(output_size) == d <= len(shape):
             output_size = tuple(n if m is None else m for n, m in zip(shape[-d:], output_size, strict=True))
+    output_size = several(name, "output_size", 2, output_size)
     if len(shape) not in (d + 1, d + 2) or 0 in shape[len(shape) - d :]:
         raise RuntimeError(
             f"{name}: Expected {d + 1}D or {d + 2}D tensor with non-zero size for non-batch dimensions, but "
             f"input has sizes {list(shape)}"
         )
-    size = (output_size,) * d if isinstance(output_size, int) else output_size
-    if len(size) == 1:
-        size *= d
+    size = (output_size,) * d if isinstance(output_size, int) else tuple(output_size)
     if len(size) != d or min(size) < 0:
         raise RuntimeError(f"{name}: output_size must be {d} non-negative numbers, got {output_size}")
     return size
@@ -153,9 +151,7 @@ def _fractional(
     """Both fractional_max_pools, which differ in rank only."""
     name, shape = f"fractional_max_pool{d}d", x.array.shape
     if len(shape) <= d:
-        raise IndexError(
-            f"{name}: Dimension out of range: expected {d + 1}D or {d + 2}D input, but got {list(shape)}"
-        )
+        raise RuntimeError(f"{name}: Expected {d + 1}D or {d + 2}D input, but got {list(shape)}")
     if output_size is None:
         if output_ratio is None:
             raise ValueError(f"{name} requires specifying either an output_size or an output_ratio")
@@ -165,10 +161,8 @@ def _fractional(
                 f"{name} requires output_ratio to be a single number or {d} of them, got {ratio}"
             )
         output_size = [int(n * r) for n, r in zip(shape[-d:], ratio, strict=True)]
-    kernel, size = (
-        (v,) * d if isinstance(v, int) else tuple(v) * (d if len(v) == 1 else 1)
-        for v in (kernel_size, output_size)
-    )
+    output_size = several(name, "output_size", 3, output_size)
+    kernel, size = ((v,) * d if isinstance(v, int) else tuple(v) for v in (kernel_size, output_size))
     if len(shape) not in (d + 1, d + 2) or 0 in shape[-d - 1 :] or len(kernel) != d or len(size) != d:
         raise RuntimeError(
             f"{name}: Expected {d + 1}D or {d + 2}D input with non-zero size for non-batch dimensions, "

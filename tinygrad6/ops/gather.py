@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad6 import dtypes
-from tinygrad6.arguments import composite, several
+from tinygrad6.arguments import Text, composite, refused, whole
 from tinygrad6.modes import state
 from tinygrad6.op import case, op
 from tinygrad6.ops.index import ALL, add_rows, items, plus_items, replace_items
@@ -301,7 +301,7 @@ def _ties(x: Any, out: Any, index: Any, y: Any, dim: int) -> Any:
     node_name="ScatterReduce",
 )
 def scatter_reduce(
-    input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True
+    input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: Text, *, include_self: bool = True
 ) -> Tensor:
     """x combined with src along `dim` where index says; reduce: "sum", "prod", "mean", "amax" or "amin".
 
@@ -471,16 +471,21 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
 
 def _embedding(arrays: list, params: dict) -> None:
     weight, indices = arrays
-    if not isinstance(indices, np.ndarray) or indices.dtype.kind != "i" or indices.itemsize < 4:
+    if not isinstance(indices, np.ndarray):
+        raise refused("embedding", "indices", 2, "Tensor", indices)
+    if indices.dtype.kind != "i" or indices.itemsize < 4:
         raise RuntimeError(
             "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; "
-            f"but got {getattr(indices, 'dtype', type(indices))} instead (while checking arguments for "
-            "embedding)"
+            f"but got {indices.dtype} instead (while checking arguments for embedding)"
         )
     if weight.ndim != 2:
         raise RuntimeError("'weight' must be 2-D")
     if indices.size and (indices.min() < 0 or indices.max() >= len(weight)):
         raise IndexError("index out of range in self")
+    if params["padding_idx"] is not None:
+        params["padding_idx"] = whole("embedding", "padding_idx", 3, params["padding_idx"])
+    if type(params["scale_grad_by_freq"]) is not bool:
+        raise refused("embedding", "scale_grad_by_freq", 4, "bool", params["scale_grad_by_freq"])
     if params["sparse"]:
         raise NotImplementedError("embedding(): sparse=True is not supported: gradients are dense")
 
@@ -637,8 +642,10 @@ def repeat_interleave(
         raise TypeError(
             f"repeat_interleave(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
         )
+    if repeats is None and (dim is not None or input.array.dtype.kind == "f"):
+        raise TypeError("repeat_interleave(): of one argument, repeats, the integers are wanted, and no dim")
     if repeats is not None and not isinstance(repeats, Tensor):
-        repeats = several("repeat_interleave", "repeats", 2, repeats)
+        repeats = whole("repeat_interleave", "repeats", 2, repeats)
     if repeats is None:
         counts, source, dim = input.array, None, 0
     else:

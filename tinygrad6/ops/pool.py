@@ -339,6 +339,8 @@ def _unpool(
     kernel = per_dimension("kernel_size", kernel_size, d)
     stride = kernel if stride is None else per_dimension("stride", stride, d)
     padding = per_dimension("padding", padding, d)
+    if len(shape) < d:
+        raise IndexError(f"{name}: Expected {d + 1}D or {d + 2}D input, but got {list(shape)}")
     usual = [(n - 1) * s + k - 2 * p for n, s, k, p in zip(shape[-d:], stride, kernel, padding, strict=True)]
     size = tuple(usual)
     if output_size is not None:

@@ -91,7 +91,7 @@ def as_strided_scatter(
     node_name="IndexReduce",
 )
 def index_reduce(
-    input: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, *, include_self: bool = True
+    input: Tensor, dim: int, index: Tensor, source: Tensor, reduce: Text, *, include_self: bool = True
 ) -> Tensor:
     """x with the slices of source combined, along `dim`, into those that the 1-d index names.
 
