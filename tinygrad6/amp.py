@@ -185,7 +185,7 @@ class GradScaler:
         return self._growth_factor
 
     def set_growth_factor(self, new_factor: float) -> None:
-        """Change it."""
+        """Set what the scale is multiplied by after `growth_interval` good steps."""
         self._growth_factor = new_factor
 
     def get_backoff_factor(self) -> float:
@@ -193,7 +193,7 @@ class GradScaler:
         return self._backoff_factor
 
     def set_backoff_factor(self, new_factor: float) -> None:
-        """Change it."""
+        """Set what the scale is multiplied by after a step with gradients that are not finite."""
         self._backoff_factor = new_factor
 
     def get_growth_interval(self) -> int:
@@ -201,7 +201,7 @@ class GradScaler:
         return self._growth_interval
 
     def set_growth_interval(self, new_interval: int) -> None:
-        """Change it."""
+        """Set how many good steps in a row let the scale grow."""
         self._growth_interval = new_interval
 
     def is_enabled(self) -> bool:

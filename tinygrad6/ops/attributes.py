@@ -205,7 +205,10 @@ for _name in ("conj", "resolve_conj", "resolve_neg"):
     setattr(Tensor, _name, conj)
 NAMES["adjoint"] = Tensor.adjoint = adjoint  # type: ignore[attr-defined]
 Tensor.real = property(conj)  # type: ignore[attr-defined]
-_h = property(lambda self: shape.t(self) if self.array.ndim in (0, 2) else _no_h(self))
+_h = property(
+    lambda self: shape.t(self) if self.array.ndim in (0, 2) else _no_h(self),
+    doc="The transpose of a matrix: all types are real. A view.",
+)
 Tensor.H = _h  # type: ignore[attr-defined]
 Tensor.mH = property(adjoint)  # type: ignore[attr-defined]
 

@@ -409,10 +409,6 @@ def polygamma_of(x, n):
     return in_double(lambda a: _polygamma(n, a))(x)
 
 
-def _poly(n: int, x: Any) -> Any:
-    return polygamma_of(x, n)
-
-
 @composite(method=False, examples=[])
 def polygamma(n: int, input: Tensor) -> Tensor:
     """The n-th derivative of digamma at x, elementwise, n >= 0."""
@@ -421,7 +417,12 @@ def polygamma(n: int, input: Tensor) -> Tensor:
     return polygamma_of(input, n)
 
 
-Tensor.polygamma = lambda self, n: polygamma(n, self)  # type: ignore[attr-defined]
+def _polygamma(self: Tensor, n: int) -> Tensor:
+    """The n-th derivative of digamma at x, elementwise, n >= 0."""
+    return polygamma(n, self)
+
+
+Tensor.polygamma = _polygamma  # type: ignore[attr-defined]
 
 
 def polygamma_(self: Tensor, n: int) -> Tensor:

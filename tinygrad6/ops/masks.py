@@ -56,7 +56,12 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     return choose.where(condition, input, other)
 
 
-Tensor.where = lambda self, condition, other: where(condition, self, other)  # type: ignore[attr-defined]
+def _where(self: Tensor, condition: Tensor, other: Any) -> Tensor:
+    """self where the condition holds, else other, elementwise."""
+    return where(condition, self, other)
+
+
+Tensor.where = _where  # type: ignore[attr-defined]
 
 
 def broadcast_pair(a: Any, b: Any) -> None:

@@ -410,10 +410,13 @@ _T = property(
         permute(self, *range(self.array.ndim)[::-1])
         if self.array.ndim != 2
         else named(transpose(self, 0, 1), "Permute")
-    )
+    ),
+    doc="x with its dimensions in reverse order: the transpose of a matrix. A view.",
 )
 Tensor.T = _T  # type: ignore[attr-defined]
-Tensor.mT = property(lambda self: _matrix_transpose(self))  # type: ignore[attr-defined]
+Tensor.mT = property(  # type: ignore[attr-defined]
+    lambda self: _matrix_transpose(self), doc="The transposes of matrices, (*, N, M) -> (*, M, N). A view."
+)
 
 
 def _matrix_transpose(x: Tensor) -> Tensor:
