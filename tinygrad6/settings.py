@@ -172,7 +172,7 @@ def get_autocast_dtype(device_type: str) -> Any:
 
 
 def set_autocast_dtype(device_type: str, dtype: Any) -> None:
-    """Change it."""
+    """Set the type that autocast would compute in on a device; it stays disabled for the CPU."""
     if not isinstance(dtype, dtypes.dtype):
         raise TypeError(
             "set_autocast_dtype(): argument 'dtype' (position 2) must be torch.dtype, not "

@@ -389,14 +389,14 @@ def lgamma(x):
     return in_double(_lgamma)(x)
 
 
-@op(lambda g, x: g * _poly(1, x), domain=POSITIVE, floating=True, inplace=True)
+@op(lambda g, x: g * polygamma_of(x, 1), domain=POSITIVE, floating=True, inplace=True)
 def digamma(x):
     """The derivative of lgamma, elementwise; -inf at 0, nan at the negative integers."""
     return in_double(_digamma)(x)
 
 
 @op(
-    lambda g, x, n: g * _poly(n + 1, x),
+    lambda g, x, n: g * polygamma_of(x, n + 1),
     method=False,
     public=False,
     floating=True,
