@@ -417,12 +417,12 @@ def polygamma(n: int, input: Tensor) -> Tensor:
     return polygamma_of(input, n)
 
 
-def _polygamma(self: Tensor, n: int) -> Tensor:
+def _method(self: Tensor, n: int) -> Tensor:
     """The n-th derivative of digamma at x, elementwise, n >= 0."""
     return polygamma(n, self)
 
 
-Tensor.polygamma = _polygamma  # type: ignore[attr-defined]
+Tensor.polygamma = _method  # type: ignore[attr-defined]
 
 
 def polygamma_(self: Tensor, n: int) -> Tensor:
