@@ -155,8 +155,12 @@ def huber_loss(
     input, target = _same(input, target, "huber_loss")
     if not delta > 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
-    loss = OPS["smooth_size"].call((input - target).to(kind), delta)
-    loss = loss if delta == 1 else loss * delta
+    gap = (input - target).to(kind)
+    if delta == math.inf:
+        loss = gap * gap * 0.5
+    else:
+        loss = OPS["smooth_size"].call(gap, delta)
+        loss = loss if delta == 1 else loss * delta
     return reduced(loss if weight is None else loss * weight, reduction)
 
 
@@ -809,6 +813,8 @@ def multilabel_margin_loss(
         raise RuntimeError(
             f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}"
         )
+    if target.array.dtype != np.int64:
+        raise RuntimeError(f"multilabel_margin_loss: expected scalar type Long but found {target.dtype}")
     n, classes = rows.array.shape
     t = target.array.reshape(n, classes)
     if ((t < -1) | (t >= classes)).any():
