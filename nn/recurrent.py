@@ -371,11 +371,11 @@ class LSTM(RNNBase):
         return self._state_shapes(self._batch_of(input, batch_sizes))[1]
 
     def _scan(self, x: Tensor, state: tuple, weights: list) -> Any:
-        z = F.linear(x, weights[0], self._bias(weights, 2))
         if self.proj_size:  # rare: not worth a scan of its own
-            h, c = state
-            return self._projected(z, h, c, weights[1], self._bias(weights, 3), weights[-1])
-        both = OPS["lstm_scan"].call(z, *state, weights[1], self._bias(weights, 3))
+            z = F.linear(x, weights[0], self._bias(weights, 2))
+            return self._projected(z, *state, weights[1], self._bias(weights, 3), weights[-1])
+        bias = weights[2] + weights[3] if self.bias else self._bias(weights, 2)
+        both = OPS["lstm_scan"].call(x, *state, weights[0], weights[1], bias)
         h, c = both[..., : self.hidden_size], both[..., self.hidden_size :]
         return h, (h, c)
 

@@ -84,12 +84,12 @@ def rnn_scan(x, h, w, b, nonlinearity, cache):
 # ---- long short-term memory
 
 
-def _lstm_reference(x: Any, h: Any, c: Any, w: Any, b: Any, cache: Any) -> Any:
+def _lstm_reference(x: Any, h: Any, c: Any, v: Any, w: Any, b: Any, cache: Any) -> Any:
     from tinygrad6.ops.join import cat, stack
 
     n, steps = h.shape[-1], []
     for t in range(x.shape[0]):
-        z = x[t] + h @ w.t() + b
+        z = x[t] @ v.t() + h @ w.t() + b
         i, f, o = sigmoid(z[..., :n]), sigmoid(z[..., n : 2 * n]), sigmoid(z[..., 3 * n :])
         c = f * c + i * tanh(z[..., 2 * n : 3 * n])
         h = o * tanh(c)
@@ -97,52 +97,53 @@ def _lstm_reference(x: Any, h: Any, c: Any, w: Any, b: Any, cache: Any) -> Any:
     return stack(steps)
 
 
-def _lstm_kernel(g, needs, h, c, w, out, cache):
+def _lstm_kernel(g, needs, x, h, c, v, w, out, cache):
     gates, cells, tanh_c = cache
     steps, batch, n = tanh_c.shape
     # What does not depend on later steps, for all steps at once: dz / dc of i, f, u and dz / dh of o.
-    dz = np.subtract(_per_gate(n, 1, 0, gates.dtype), gates)
+    i, f, u, o = (gates[:, k] for k in range(4))
+    dz = 1 - gates
     dz *= gates
-    dz[:, :, 2 * n : 3 * n] += 1  # slopes: s (1 - s) of a sigmoid, 1 - u^2 of tanh
-    i, f, u, o = (gates[:, :, k * n : (k + 1) * n] for k in range(4))
-    parts = [dz[:, :, k * n : (k + 1) * n] for k in range(4)]
-    parts[0] *= u
-    parts[1][0] *= c
-    parts[1][1:] *= cells[:-1]
-    parts[2] *= i
-    parts[3] *= tanh_c
+    dz[:, 2] += 1 - u  # the slope of a sigmoid is s (1 - s), that of tanh 1 - u^2
+    dz[:, 0] *= u
+    dz[0, 1] *= c
+    dz[1:, 1] *= cells[:-1]
+    dz[:, 2] *= i
+    dz[:, 3] *= tanh_c
     through = tanh_c * tanh_c
     np.subtract(1, through, out=through)
     through *= o
     late = g[:, :, n:].any((1, 2))  # of the cells most often the last alone is used, if any
     dh, dc, scratch = np.zeros_like(h), np.zeros_like(c), np.empty_like(h)
-    beside = np.empty((batch, 4 * n), g.dtype)
+    rows = np.empty((steps, batch, 4, n), g.dtype)
+    flat = rows.reshape(-1, 4 * n)
     for t in reversed(range(steps)):
         dh += g[t, :, :n]
         if late[t]:
             dc += g[t, :, n:]
         dc += np.multiply(dh, through[t], out=scratch)
-        np.concatenate((dc, dc, dc, dh), 1, out=beside)
         z = dz[t]
-        z *= beside
-        np.matmul(z, w, out=dh)
+        z[:3] *= dc
+        z[3] *= dh
+        rows[t] = z.swapaxes(0, 1)
+        np.matmul(rows[t].reshape(batch, 4 * n), w, out=dh)
         dc *= f[t]
-    flat = dz.reshape(-1, 4 * n)
     dw = None
-    if needs[3]:
+    if needs[4]:
         dw = flat[:batch].T @ h
         dw += flat[batch:].T @ out[:-1].reshape(-1, 2 * n)[:, :n]
-    return dz, dh, dc, dw, column_sums(flat) if needs[4] else None
-
-
-def _per_gate(n: int, sigmoids: float, tanh_: float, dtype: np.dtype) -> np.ndarray:
-    """A row of numbers for the gates (.., 4 n): one for i, f and o, another for u."""
-    row = np.full(4 * n, sigmoids, dtype)
-    row[2 * n : 3 * n] = tanh_
-    return row
+    return (
+        (flat @ v).reshape(x.shape) if needs[0] else None,
+        dh,
+        dc,
+        flat.T @ x.reshape(steps * batch, -1) if needs[3] else None,
+        dw,
+        column_sums(flat) if needs[5] else None,
+    )
 
 
 @op(
+    derived,
     derived,
     derived,
     derived,
@@ -153,39 +154,40 @@ def _per_gate(n: int, sigmoids: float, tanh_: float, dtype: np.dtype) -> np.ndar
     prepare=make_cache,
     method=False,
     public=False,
-    examples=[case((3, 2, 8), (2, 2), (2, 2), (8, 2), (8,))],
+    examples=[case((3, 2, 5), (2, 2), (2, 2), (8, 5), (8, 2), (8,))],
 )
-def lstm_scan(x, h, c, w, b, cache=None):
-    """All steps of an LSTM: x (T, B, 4H) = inputs times W_ih^T, h, c (B, H), w (4H, H), b (4H) -> (T, B, 2H):
-    h and c.
+def lstm_scan(x, h, c, v, w, b, cache=None):
+    """All steps of an LSTM: x (T, B, I), h, c (B, H), v (4H, I), w (4H, H), b (4H) -> (T, B, 2H): h and c.
 
-    Gates in PyTorch's order i, f, g, o: c[t] = f c[t-1] + i g, h[t] = o tanh(c[t]). `cache` receives the
-    gates, c and tanh(c) for the kernel.
+    Gates in PyTorch's order i, f, g, o of z = x[t] v^T + h[t-1] w^T + b: c[t] = f c[t-1] + i g,
+    h[t] = o tanh(c[t]). `cache` receives the gates (T, 4, B, H), c and tanh(c) for the kernel.
     """
     steps, batch, width = x.shape
-    n = width // 4
+    n = h.shape[-1]
     # sigmoid(z) = tanh(z / 2) / 2 + 1 / 2: scaled beforehand, all four gates are one tanh.
-    # (Matrices of batch rows, and a turned copy of w, since NumPy and BLAS are twice as fast on them.)
-    half = _per_gate(n, 0.5, 1, x.dtype)
-    scale = np.repeat(half[None], batch, 0)
+    # Each gate lies by itself in memory; the weights are turned, for BLAS is twice as fast on them so.
+    half = np.array([0.5, 0.5, 1, 0.5], x.dtype)[:, None, None]
+    v = (v.reshape(4, n, width) * half).transpose(2, 0, 1).reshape(width, 4 * n)
+    w = np.ascontiguousarray((w.reshape(4, n, n) * half).swapaxes(1, 2))
+    z = x.reshape(-1, width).dot(v).reshape(steps, batch, 4, n)
+    gates = np.add(z.swapaxes(1, 2), b.reshape(4, 1, n) * half, order="C")
+    scale = np.ascontiguousarray(np.broadcast_to(half, (4, batch, n)))
     shift = 1 - scale
-    gates = x + b
-    gates *= scale
-    wt = np.multiply(w.T, half, order="C")
     out = np.empty((steps, batch, 2 * n), x.dtype)
     cells, tanh_c = np.empty((2, steps, batch, n), x.dtype)
-    hidden, new = np.array(h), np.empty_like(c)
+    hidden, new, product = np.array(h), np.empty_like(c), np.empty_like(scale)
     for t in range(steps):
         z, after = gates[t], cells[t]
-        z += hidden.dot(wt)
+        z += np.matmul(hidden, w, out=product)
         np.tanh(z, out=z)
         z *= scale
         z += shift
-        np.multiply(z[:, n : 2 * n], c, out=after)
-        after += np.multiply(z[:, :n], z[:, 2 * n : 3 * n], out=new)
+        i, f, u, o = z
+        np.multiply(f, c, out=after)
+        after += np.multiply(i, u, out=new)
         c = after
         np.tanh(c, out=tanh_c[t])
-        np.multiply(z[:, 3 * n :], tanh_c[t], out=hidden)
+        np.multiply(o, tanh_c[t], out=hidden)
         out[t, :, :n] = hidden
     out[:, :, n:] = cells
     if cache is not None:
