@@ -191,6 +191,11 @@ def multi_head_attention_forward(
             if use_separate_proj_weight
             else in_proj_weight.chunk(3)  # type: ignore[union-attr]
         )
+        for name, x, w in zip(("key", "value"), (key, value), weights[1:], strict=True):
+            if use_separate_proj_weight and w.shape != (width, x.shape[-1]):
+                raise AssertionError(
+                    f"expecting {name} weights shape of {(width, x.shape[-1])}, but got {w.shape}"
+                )
         q, k, v = (linear(x, w, b) for x, w, b in zip((query, key, value), weights, biases, strict=True))
     mask = None if attn_mask is None else additive(attn_mask, q)
     source = k.shape[0]

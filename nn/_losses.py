@@ -229,9 +229,9 @@ def nll_loss(
     IndexError for another class out of range, RuntimeError for the wrong shape or type.
     """
     reduction = check_reduction(reduction, size_average, reduce)
-    _check_classes(input, target, weight, "nll_loss")
-    if input.array.dtype.kind != "f":
+    if isinstance(input, Tensor) and input.array.dtype.kind != "f":
         raise NotImplementedError(f"nll_loss(): expected an input of floating point, got {input.dtype}")
+    _check_classes(input, target, weight, "nll_loss")
     rows, t = _rows(input, target)
     classes = t.array.astype(np.int64, copy=False)
     _check_targets(classes, rows.shape[1], ignore_index)
@@ -278,8 +278,8 @@ def cross_entropy(
     reduction = check_reduction(reduction, size_average, reduce)
     if isinstance(input, Tensor) and isinstance(target, Tensor) and weight is None and label_smoothing == 0.0:
         x, t = input.array, target.array
-        if x.ndim == 2 and t.ndim == 1 and len(x) == len(t) and t.dtype is INT64:  # the everyday case
-            return _entropy_rows(input, target, ignore_index, reduction)
+        if x.ndim == 2 and t.ndim == 1 and len(x) == len(t) and t.dtype is INT64 and x.dtype.kind == "f":
+            return _entropy_rows(input, target, ignore_index, reduction)  # the everyday case
     if not isinstance(input, Tensor) or not isinstance(target, Tensor):
         raise TypeError(
             f"cross_entropy_loss(): argument '{'target' if isinstance(input, Tensor) else 'input'}' must be "
@@ -305,6 +305,8 @@ def cross_entropy(
         if weight is not None:
             _check_class_weights(weight, input, "cross_entropy")
         return _soft_entropy(input, target, weight, reduction, label_smoothing, dim)
+    if not input.ndim:
+        raise IndexError("cross_entropy_loss(): expected logits (N, C, *) or (C), got a 0-d tensor")
     _check_classes(input, target, weight, "cross_entropy")
     if weight is None and not label_smoothing:
         rows, labels = _rows(input, target)
@@ -461,6 +463,10 @@ def binary_cross_entropy_with_logits(
         raise RuntimeError(
             "binary_cross_entropy_with_logits: result type Float can't be cast to the target's type "
             f"{target.dtype}: use target.float()"
+        )
+    if input.array.dtype.kind != "f":
+        raise NotImplementedError(
+            f"binary_cross_entropy_with_logits(): expected an input of floating point, got {input.dtype}"
         )
     if pos_weight is None:
         loss = OPS["logits_entropy"].call(input, target)
@@ -728,7 +734,7 @@ def multilabel_soft_margin_loss(
     reduce: Any = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """binary_cross_entropy_with_logits, its mean over the classes, reduced: input, target (N, C), weight (C)."""
+    """The mean over C of binary_cross_entropy_with_logits, reduced: input, target (N, C), weight (C)."""
     reduction = check_reduction(reduction, size_average, reduce)
     if not input.ndim:
         raise IndexError("multilabel_soft_margin_loss(): expected an input (N, C) or (C), got a 0-d tensor")
@@ -738,7 +744,9 @@ def multilabel_soft_margin_loss(
         )
     logsigmoid = OPS["logsigmoid"].call
     loss = -(target * logsigmoid(input) + (1 - target) * logsigmoid(-input))
-    return reduced((loss if weight is None else loss * weight).mean(-1), reduction)
+    loss = loss if weight is None else loss * weight
+    classes = input.ndim - 1  # the dimension of the input: a target may have more
+    return reduced(loss.sum(classes) / input.array.shape[classes], reduction)
 
 
 def multi_margin_loss(

@@ -23,7 +23,7 @@ def ntuple(value: Any, n: int) -> tuple:
 class _ConvNd(Module):
     """Weight, bias and settings of a convolution."""
 
-    rank = 0
+    rank: int
     transposed = False
 
     def __init__(

@@ -67,9 +67,7 @@ from ._norms import (  # noqa: F401
 def _from_ops(*names: str) -> None:
     """Functions that are ops or compositions of them, by their own names."""
     for n in names:
-        found = COMPOSITES.get(n) or (OPS[n].call if n in OPS else None)
-        if found is not None:
-            globals()[n] = found
+        globals()[n] = COMPOSITES[n] if n in COMPOSITES else OPS[n].call
 
 
 _from_ops(
@@ -125,13 +123,6 @@ _from_ops(
     "native_channel_shuffle",
 )
 linear = OPS["linear"].call
-
-
-def __getattr__(name: str) -> Any:
-    found = COMPOSITES.get(name)
-    if found is None:
-        raise AttributeError(f"module 'tinygrad6.nn.functional' has no attribute {name!r}")
-    return found
 
 
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -409,6 +400,9 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     """x1 . x2 / (max(|x1|, eps) max(|x2|, eps)) along dim, which goes: (N, D) -> (N). The two broadcast."""
     if not eps >= 0:
         raise RuntimeError(f"cosine_similarity(): eps must be non-negative, got {eps}")
+    if x1.array.dtype != x2.array.dtype:
+        kind = NAMES["result_type"](x1, x2)
+        x1, x2 = x1.to(kind), x2.to(kind)
     if x1.shape != x2.shape:
         x1, x2 = NAMES["broadcast_tensors"](x1, x2)
     norms = [x.norm(2, dim, keepdim=True).clamp(min=eps) for x in (x1, x2)]

@@ -12,7 +12,7 @@ from .module import Module
 
 
 class _MaxPoolNd(Module):
-    rank = 0
+    rank: int
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class MaxPool3d(_MaxPoolNd):
 class _MaxUnpoolNd(Module):
     """The values of a max pooling put back where they came from, zeros elsewhere."""
 
-    rank = 0
+    rank: int
 
     def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
         super().__init__()
@@ -131,7 +131,7 @@ class AvgPool1d(Module):
 
 
 class _AvgPoolNd(Module):
-    rank = 0
+    rank: int
 
     def __init__(
         self,
@@ -175,7 +175,7 @@ class AvgPool3d(_AvgPoolNd):
 
 
 class _LPPoolNd(Module):
-    rank = 0
+    rank: int
 
     def __init__(
         self, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
@@ -214,7 +214,7 @@ class LPPool3d(_LPPoolNd):
 
 
 class _FractionalMaxPool(Module):
-    rank = 0
+    rank: int
 
     def __init__(
         self,
@@ -263,7 +263,7 @@ class FractionalMaxPool3d(_FractionalMaxPool):
 
 
 class _AdaptiveAvgPoolNd(Module):
-    rank = 0
+    rank: int
 
     def __init__(self, output_size: Any) -> None:
         super().__init__()
@@ -295,7 +295,7 @@ class AdaptiveAvgPool3d(_AdaptiveAvgPoolNd):
 
 
 class _AdaptiveMaxPoolNd(Module):
-    rank = 0
+    rank: int
 
     def __init__(self, output_size: Any, return_indices: bool = False) -> None:
         super().__init__()

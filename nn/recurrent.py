@@ -231,6 +231,11 @@ class RNNBase(Module):
         for i, (h, shape) in enumerate(zip(hx, shapes, strict=True)):
             which = f"hidden[{i}]" if len(shapes) > 1 else "hidden"
             self.check_hidden_size(h, shape, f"Expected {which} size {{}}, got {{}}")
+            if h.array.dtype != x.array.dtype:
+                raise RuntimeError(
+                    "Input and hidden tensors are not the same dtype, found input tensor with "
+                    f"{x.dtype} and {which} tensor with {h.dtype}"
+                )
         return tuple(hx)
 
     def _state_shapes(self, batch: int) -> list[tuple[int, int, int]]:
@@ -480,7 +485,7 @@ class RNNCellBase(Module):
                     raise ValueError(
                         f"{type(self).__name__}: Expected hidden to be 1D or 2D, got {s.ndim}D instead"
                     )
-            state = tuple(s if s.ndim == 2 else s.unsqueeze(0) for s in state)
+            state = state if batched else tuple(s.unsqueeze(0) for s in state)
             for s in state:
                 if s.array.shape != (x.shape[0], self.hidden_size):
                     raise RuntimeError(

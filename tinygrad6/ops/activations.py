@@ -116,7 +116,8 @@ def softplus(x, beta=1.0, threshold=20.0):
     soft += above(z, 0)
     soft /= beta
     linear = z > threshold
-    return select(linear, x, soft) if linear.any() else soft.reshape(x.shape)
+    soft = soft.reshape(x.shape)
+    return select(linear, x, soft) if linear.any() else soft
 
 
 def _leaky_relu_kernel(g, x, negative_slope):
