@@ -1,4 +1,4 @@
-"""A convolutional network with two optimizers' worth of layers, in the manner of PyTorch's MNIST and DCGAN examples."""
+"""A convolutional network on the digits, in the manner of PyTorch's MNIST example."""
 import numpy as np
 import torch
 import torch.nn as nn
@@ -42,7 +42,7 @@ criterion = nn.CrossEntropyLoss(label_smoothing=0.1)
 optimizer = optim.SGD(net.parameters(), lr=0.01, momentum=0.9, nesterov=True, weight_decay=5e-4)
 scheduler = optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=50)
 losses = []
-for step in range(25):
+for step in range(50):
     index = torch.randint(0, len(images), (48,))
     optimizer.zero_grad(set_to_none=True)
     loss = criterion(net(images[index]), labels[index])
@@ -50,29 +50,3 @@ for step in range(25):
     optimizer.step()
     scheduler.step()
     losses.append(loss.item())
-
-# A small generator and discriminator, trained against each other.
-generator = nn.Sequential(
-    nn.ConvTranspose2d(12, 16, 4, 1, 0, bias=False), nn.BatchNorm2d(16), nn.ReLU(True),
-    nn.ConvTranspose2d(16, 1, 4, 2, 1, bias=False), nn.Tanh(),
-)
-discriminator = nn.Sequential(
-    nn.Conv2d(1, 16, 4, 2, 1, bias=False), nn.LeakyReLU(0.2, inplace=True), nn.Flatten(), nn.Linear(256, 1), nn.Sigmoid()
-)
-bce = nn.BCELoss()
-opt_d = optim.Adam(discriminator.parameters(), lr=2e-4, betas=(0.5, 0.999))
-opt_g = optim.Adam(generator.parameters(), lr=2e-4, betas=(0.5, 0.999))
-for step in range(25):
-    real = images[step * 16 : step * 16 + 16]
-    discriminator.zero_grad()
-    err_real = bce(discriminator(real).view(-1), torch.full((16,), 1.0))
-    err_real.backward()
-    fake = generator(torch.randn(16, 12, 1, 1))
-    err_fake = bce(discriminator(fake.detach()).view(-1), torch.zeros(16))
-    err_fake.backward()
-    opt_d.step()
-    generator.zero_grad()
-    err_g = bce(discriminator(fake).view(-1), torch.ones(16))
-    err_g.backward()
-    opt_g.step()
-    losses += [err_real.item(), err_fake.item(), err_g.item()]

@@ -127,18 +127,29 @@ net = nn.Sequential(
     ResidualBlock(8),
     Up(8, 3, 3, 1, upsample=2),
 )
+vgg = nn.Sequential(
+    nn.Conv2d(3, 6, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 8, 3, padding=1), nn.ReLU()
+).eval()
+for p in vgg.parameters():
+    p.requires_grad_(False)
+
+
+def normalize_batch(batch):
+    mean = batch.new_tensor([0.485, 0.456, 0.406]).view(-1, 1, 1)
+    std = batch.new_tensor([0.229, 0.224, 0.225]).view(-1, 1, 1)
+    return (batch.div_(255.0) - mean) / std
+
+
 x = torch.rand(2, 3, 12, 12) * 255
-mean = x.new_tensor([0.485, 0.456, 0.406]).view(-1, 1, 1)
-std = x.new_tensor([0.229, 0.224, 0.225]).view(-1, 1, 1)
-xn = (x.div_(255.0) - mean) / std
+gs = gram_matrix(vgg(normalize_batch(torch.rand(2, 3, 12, 12) * 255)))
 opt = optim.Adam(net.parameters(), 0.001)
-gt = gram_matrix(torch.randn(2, 3, 12, 12))
 for i in range(30):
     opt.zero_grad()
-    y = net(xn)
-    c = nn.functional.mse_loss(y, xn)
-    s = 5.0 * nn.functional.mse_loss(gram_matrix(y), gt[:2, :, :])
+    y = net(x.clone())
     tv = (y[:, :, 1:] - y[:, :, :-1]).abs().mean() + torch.abs(y[..., 1:] - y[..., :-1]).mean()
+    fy, fx = vgg(normalize_batch(y)), vgg(normalize_batch(x.clone()))
+    c = 1e3 * nn.functional.mse_loss(fy, fx)
+    s = 1e6 * nn.functional.mse_loss(gram_matrix(fy), gs[: len(x), :, :])
     (c + s + 0.1 * tv).backward()
     opt.step()
     losses += [c.item(), s.item(), tv.item()]

@@ -1,3 +1,5 @@
+"""Layers that replace or wrap Linear: Kolmogorov-Arnold splines, LoRA, and a mixture of two experts."""
+
 import math
 from copy import deepcopy
 

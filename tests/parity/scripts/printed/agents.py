@@ -1,3 +1,5 @@
+"""Reinforcement learning beyond reinforce.py: distributional and quantile Q-learning with noisy layers, soft actor-critic."""
+
 import copy
 import math
 import random
@@ -7,7 +9,7 @@ import numpy as np
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
-from torch.distributions import Categorical, Normal, TanhTransform, TransformedDistribution
+from torch.distributions import Normal, TanhTransform, TransformedDistribution
 
 random.seed(0)
 np.random.seed(0)
@@ -244,54 +246,3 @@ for i in range(10):
         "sac %d %.5f %.5f %.5f" % (i, lq.item(), lpi.item(), la.exp().item()),
         (lp - lp_).abs().max().item() < 1e-2,
     )
-# REINFORCE & actor critic from pytorch/examples
-SavedAction = namedtuple("SavedAction", ["log_prob", "value"])
-eps = np.finfo(np.float32).eps.item()
-
-
-class Policy(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.affine1 = nn.Linear(6, 16)
-        self.action_head = nn.Linear(16, 2)
-        self.value_head = nn.Linear(16, 1)
-        self.saved_actions = []
-        self.rewards = []
-
-    def forward(self, x):
-        x = F.relu(self.affine1(x))
-        return F.softmax(self.action_head(x), dim=-1), self.value_head(x)
-
-
-model = Policy()
-opt = torch.optim.Adam(model.parameters(), lr=3e-2)
-for ep in range(8):
-    state = env.reset()
-    R = 0
-    while True:
-        probs, v = model(torch.from_numpy(state).float())
-        m = Categorical(probs)
-        a = m.sample()
-        model.saved_actions.append(SavedAction(m.log_prob(a), v))
-        state, r, done = env.step(a.item())
-        model.rewards.append(r - 0.1)
-        if done:
-            break
-    returns = []
-    pl, vl = [], []
-    for r in model.rewards[::-1]:
-        R = r + 0.99 * R
-        returns.insert(0, R)
-    returns = torch.tensor(returns)
-    returns = (returns - returns.mean()) / (returns.std() + eps)
-    for (lp, v), R in zip(model.saved_actions, returns):
-        adv = R - v.item()
-        pl.append(-lp * adv)
-        vl.append(F.smooth_l1_loss(v, torch.tensor([R])))
-    opt.zero_grad()
-    loss = torch.stack(pl).sum() + torch.stack(vl).sum()
-    loss.backward()
-    opt.step()
-    print("ac", ep, len(model.rewards), loss.item(), m.entropy().item())
-    del model.rewards[:]
-    del model.saved_actions[:]

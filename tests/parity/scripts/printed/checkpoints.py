@@ -1,3 +1,5 @@
+"""Saving, resuming and averaging: training loops as they stand in projects, with warm-up and moving averages."""
+
 import os
 import pickle
 import tempfile

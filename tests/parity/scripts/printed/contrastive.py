@@ -1,3 +1,5 @@
+"""Self-supervised and few-shot losses, sequence to sequence with attention, beam search, and a CRF."""
+
 import torch
 import torch.nn as nn
 import torch.nn.functional as F

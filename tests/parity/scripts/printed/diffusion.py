@@ -1,3 +1,5 @@
+"""A diffusion model with a U-Net: weight standardization, linear attention, and sampling."""
+
 import math
 from functools import partial
 from inspect import isfunction

@@ -1,4 +1,5 @@
-# torch.func tutorials: ensembling, per-sample-grads, jacobians/hessians, neural tangent kernels, MAML
+"""torch.func: ensembles, per-sample gradients, Jacobians, Hessians, tangent kernels, and meta-learning."""
+
 import copy
 from functools import partial
 

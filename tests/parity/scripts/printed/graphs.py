@@ -1,3 +1,5 @@
+"""Graph networks written with index_add and scatter_reduce: GCN, GAT and GraphSAGE."""
+
 import torch
 import torch.nn as nn
 import torch.nn.functional as F

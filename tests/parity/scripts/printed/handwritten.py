@@ -1,3 +1,5 @@
+"""Optimizers, cross-validation, metrics and cells by hand; a polynomial regression; forward-forward layers."""
+
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
@@ -5,6 +7,7 @@ import numpy as np
 import math
 import copy
 import itertools
+from itertools import count
 import collections
 import json
 from torch.utils.data import DataLoader, TensorDataset
@@ -178,3 +181,93 @@ np.savez("a.npz", **{k: v.detach().cpu().numpy() for k, v in mods.state_dict().i
 ld = np.load("a.npz")
 mods.load_state_dict({k: torch.from_numpy(ld[k]) for k in ld.files})
 print(sorted(ld.files))
+
+
+# a polynomial, as a line of its powers
+torch.manual_seed(0)
+POLY_DEGREE = 4
+W_target = torch.randn(POLY_DEGREE, 1) * 5
+b_target = torch.randn(1) * 5
+
+
+def make_features(x):
+    x = x.unsqueeze(1)
+    return torch.cat([x**i for i in range(1, POLY_DEGREE + 1)], 1)
+
+
+def f(x):
+    return x.mm(W_target) + b_target.item()
+
+
+def poly_desc(W, b):
+    result = "y = "
+    for i, w in enumerate(W):
+        result += "{:+.2f} x^{} ".format(w, i + 1)
+    result += "{:+.2f}".format(b[0])
+    return result
+
+
+def get_batch(batch_size=32):
+    random = torch.randn(batch_size)
+    x = make_features(random)
+    y = f(x)
+    return x, y
+
+
+fc = torch.nn.Linear(W_target.size(0), 1)
+for batch_idx in count(1):
+    batch_x, batch_y = get_batch()
+    fc.zero_grad()
+    output = F.smooth_l1_loss(fc(batch_x), batch_y)
+    loss = output.item()
+    output.backward()
+    for param in fc.parameters():
+        param.data.add_(-0.1 * param.grad)
+    if loss < 1e-3 or batch_idx > 300:
+        break
+print("Loss: {:.6f} after {} batches".format(loss, batch_idx))
+print("==> Learned function:\t" + poly_desc(fc.weight.view(-1), fc.bias))
+print("==> Actual function:\t" + poly_desc(W_target.view(-1), b_target))
+
+
+# forward-forward: each layer trains itself
+class Layer(nn.Linear):
+    def __init__(self, i, o, bias=True, device=None, dtype=None):
+        super().__init__(i, o, bias, device, dtype)
+        self.relu = torch.nn.ReLU()
+        self.opt = torch.optim.Adam(self.parameters(), lr=0.03)
+        self.threshold = 2.0
+        self.num_epochs = 8
+
+    def forward(self, x):
+        d = x / (x.norm(2, 1, keepdim=True) + 1e-4)
+        return self.relu(torch.mm(d, self.weight.T) + self.bias.unsqueeze(0))
+
+    def train(self, xp, xn=None):
+        if isinstance(xp, bool):
+            return super().train(xp)
+        for i in range(self.num_epochs):
+            gp = self.forward(xp).pow(2).mean(1)
+            gn = self.forward(xn).pow(2).mean(1)
+            loss = torch.log(1 + torch.exp(torch.cat([-gp + self.threshold, gn - self.threshold]))).mean()
+            self.opt.zero_grad()
+            loss.backward()
+            self.opt.step()
+        print("ff", loss.item())
+        return self.forward(xp).detach(), self.forward(xn).detach()
+
+
+def overlay(x, y):
+    x_ = x.clone()
+    x_[:, :10] *= 0.0
+    x_[range(x.shape[0]), y] = x.max()
+    return x_
+
+
+X, Y = torch.rand(40, 30), torch.randint(0, 10, (40,))
+xp = overlay(X, Y)
+rnd = torch.randperm(X.size(0))
+xn = overlay(X, Y[rnd])
+hp, hn = xp, xn
+for l in [Layer(30, 24), Layer(24, 24)]:
+    hp, hn = l.train(hp, hn)

@@ -1,3 +1,5 @@
+"""A Llama: rotary embeddings, RMSNorm, grouped queries, SwiGLU, trained and sampled from."""
+
 import math
 from dataclasses import dataclass
 from typing import Optional

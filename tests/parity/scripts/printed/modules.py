@@ -1,3 +1,5 @@
+"""Losses, pooling, freezing, hooks and changes of parameters, as projects write them on top of Module."""
+
 import copy
 import gc
 import weakref

@@ -1,3 +1,5 @@
+"""Optimizers that users write: SAM, Lookahead, LAMB, Lion, Muon and Shampoo."""
+
 import copy
 from collections import defaultdict
 

@@ -1,4 +1,5 @@
-# PyTorch "quickstart" + "optimization" tutorials, on synthetic data
+"""The quickstart and optimization tutorials on synthetic data, and the tour of tensors and autograd."""
+
 import numpy as np
 import torch
 from torch import nn

@@ -1,3 +1,5 @@
+"""Speech and text recognition: a convolutional recurrent network with the CTC loss."""
+
 import itertools
 import string
 

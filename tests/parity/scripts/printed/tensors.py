@@ -1,3 +1,5 @@
+"""What tensors print: creation, indexing, reductions, sorting, linear algebra."""
+
 import math
 
 import numpy as np

@@ -1,4 +1,5 @@
-# SIREN, NeRF, STN, detection losses, NMS, segmentation metrics
+"""Implicit images, radiance fields, a spatial transformer, detection and segmentation losses and metrics."""
+
 import math
 
 import numpy as np
