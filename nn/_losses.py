@@ -1,10 +1,12 @@
-"""Loss functions, exported by functional.py. All end in the same place: `reduced`."""
+"""Losses of differences, classes, likelihoods and sequences, exported by functional.py.
+
+Those with a margin are in _margins.py. All end in the same place: `reduced`.
+"""
 
 from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -57,7 +59,7 @@ def _same(input: Tensor, target: Tensor, name: str) -> tuple[Tensor, Tensor]:
     return input, target
 
 
-def _check_floating(name: str, *inputs: Tensor) -> None:
+def check_floating(name: str, *inputs: Tensor) -> None:
     """RuntimeError for integers and bools, for which the loss would mean little, or truncate."""
     for t in inputs:
         if t.array.dtype.kind != "f":
@@ -77,6 +79,9 @@ def _weighted(loss: Tensor, weight: Tensor, reduction: str) -> Tensor:
     if reduction != "mean":
         return reduced(loss, reduction)
     return loss.sum() / weight.sum() if loss.array.size else loss.sum() * math.nan
+
+
+# ---- differences
 
 
 def mse_loss(
@@ -150,7 +155,7 @@ def huber_loss(
     """
     kind = input.dtype
     check_reduction(reduction)
-    _check_floating("huber_loss", input)
+    check_floating("huber_loss", input)
     _check_weight(weight, input)
     input, target = _same(input, target, "huber_loss")
     if not delta > 0:
@@ -480,6 +485,9 @@ def binary_cross_entropy_with_logits(
     return _scaled(loss.to(target.dtype), weight, reduction)
 
 
+# ---- likelihoods
+
+
 def kl_div(
     input: Tensor,
     target: Tensor,
@@ -501,7 +509,7 @@ def kl_div(
             stacklevel=2,
         )
     reduction = check_reduction("sum" if batchmean else reduction, size_average, reduce)
-    _check_floating("kl_div", input, target)
+    check_floating("kl_div", input, target)
     if log_target:
         loss = target.exp() * (target - input)
     else:
@@ -554,11 +562,14 @@ def gaussian_nll_loss(
                 f"var is of incorrect size: expected {list(input.shape)}, one dimension of it 1, or the last "
                 f"one left out; got {list(var.shape)}"
             )
-    _check_floating("gaussian_nll_loss", var)
+    check_floating("gaussian_nll_loss", var)
     # the gradient passes as if it were var
     with_floor = var + wrap(np.maximum(eps - var.array, 0).astype(var.array.dtype))
     loss = 0.5 * (with_floor.log() + (input - target) ** 2 / with_floor)
     return reduced(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)
+
+
+# ---- sequences
 
 
 def ctc_loss(
@@ -634,262 +645,3 @@ def ctc_loss(
     if reduction == "mean":
         return (losses / wrap(np.maximum(lengths, 1).astype(x.array.dtype))).mean()
     return losses.sum() if reduction == "sum" else losses.squeeze(0) if single else losses
-
-
-# ---- margins
-
-
-def hinge_embedding_loss(
-    input: Tensor,
-    target: Tensor,
-    margin: float = 1.0,
-    size_average: Any = None,
-    reduce: Any = None,
-    reduction: str = "mean",
-) -> Tensor:
-    """x where y = 1, max(0, margin - x) where y = -1, reduced: x = input, a distance, and y = target, (*)."""
-    reduction = check_reduction(reduction, size_average, reduce)
-    if reduction == "mean":
-        _check_floating("hinge_embedding_loss", input)
-    loss = NAMES["where"](target != 1, (margin - input).clamp(min=0), 0.0) + NAMES["where"](
-        target != -1, input, 0.0
-    )
-    return reduced(loss, reduction)
-
-
-def margin_ranking_loss(
-    input1: Tensor,
-    input2: Tensor,
-    target: Tensor,
-    margin: float = 0,
-    size_average: Any = None,
-    reduce: Any = None,
-    reduction: str = "mean",
-) -> Tensor:
-    """max(0, -y (x1 - x2) + margin), reduced: x1 should be the larger where y = 1, the smaller where -1.
-
-    x1 = input1, x2 = input2, y = target, all (N) or (). RuntimeError if their numbers of dimensions differ.
-    """
-    reduction = check_reduction(reduction, size_average, reduce)
-    if not input1.ndim == input2.ndim == target.ndim:
-        raise RuntimeError(
-            "margin_ranking_loss : All input tensors should have same dimension but got sizes: "
-            f"input1: {input1.shape}, input2: {input2.shape}, target: {target.shape}"
-        )
-    return reduced((-target * (input1 - input2) + margin).clamp(min=0), reduction)
-
-
-def cosine_embedding_loss(
-    input1: Tensor,
-    input2: Tensor,
-    target: Tensor,
-    margin: float = 0,
-    size_average: Any = None,
-    reduce: Any = None,
-    reduction: str = "mean",
-) -> Tensor:
-    """1 - cos(x1, x2) where y = 1, max(0, cos - margin) where y = -1, reduced.
-
-    x1 = input1, x2 = input2 (N, D) or (D), y = target (N) or (). RuntimeError for other numbers of
-    dimensions.
-    """
-    reduction = check_reduction(reduction, size_average, reduce)
-    if target.ndim > 1:
-        raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
-    if input1.ndim != target.ndim + 1 or input2.ndim != target.ndim + 1:
-        raise RuntimeError(
-            f"{target.ndim}D target tensor expects {target.ndim + 1}D input tensors, but found inputs with "
-            f"sizes {list(input1.shape)} and {list(input2.shape)}."
-        )
-    dots = (input1 * input2).sum(-1)
-    sizes = [(x * x).sum(-1) + 1e-12 for x in (input1, input2)]
-    cosine = dots / (sizes[0] * sizes[1]).sqrt()
-    return reduced(
-        NAMES["where"](target == 1, 1 - cosine, 0.0)
-        + NAMES["where"](target == -1, (cosine - margin).clamp(min=0), 0.0),
-        reduction,
-    )
-
-
-def soft_margin_loss(
-    input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
-) -> Tensor:
-    """log(1 + exp(-y x)), reduced: x = input (*), y = target of 1 and -1, which broadcasts to (*)."""
-    reduction = check_reduction(reduction, size_average, reduce)
-    _check_floating("soft_margin_loss", input)
-    product = -target * input
-    if product.array.shape != input.array.shape:
-        raise RuntimeError(
-            "soft_margin_loss(): the target must broadcast to the shape of the input, got input "
-            f"{list(input.shape)} and target {list(target.shape)}"
-        )
-    return reduced(OPS["softplus"].call(product, 1.0, math.inf).to(input.dtype), reduction)
-
-
-def multilabel_soft_margin_loss(
-    input: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
-    size_average: Any = None,
-    reduce: Any = None,
-    reduction: str = "mean",
-) -> Tensor:
-    """The mean over C of binary_cross_entropy_with_logits, reduced: input, target (N, C), weight (C)."""
-    reduction = check_reduction(reduction, size_average, reduce)
-    if not input.ndim:
-        raise IndexError("multilabel_soft_margin_loss(): expected an input (N, C) or (C), got a 0-d tensor")
-    if input.array.dtype.kind != "f":
-        raise NotImplementedError(
-            f"multilabel_soft_margin_loss(): expected an input of floating point, got {input.dtype}"
-        )
-    logsigmoid = OPS["logsigmoid"].call
-    loss = -(target * logsigmoid(input) + (1 - target) * logsigmoid(-input))
-    loss = loss if weight is None else loss * weight
-    classes = input.ndim - 1  # the dimension of the input: a target may have more
-    return reduced(loss.sum(classes) / input.array.shape[classes], reduction)
-
-
-def multi_margin_loss(
-    input: Tensor,
-    target: Tensor,
-    p: Any = 1,
-    margin: float = 1.0,
-    weight: Tensor | None = None,
-    size_average: Any = None,
-    reduce: Any = None,
-    reduction: str = "mean",
-) -> Tensor:
-    """sum over i != t of max(0, margin - x[t] + x[i])^p / C, reduced; weight[t] multiplies the terms.
-
-    x = input (N, C) or (C), t = target (N) or (), weight (C), p 1 or 2. Source: Crammer and Singer 2001.
-    """
-    reduction = check_reduction(reduction, size_average, reduce)
-    if isinstance(p, Tensor) or p not in (1, 2):
-        raise ValueError(f"multi_margin_loss: only p == 1 and p == 2 supported, got {brief(p)}")
-    rows = _matrix(input, "multi_margin_loss")
-    n, classes = rows.array.shape
-    if target.array.size != n or target.ndim > 1:
-        raise RuntimeError(
-            "multi_margin_loss: target tensor should be 1-D with size equal to the batch size. Expected "
-            f"target size [{n}], but got {list(target.shape)}. Input has shape {list(input.shape)}."
-        )
-    if target.array.dtype != np.int64:
-        raise RuntimeError(f"multi_margin_loss: expected target of type int64 but found {target.dtype}")
-    if ((target.array < 0) | (target.array >= classes)).any():
-        raise RuntimeError(f"multi_margin_loss: target out of range: expected classes in [0, {classes})")
-    if weight is not None and weight.array.ndim != 1:
-        raise ValueError(f"multi_margin_loss: weight must be one-dimensional, got {list(weight.shape)}")
-    if weight is not None and weight.array.shape != (classes,):
-        raise RuntimeError(f"inconsistent weight size, expected {classes} but got {list(weight.shape)}")
-    if weight is not None and weight.array.dtype != input.array.dtype:
-        raise RuntimeError(
-            f"multi_margin_loss: expected weight of type {input.dtype} but found {weight.dtype}"
-        )
-    t = target.reshape(-1, 1)
-    terms = (margin - NAMES["gather"](rows, 1, t) + rows).relu()  # of gradient 0 at the margin
-    if p == 2:
-        terms = terms * terms
-    if weight is not None:
-        terms = terms * weight[t]
-    others = wrap(np.arange(classes)[None, :] != t.array)
-    loss = NAMES["where"](others, terms, 0.0).sum(1) / classes
-    return reduced(loss.reshape(() if input.ndim < 2 and not target.ndim else (n,)), reduction)
-
-
-def _matrix(input: Tensor, name: str) -> Tensor:
-    """input (N, C) or (C) as a matrix."""
-    if input.array.dtype.kind != "f":
-        raise NotImplementedError(f"{name}: expected an input of floating point, got {input.dtype}")
-    if input.ndim > 2 or input.ndim and not input.shape[-1]:
-        raise RuntimeError(
-            f"{name}: Expected non-empty vector or matrix with optional 0-dim batch size, but got: "
-            f"{list(input.shape)}"
-        )
-    return input if input.ndim == 2 else input.reshape(1, -1)
-
-
-def multilabel_margin_loss(
-    input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
-) -> Tensor:
-    """sum over labels y and non-labels i of max(0, 1 - x[y] + x[i]) / C, reduced.
-
-    x = input and target (N, C) or (C): a row of target lists its labels, and ends at the first -1.
-    """
-    reduction = check_reduction(reduction, size_average, reduce)
-    rows = _matrix(input, "multilabel_margin_loss")
-    if target.array.shape != input.array.shape:
-        raise RuntimeError(
-            f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}"
-        )
-    if target.array.dtype != np.int64:
-        raise RuntimeError(f"multilabel_margin_loss: expected scalar type Long but found {target.dtype}")
-    n, classes = rows.array.shape
-    t = target.array.reshape(n, classes)
-    if ((t < -1) | (t >= classes)).any():
-        raise RuntimeError(
-            f"multilabel_margin_loss: target is out of range: expected classes in [-1, {classes})"
-        )
-    listed = np.logical_and.accumulate(t >= 0, 1)  # labels before the first -1
-    own = np.zeros((n, classes), bool)
-    np.put_along_axis(own, np.where(listed, t, t[:, :1]), True, 1)
-    own &= listed[:, :1]
-    at = NAMES["gather"](rows, 1, wrap(np.where(listed, t, 0)))
-    gaps = (1 - at.unsqueeze(2) + rows.unsqueeze(1)).relu()  # (N, labels, classes)
-    counted = wrap(listed[:, :, None] & ~own[:, None, :])
-    loss = NAMES["where"](counted, gaps, 0.0).sum((1, 2)) / classes
-    return reduced(loss.reshape(() if input.ndim < 2 else (n,)), reduction)
-
-
-def triplet_margin_loss(
-    anchor: Tensor,
-    positive: Tensor,
-    negative: Tensor,
-    margin: float = 1.0,
-    p: float = 2,
-    eps: float = 1e-6,
-    swap: bool = False,
-    size_average: Any = None,
-    reduce: Any = None,
-    reduction: str = "mean",
-) -> Tensor:
-    """max(0, d(a, p) - d(a, n) + margin), reduced; swap takes the smaller of d(a, n) and d(p, n).
-
-    anchor a, positive p, negative n (*, D); d(x, y) = |x - y + eps|_p along D. Source: Balntas et al. 2016.
-    """
-    from .functional import pairwise_distance
-
-    def distance(x: Tensor, y: Tensor) -> Tensor:
-        return pairwise_distance(x, y, p, eps)
-
-    reduction = check_reduction(reduction, size_average, reduce)
-    return triplet_margin_with_distance_loss(
-        anchor, positive, negative, distance_function=distance, margin=margin, swap=swap, reduction=reduction
-    )
-
-
-def triplet_margin_with_distance_loss(
-    anchor: Tensor,
-    positive: Tensor,
-    negative: Tensor,
-    *,
-    distance_function: Callable[..., Tensor] | None = None,
-    margin: float = 1.0,
-    swap: bool = False,
-    reduction: str = "mean",
-) -> Tensor:
-    """triplet_margin_loss with a distance of your own: distance_function(x, y), |x - y + 1e-6|_2 if None."""
-    from .functional import pairwise_distance
-
-    if margin <= 0:
-        raise ValueError(f"margin must be greater than 0, got {margin}")
-    if not anchor.ndim == positive.ndim == negative.ndim:
-        raise RuntimeError(
-            "The anchor, positive, and negative tensors are expected to have the same number of dimensions, "
-            f"but got: anchor {anchor.ndim}D, positive {positive.ndim}D, and negative {negative.ndim}D inputs"
-        )
-    check_reduction(reduction)
-    distance = pairwise_distance if distance_function is None else distance_function
-    near, far = distance(anchor, positive), distance(anchor, negative)
-    if swap:
-        far = NAMES["minimum"](far, distance(positive, negative))
-    return reduced((near - far + margin).clamp(min=0), reduction)
