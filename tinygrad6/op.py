@@ -48,6 +48,7 @@ SHOWN = {  # operations that users know by other names
     "expand_to": "expand",
     "permute_to": "permute",
     "windows": "unfold",
+    "scaled": "ldexp",
 }
 REAL = (-2.0, 2.0)  # a domain for functions defined everywhere
 POSITIVE = (0.3, 3.0)

@@ -17,6 +17,7 @@ from tinygrad6.ops.compare import isfinite, isnan
 from tinygrad6.ops.choose import clamp, where
 from tinygrad6.ops.pointwise import add, div, exp2, mul, nothing, pow, signs
 from tinygrad6.ops.shape import cast
+from tinygrad6.quiet import Quiet
 from tinygrad6.tensor import Tensor, wrap
 
 # ---- sums of products
@@ -131,15 +132,27 @@ def float_power_(self: Tensor, exponent: Any) -> Tensor:
 Tensor.float_power_ = float_power_  # type: ignore[attr-defined]
 
 
+@op(
+    lambda g, y: scaled(g, y),
+    None,
+    method=False,
+    public=False,
+    examples=[case((2, 3), lambda rng: rng.integers(-3, 4, (2, 3)))],
+)
+def scaled(x, y):
+    """x * 2^y, elementwise, for an integer y of any size: 2^y itself need not be in range."""
+    with Quiet():
+        return np.ldexp(x, y)
+
+
 @composite(inplace=True, examples=[case((2, 3), (2, 3))], node_name="Ldexp")
 def ldexp(input: Tensor, other: Tensor) -> Tensor:
     """x * 2^other, elementwise."""
     if other.array.dtype.kind == "b" and input.array.dtype.kind == "f":
         raise NotImplementedError("\"ldexp_cpu_exp\" not implemented for 'Bool'")
-    power = exp2(other)
     if input.array.dtype.kind == "f" and other.array.dtype.kind != "f":
-        power = cast(power, input.array.dtype)  # of an integer, 2^other is a float of the type wanted
-    return mul(input, power)
+        return scaled(input, other)
+    return mul(input, exp2(other))
 
 
 # ---- larger and smaller, passing over nan

@@ -468,7 +468,8 @@ def zeta(x, y):
     """
     kind = x.dtype if isinstance(x, np.ndarray) else y.dtype
     with Quiet():
-        return _zeta(x, np.asarray(y, np.float64)).astype(kind)
+        out = _zeta(x, np.asarray(y, np.float64))
+    return out.astype(kind) if kind.kind == "f" else out
 
 
 # ---- modified Bessel functions of the first kind

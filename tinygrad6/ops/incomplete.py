@@ -78,7 +78,7 @@ def _pair(x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
         upper[series] = 1 - lower[series]
         upper[fraction] = front[fraction] * _fraction(a[fraction], z[fraction])
         lower[fraction] = 1 - upper[fraction]
-        zero = (a > 0) & (z == 0) | np.isinf(a) & (z >= 0) & np.isfinite(z)
+        zero = (a > 0) & (z == 0) | (a == np.inf) & (z >= 0) & np.isfinite(z)
         one = (a == 0) & (z > 0) | np.isinf(z) & (z > 0) & (a >= 0) & np.isfinite(a)
         lower[zero], upper[zero], lower[one], upper[one] = 0, 1, 1, 0
     return lower.reshape(shape).astype(kind), upper.reshape(shape).astype(kind)
