@@ -38,12 +38,14 @@ TWO = """
 """.split()
 
 
-FINITE = (
-    "nn.functional.gelu special.zeta"  # PyTorch's vector code and its zeta have nan where there is a limit
-)
-NUMBERS = "igamma igammac"  # of nan PyTorch makes numbers
-INSIDE = "floor_divide fmod gcd lcm remainder ldexp special.zeta"  # PyTorch crashes at the ends of the integers, or wraps them
-WITHOUT_HALF = "special.erfcx special.log_ndtr special.ndtri special.zeta"  # in PyTorch
+# PyTorch's vector code and its zeta have nan where there is a limit,
+FINITE = "nn.functional.gelu special.zeta"
+# make numbers of nan,
+NUMBERS = "igamma igammac"
+# crash at the ends of the integers, or wrap them around,
+INSIDE = "floor_divide fmod gcd lcm remainder ldexp special.zeta"
+# and do not know halves
+WITHOUT_HALF = "special.erfcx special.log_ndtr special.ndtri special.zeta"
 
 
 def grid(name: str, kind: str) -> tinygrad6.Tensor:
