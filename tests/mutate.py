@@ -499,6 +499,7 @@ def _needed(file: str) -> list[Path]:
         more = [helpers[n] for n in names if n in helpers]
         if "testing" in text:
             more += sorted(Path("tinygrad6/testing").glob("*.py"))
+        more += [p for p in sorted(Path("tests").glob("*.txt")) if p.name in text]
         found += [p for p in dict.fromkeys(more) if p not in found]
     return found
 

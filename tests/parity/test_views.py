@@ -1,4 +1,4 @@
-"""What shares memory in PyTorch shares it here, and what does not does not: seen by writing to either side."""
+"""What shares memory in PyTorch shares it here, and what does not, does not: seen by writing to either."""
 
 from __future__ import annotations
 
