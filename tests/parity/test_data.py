@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch as T
 import torch.utils.data as D
-from helpers import assert_same, to_torch
+from helpers import assert_same, same, to_torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -194,3 +194,28 @@ def test_streams_from_workers(sizes, batch_size, drop_last):
     theirs = list(D.DataLoader(TheirPart(D, sizes), batch_size, num_workers=2, drop_last=drop_last))
     ours = list(data.DataLoader(OurPart(data, sizes), batch_size, num_workers=2, drop_last=drop_last))
     assert_same(ours, theirs)
+
+
+class Five:
+    def __len__(self):
+        return 5
+
+    def __getitem__(self, i):
+        return i
+
+
+def test_what_loaders_show():
+    def run(torch):
+        data = torch.utils.data
+        both = data.ConcatDataset([Five(), Five()])
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            old = both.cummulative_sizes
+        whole, single = data.DataLoader(Five(), batch_size=2), data.DataLoader(Five(), batch_size=None)
+        return [
+            both.cumsum([[1], [2, 3]]), old, [w.category.__name__ for w in caught],
+            [type(d._index_sampler).__name__ for d in (whole, single)],
+            [d._auto_collation for d in (whole, single)], [len(whole), len(single)],
+        ]  # fmt: skip
+
+    same(run)

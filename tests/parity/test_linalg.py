@@ -161,3 +161,16 @@ def test_products(shape, seed):
 @pytest.mark.filterwarnings("ignore")
 def test_particular_calls(call):
     same(call)
+
+
+REFLECTIONS = [
+    ((3, 2), (2,)), ((4, 4), (4,)), ((5, 3), (1,)), ((2, 4, 3), (2, 2)), ((3, 0), (0,)), ((3, 2), (0,)),
+    ((2, 3), (2,)), ((3, 2), (3,)), ((3,), (1,)), ((2, 4, 3), (2,)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("shapes", REFLECTIONS)
+def test_householder_product(shapes):
+    rng = np.random.default_rng(0)
+    a, tau = (torch.tensor(rng.uniform(-1, 1, s)).requires_grad_(shapes[1] != (0,)) for s in shapes)
+    same(lambda torch, a, tau: torch.linalg.householder_product(a, tau), a, tau)

@@ -486,3 +486,47 @@ def test_losses_of_ones_own():
     import tinygrad6 as ours
 
     assert facts(ours) == facts(theirs)
+
+
+# ---- cross entropies of linear maps
+
+
+LINEAR = [
+    ((4, 3), (5, 3), (4,), {}), ((4, 3), (5, 3), (4,), {"reduction": "sum", "ignore_index": 2}),
+    ((3,), (5, 3), (), {"reduction": "none"}), ((4, 3), (5, 3), (4,), {"label_smoothing": 0.1, "bias": True}),
+    ((4, 3), (5, 2, 3), (4, 2), {"bias": True}), ((4, 3), (5, 3), (4, 5), {}),
+    ((4, 3), (5, 3), (4,), {"weight": True}),
+    ((4, 3), (5, 3), (4, 5), {"ignore_index": 1}), ((2, 4, 3), (5, 3), (4,), {}), ((4, 2), (5, 3), (4,), {}),
+    ((4, 3), (5,), (4,), {}), ((3,), (5, 2, 3), (2,), {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("x", "w", "t", "settings"), LINEAR)
+def test_linear_cross_entropy(x, w, t, settings):
+    rng = np.random.default_rng(0)
+    numbers = lambda shape: torch.tensor(rng.uniform(0.1, 1, shape)).requires_grad_()  # noqa: E731
+    classes = w[:-1] or (1,)
+    target = torch.tensor(rng.integers(0, 5, t))
+    if t == (4, 5):
+        target = torch.tensor(rng.uniform(0, 1, t))
+    settings = dict(settings)
+    if settings.pop("bias", False):
+        settings["linear_bias"] = numbers(classes)
+    if settings.pop("weight", False):
+        settings["weight"] = torch.tensor(rng.uniform(0.5, 1, 5))
+    call = lambda torch, x, w, target, **kw: torch.nn.functional.linear_cross_entropy(x, w, target, **kw)  # noqa: E731
+    same(call, numbers(x), numbers(w), target, **settings)
+
+
+@pytest.mark.parametrize("settings", [{}, {"out_features": (2,), "bias": True}, {"label_smoothing": 2.0}])
+def test_linear_cross_entropy_loss(settings):
+    def run(torch, x):
+        torch.manual_seed(0)
+        net = torch.nn.LinearCrossEntropyLoss(3, 5, **settings)
+        target = torch.tensor([1, 4]) if not settings else torch.tensor([[1, 2], [0, 4]])
+        loss = net(x, target)
+        return [loss, list(net.state_dict()), repr(net), net.linear.weight]
+
+    same(run, torch.tensor([[1.0, 2.0, 3.0], [0.0, 1.0, 0.5]], requires_grad=True))
+    with pytest.raises(NotImplementedError, match="options"):
+        torch.nn.LinearCrossEntropyLoss(3, 5, options=1)(torch.ones(1, 3), torch.tensor([0]))

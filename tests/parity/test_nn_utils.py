@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import collections
+import importlib
 import math
 import warnings
 
@@ -338,104 +338,6 @@ def test_parallel():
 # ---- containers
 
 
-def test_containers():
-    def run(lib):
-        lib.manual_seed(0)
-        n = lib.nn
-        log = []
-        s = n.Sequential(n.Linear(2, 3), n.ReLU(), n.Linear(3, 1))
-        s.append(n.Tanh()).insert(1, n.Identity())
-        s.extend([n.ReLU()])
-        log += [repr(s), len(s), repr(s[1:3]), list(s.state_dict()), repr(s[-1])]
-        del s[1]
-        log += [repr(s.pop(-1)), repr(s), repr(s + n.Sequential(n.ReLU())), repr(s * 2)]
-        s *= 2
-        s[0] = n.Identity()
-        log += [repr(s), [type(m).__name__ for m in s]]
-        layers = {"a": n.Linear(1, 2), "b": n.ReLU()}
-        named = n.Sequential(collections.OrderedDict(layers))
-        log += [repr(named), list(named.state_dict()), repr(named[0]), repr(named.a)]
-        ml = n.ModuleList([n.Linear(1, 1) for _ in range(3)])
-        ml.append(n.ReLU())
-        ml += [n.ReLU()]
-        ml.insert(0, n.Tanh())
-        log += [
-            repr(ml),
-            len(ml),
-            repr(ml[1:3]),
-            repr(ml.pop(0)),
-            repr(ml + [n.GELU()]),
-            repr(ml[-1]),
-            repr(n.ModuleList()),
-        ]
-        md = n.ModuleDict({"x": n.Linear(1, 1), "y": n.ReLU()})
-        md["z"] = n.Tanh()
-        md.update([("w", n.GELU())])
-        log += [
-            repr(md),
-            list(md),
-            list(md.keys()),
-            "x" in md,
-            repr(md.pop("y")),
-            len(md),
-            [k for k, _ in md.items()],
-        ]
-        md.clear()
-        log.append(len(md))
-        pl = n.ParameterList([lib.zeros(2), n.Parameter(lib.ones(3))])
-        pl.append(lib.ones(1, 2))
-        pl += [lib.zeros(4)]
-        log += [
-            repr(pl),
-            len(pl),
-            list(pl.state_dict()),
-            pl[-1].shape[0],
-            len(pl[1:3]),
-            [p.shape[0] for p in pl],
-        ]
-        pd = n.ParameterDict({"a": lib.zeros(2), "b": n.Parameter(lib.ones(2, 2))})
-        pd["c"] = lib.ones(1)
-        pd.setdefault("d", lib.ones(5))
-        log += [
-            repr(pd),
-            list(pd),
-            list(pd.state_dict()),
-            "a" in pd,
-            pd.pop("a").shape[0],
-            [k for k, _ in pd.items()],
-            pd.get("nope"),
-        ]
-        pd.update({"e": lib.ones(2)})
-        log += [
-            sorted(pd.copy().keys()),
-            [k for k in reversed(pd)],
-            len(pd | n.ParameterDict({"q": lib.ones(1)})),
-            pd.popitem()[0],
-        ]
-        return log
-
-    same(run)
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        lambda n: n.Sequential(3), lambda n: n.Sequential(n.ReLU())[1],
-        lambda n: n.Sequential(n.ReLU()).pop(3), lambda n: n.ModuleList([3]), lambda n: n.ModuleList(3),
-        lambda n: n.ModuleDict(3), lambda n: n.ModuleDict({"a": 3}),
-        lambda n: n.ModuleDict({"a.b": n.ReLU()}), lambda n: n.ModuleDict({"keys": n.ReLU()}),
-        lambda n: n.ModuleList([n.ReLU()])(1), lambda n: n.ModuleDict({})["x"],
-        lambda n: n.ParameterDict({})["x"], lambda n: n.ParameterList([1])[4],
-        lambda n: n.Sequential(n.ReLU()).insert(5, n.ReLU()), lambda n: n.Sequential().append(3),
-        lambda n: n.ParameterList(3), lambda n: n.ModuleList().extend(3),
-        lambda n: n.Sequential(n.ReLU()) * 0, lambda n: n.Sequential(n.ReLU()) + 3,
-        lambda n: n.ModuleDict({1: n.ReLU()}),
-    ],
-)  # fmt: skip
-def test_containers_refuse(wrong):
-    same(lambda lib: repr(wrong(lib.nn)))
-
-
 def test_assert_same_is_not_blind():
     with pytest.raises(AssertionError):
         assert_same(torch.zeros(2), pytorch().ones(2))
@@ -451,3 +353,123 @@ def test_spectral_norm_can_be_initialized_after_it():
         return layer.weight_orig, layer(lib.ones(2, 3))
 
     same(call)
+
+
+# ---- smaller ones
+
+
+def test_weights_in_another_format():
+    def run(torch, kind):
+        convert = torch.nn.utils.convert_conv2d_weight_memory_format
+        torch.manual_seed(0)
+        net = torch.nn.Conv2d(1, 2, 2)
+        return [convert(net, getattr(torch, kind)) is net, net.weight]
+
+    same(run, kind="channels_last")
+
+
+def test_batch_norms_for_vmap():
+    def run(torch):
+        net = torch.nn.Sequential(
+            torch.nn.BatchNorm1d(2), torch.nn.Linear(2, 2), torch.nn.BatchNorm1d(2, affine=False)
+        )
+        same_net = torch.func.replace_all_batch_norm_modules_(net)
+        return [same_net is net, list(net.state_dict()), repr(net), net[0].running_mean is None]
+
+    same(run)
+    same(lambda torch: torch.func.functionalize(lambda x: x + 1)(torch.ones(1)))
+    same(lambda torch: torch.func.functionalize(lambda x: x, remove="z")(1))
+
+
+def test_parametrizations_move():
+    def run(torch, name):
+        p = torch.nn.utils.parametrize
+
+        class Twice(torch.nn.Module):
+            def forward(self, x):
+                return x * 2
+
+        torch.manual_seed(0)
+        a, b = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
+        untouched = p.transfer_parametrizations_and_params(a, b) is b
+        p.register_parametrization(a, "weight", Twice())
+        kinds = [p.type_before_parametrizations(m) is torch.nn.Linear for m in (a, b)]
+        p.transfer_parametrizations_and_params(a, b, name)
+        bare = torch.nn.Module()
+        p.transfer_parametrizations_and_params(a, bare, "weight")
+        return [untouched, kinds, b.weight.detach(), bare.weight.detach(), list(b.state_dict()),
+                b.parametrizations.weight.original is a.parametrizations.weight.original]  # fmt: skip
+
+    for name in (None, "weight", "bias"):
+        same(run, name=name)
+
+
+def test_helpers_of_modules():
+    def run(torch):
+        names = "module", "utils", "transformer"
+        modules = {n: importlib.import_module(f"{torch.__name__}.nn.modules.{n}") for n in names}
+        clones = modules["transformer"]._get_clones(torch.nn.Linear(1, 1), 3)
+        return [
+            modules["module"]._addindent("a\nb\nc", 4),
+            modules["utils"]._list_with_default([None, 3], [5, 6, 7]),
+            [len(clones), clones[0].weight is clones[1].weight, repr(clones)],
+            modules["transformer"]._get_activation_fn("gelu") is torch.nn.functional.gelu,
+            repr(modules["module"]._IncompatibleKeys(["a"], [])),
+        ]
+
+    same(run)
+    for sizes in ([1, None], [1, 2, 3]):
+        same(
+            lambda torch, sizes=sizes: importlib.import_module(
+                f"{torch.__name__}.nn.modules.utils"
+            )._list_with_default(sizes, [5, 6])
+        )
+    path = "nn.modules.transformer"
+    same(lambda torch: importlib.import_module(f"{torch.__name__}.{path}")._get_activation_fn("tanh"))
+
+
+@pytest.mark.parametrize("mode", ["fan_in", "FAN_OUT", "fan"])
+def test_fans(mode):
+    def run(torch):
+        init, weights = torch.nn.init, [torch.ones(4, 3), torch.ones(2, 5, 3, 3)]
+        return [
+            [init._calculate_correct_fan(w, mode), init._calculate_fan_in_and_fan_out(w)] for w in weights
+        ]
+
+    same(run)
+    same(lambda torch: torch.nn.init._calculate_fan_in_and_fan_out(torch.ones(3)))
+
+
+@pytest.mark.parametrize(
+    "fill, shape",
+    [
+        (lambda init, t: init.uniform_(t), (2, 3)),
+        (lambda init, t: init.normal_(t), (2, 3)),
+        (lambda init, t: init.constant_(t, 2.0), (2, 3)),
+        (lambda init, t: init.ones_(t), (2, 3)),
+        (lambda init, t: init.zeros_(t), (2, 3)),
+        (lambda init, t: init.eye_(t), (2, 3)),
+        (lambda init, t: init.dirac_(t), (2, 3, 3)),
+        (lambda init, t: init.xavier_uniform_(t), (2, 3)),
+        (lambda init, t: init.xavier_normal_(t), (2, 3)),
+        (lambda init, t: init.kaiming_uniform_(t), (2, 3)),
+        (lambda init, t: init.kaiming_normal_(t), (2, 3)),
+        (lambda init, t: init.trunc_normal_(t), (2, 3)),
+        (lambda init, t: init.trunc_normal_(t, 0.5, 2.0, -1.0, 1.0), (50, 3)),
+        (lambda init, t: init.trunc_normal_(t, 0.5, 2.0, 0.4, 0.7), (50, 3)),
+        (lambda init, t: init.trunc_normal_(t, 1.0, 0.5, 1.4, 2.2), (50, 3)),
+        (lambda init, t: init.orthogonal_(t), (2, 3)),
+        (lambda init, t: init.orthogonal_(t, 2.0), (3, 2)),
+        (lambda init, t: init.orthogonal_(t), (3, 3)),
+        (lambda init, t: init.sparse_(t, 0.5), (4, 3)),
+    ],
+)
+def test_initialization_counts_a_version_and_draws_as_pytorch(fill, shape):
+    made = []
+    for lib in (torch, pytorch()):
+        lib.manual_seed(0)
+        t = lib.nn.Parameter(lib.zeros(*shape))
+        assert fill(lib.nn.init, t) is t
+        assert t._version > 0
+        made.append(t.detach().numpy())
+    np.testing.assert_allclose(made[0], made[1], 1e-4, 1e-5)

@@ -188,3 +188,13 @@ def test_packed_sequences_convert_and_tell_their_place():
     )
     with pytest.raises(RuntimeError):
         p.cuda()
+
+
+def test_packed_sequences_made_of_their_parts():
+    def run(torch, x):
+        kind = torch.nn.utils.rnn.PackedSequence
+        packed = torch.nn.utils.rnn.pack_sequence([x, x[:1]])
+        older = kind((packed.data, packed.batch_sizes))
+        return [older.data, older.batch_sizes, packed.char().data, packed.byte().data]
+
+    same(run, torch.tensor([1.0, 2.0, 3.0]))

@@ -1,11 +1,13 @@
-"""Constructors and forwards of modules take PyTorch's parameters in its order; and what instances show."""
+"""Parameters, their order and defaults, methods and attributes: those of PyTorch's classes and functions."""
 
 from __future__ import annotations
 
 import copy
+import functools
 import inspect
 import pickle
 import warnings
+from typing import Any
 
 import pytest
 import torch
@@ -83,3 +85,111 @@ def test_instances(entry):
     assert ours.state_dict()._metadata == theirs.state_dict()._metadata
     for twin in (pickle.loads(pickle.dumps(ours)), copy.deepcopy(ours)):
         assert repr(twin) == repr(ours) and list(twin.state_dict()) == list(theirs.state_dict())
+
+
+# ---- defaults of functions and classes
+
+SPACES = ["nn", "nn.functional", "nn.init", "nn.utils", "nn.utils.rnn", "optim", "optim.lr_scheduler",
+          "optim.swa_utils", "utils.data", "autograd", "autograd.functional"]  # fmt: skip
+IGNORED = {"device", "dtype", "_stacklevel", "_freeze", "_weight"}
+INTERNAL = {"RNNCellBase", "PackedSequence", "enable_grad"}  # nobody calls their constructors with these
+
+
+def space(lib: Any, name: str) -> Any:
+    for part in name.split("."):
+        lib = getattr(lib, part)
+    return lib
+
+
+def defaults(thing: Any) -> tuple[dict[str, Any], bool]:
+    """Default by name, and whether these are all the parameters; none where Python cannot tell."""
+    try:
+        found = inspect.signature(thing).parameters.values()
+    except (ValueError, TypeError):
+        return {}, False
+    several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    own = {p.name: p.default for p in found if p.kind not in several and p.name not in IGNORED}
+    return own, all(p.kind not in several for p in found)
+
+
+def cases() -> list[tuple[str, str]]:
+    found = []
+    for where in SPACES:
+        ours, theirs = space(tinygrad6, where), space(torch, where)
+        for name in dir(theirs):
+            a, b = getattr(ours, name, None), getattr(theirs, name)
+            if name[0] != "_" and name not in INTERNAL and callable(a) and callable(b):
+                if inspect.isclass(a) == inspect.isclass(b) and defaults(a)[0] and defaults(b)[0]:
+                    found.append((where, name))
+    return found
+
+
+def same_default(a: Any, b: Any) -> bool:
+    if a is inspect.Parameter.empty or b is inspect.Parameter.empty:
+        return a is b
+    if isinstance(b, (bool, int, float, str, tuple, list, type(None))):
+        return a == b and isinstance(a, bool) == isinstance(b, bool)
+    return True  # functions, dtypes and sentinels are objects of each library's own
+
+
+@pytest.mark.parametrize("where, name", cases(), ids=lambda v: v)
+def test_defaults_are_pytorchs(where, name):
+    ours, ours_are_all = defaults(getattr(space(tinygrad6, where), name))
+    theirs, theirs_are_all = defaults(getattr(space(torch, where), name))
+    common = [p for p in theirs if p in ours]
+    assert not [(p, ours[p], theirs[p]) for p in common if not same_default(ours[p], theirs[p])]
+    if ours_are_all and theirs_are_all:
+        assert common == list(theirs) and [p for p in ours if p in theirs] == common
+
+
+def test_many_are_compared():
+    assert len(cases()) > 300
+
+
+# ---- methods and attributes
+
+
+WITH_METHODS = [
+    (where, name)
+    for where in ("nn", "optim", "optim.lr_scheduler", "optim.swa_utils", "utils.data", "nn.utils.rnn")
+    for name in dir(functools.reduce(getattr, where.split("."), torch))
+    if name[0] != "_"
+    and all(
+        isinstance(getattr(functools.reduce(getattr, where.split("."), lib), name, None), type)
+        for lib in (tinygrad6, torch)
+    )
+    and not issubclass(getattr(functools.reduce(getattr, where.split("."), torch), name), torch.Tensor)
+]
+
+
+@pytest.mark.parametrize("where, name", WITH_METHODS)
+def test_methods_have_pytorchs_arguments(where, name):
+    ours, theirs = (
+        getattr(functools.reduce(getattr, where.split("."), lib), name) for lib in (tinygrad6, torch)
+    )
+    wrong = []
+    for method in dir(theirs):
+        a, b = getattr(ours, method, None), getattr(theirs, method)
+        if method[0] == "_" or method == "forward" or not inspect.isfunction(a) or not inspect.isfunction(b):
+            continue
+        p, q = (
+            {k: v.default for k, v in inspect.signature(m).parameters.items() if v.kind < v.VAR_KEYWORD}
+            for m in (a, b)
+        )
+        for k in q:
+            if k in p and p[k] != q[k] and isinstance(q[k], (bool, int, float, str, type, type(None))):
+                wrong.append(f"{method}({k}={p[k]}), PyTorch {q[k]}")
+    assert not wrong
+
+
+# how tables make classes
+OURS = set("accepts check function gates kept mode rank ranks settings shown".split())
+
+
+@pytest.mark.filterwarnings("ignore:enable_nested_tensor")
+@pytest.mark.parametrize("entry", MODULES, ids=lambda e: e.name)
+def test_attributes_of_modules_are_pytorchs(entry):
+    ours, theirs = entry.make(tinygrad6.nn), entry.make(torch.nn)
+    names = {n for n in dir(ours) if n[0] != "_"}
+    assert names - set(dir(theirs)) <= OURS
+    assert {n for n in vars(theirs) if n[0] != "_"} <= names
