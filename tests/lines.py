@@ -2619,4 +2619,15 @@ torch.unravel_index(torch.tensor([[[4], [0], [2]]], dtype=torch.int64).bool(), 6
 ! x(2, 3).copy_(None)
 x(2, 3).copy_(torch.cat([x(3), x(3)], 0))
 ! x(2, 3).fill_(torch.ones(2))
+torch.gradient(f, spacing=(b[:2], b))
+torch.gradient(a.half(), spacing=(b[:2], b))
+nn.utils.rnn.pad_sequence([b.int(), b[:2]], True, 2.0)
+nn.utils.rnn.pad_sequence([b, b[:2].int()], False, 2.5)
+F.linear(a, q, s)
+F.linear(a, q[0], s)
+torch.svd(a, True, False)[1]
+torch.svd(a.detach(), False, False)
+torch.svd(a.detach(), compute_uv=False)
+torch.index_reduce(v, 0, k[:2] % 2, v * 2, "prod")
+torch.index_reduce(v, 1, k, v * 2, "mean")
 """

@@ -162,7 +162,8 @@ def pad_sequence(
     padding_value: float = 0.0,
     padding_side: Text = "right",
 ) -> Tensor:
-    """Sequences (T_i, *) as one tensor (max T, B, *), or (B, max T, *), filled up with padding_value."""
+    """Sequences (T_i, *) as one tensor (max T, B, *), or (B, max T, *), filled up with padding_value,
+    of the first one's type."""
     from tinygrad6.ops.join import stack
     from tinygrad6.ops.pad import pad
 
@@ -184,7 +185,7 @@ def pad_sequence(
     for s in sequences:
         room = longest - len(s)
         width = [0, 0] * (s.ndim - 1) + ([0, room] if padding_side == "right" else [room, 0])
-        rows.append(pad(s, width, value=padding_value))
+        rows.append(pad(s.to(sequences[0].dtype), width, value=padding_value))
     return stack(rows, 0 if batch_first else 1)
 
 

@@ -267,7 +267,7 @@ def _slopes(x: Tensor, d: int, h: Any, edge_order: int) -> Tensor:
     n = x.array.shape[d]
     given = isinstance(h, Tensor) and h.array.ndim == 1
     gaps = (
-        reshape(h[1:] - h[:-1], (-1, *tail)).to(x.dtype)
+        reshape(h[1:] - h[:-1], (-1, *tail))
         if given
         else wrap(np.full((n - 1, *tail), h.item() if isinstance(h, Tensor) else h, x.array.dtype))
     )
