@@ -52,20 +52,9 @@ def embedding(
     )
 
 
-def embedding_bag(
-    input: Tensor,
-    weight: Tensor,
-    offsets: Tensor | None = None,
-    max_norm: float | None = None,
-    norm_type: float = 2,
-    scale_grad_by_freq: bool = False,
-    mode: str = "mean",
-    sparse: bool = False,
-    per_sample_weights: Tensor | None = None,
-    include_last_offset: bool = False,
-    padding_idx: int | None = None,
-) -> Tensor:
-    """Sum, mean or max of the embedding rows of each bag: input (B, n), or one vector cut at offsets."""
+def _check_tensors(
+    input: Tensor, weight: Tensor, offsets: Tensor | None, per_sample_weights: Tensor | None
+) -> None:
     if per_sample_weights is not None and per_sample_weights.array.shape != input.array.shape:
         raise ValueError(
             f"embedding_bag: If per_sample_weights ({per_sample_weights.shape}) is not None, then it must "
@@ -82,6 +71,24 @@ def embedding_bag(
         )
     if offsets is not None and offsets.array.dtype not in (np.int64, np.int32):
         raise RuntimeError(f"embedding_bag(): expected offsets of type int64 or int32, got {offsets.dtype}")
+
+
+def _check_mode(mode: str, weighted: bool, scale_grad_by_freq: bool, sparse: bool) -> None:
+    if mode not in ("sum", "mean", "max"):
+        raise ValueError("mode has to be one of sum, mean or max")
+    if mode == "max" and (scale_grad_by_freq or sparse):
+        raise ValueError(
+            "max mode does not support scaling the gradient by the frequency, nor sparse weights"
+        )
+    if weighted and mode != "sum":
+        raise NotImplementedError(
+            "embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for "
+            f"mode='sum' (got mode='{mode}')"
+        )
+
+
+def _bags(input: Tensor, offsets: Tensor | None, include_last_offset: bool) -> tuple[Tensor, np.ndarray, int]:
+    """The indices as one vector, the number of the bag of each, and how many bags there are."""
     if input.ndim == 2:
         if offsets is not None:
             raise ValueError(
@@ -89,30 +96,61 @@ def embedding_bag(
                 "length sequences."
             )
         count, each = input.array.shape
-        bags, flat = np.repeat(np.arange(count), each), input.reshape(-1)
-    elif input.ndim == 1:
-        if offsets is None or offsets.ndim != 1:
-            raise ValueError("offsets has to be a 1D Tensor")
-        flat, starts = input, offsets.array
-        if include_last_offset:
-            flat, starts = flat[: int(starts[-1]) if starts.size else 0], starts[:-1]
-        count = len(starts)
-        bags = np.searchsorted(starts, np.arange(flat.array.size), "right") - 1
-        if not count:
-            flat, bags = flat[:0], bags[:0]
-    else:
+        return input.reshape(-1), np.repeat(np.arange(count), each), count
+    if input.ndim != 1:
         raise ValueError(f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.ndim}")
-    if mode not in ("sum", "mean", "max"):
-        raise ValueError("mode has to be one of sum, mean or max")
-    if mode == "max" and (scale_grad_by_freq or sparse):
-        raise ValueError(
-            "max mode does not support scaling the gradient by the frequency, nor sparse weights"
-        )
-    if per_sample_weights is not None and mode != "sum":
-        raise NotImplementedError(
-            "embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for "
-            f"mode='sum' (got mode='{mode}')"
-        )
+    if offsets is None or offsets.ndim != 1:
+        raise ValueError("offsets has to be a 1D Tensor")
+    flat, starts = input, offsets.array
+    if include_last_offset:
+        flat, starts = flat[: int(starts[-1]) if starts.size else 0], starts[:-1]
+    count = len(starts)
+    bags = np.searchsorted(starts, np.arange(flat.array.size), "right") - 1
+    return (flat, bags, count) if count else (flat[:0], bags[:0], count)
+
+
+def _reduce_bags(rows: Tensor, bags: np.ndarray, count: int, mode: str) -> Tensor:
+    """Sum, mean or max (count, D) of the rows (n, D) of each bag (n); 0 for a bag of none."""
+    if mode == "max":
+        nothing = rows[:0].sum(0)  # zeros of the same graph
+        members = (np.flatnonzero(bags == b) for b in range(count))
+        return NAMES["stack"]([rows[wrap(m)].max(0)[0] if m.size else nothing for m in members])
+    total = create.zeros((count, rows.shape[1]), dtype=rows.dtype).index_add(0, wrap(bags), rows)
+    if mode == "sum":
+        return total
+    sizes = np.maximum(np.bincount(bags, minlength=count), 1).astype(rows.array.dtype)
+    return total / wrap(sizes[:, None])
+
+
+def embedding_bag(
+    input: Tensor,
+    weight: Tensor,
+    offsets: Tensor | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2,
+    scale_grad_by_freq: bool = False,
+    mode: str = "mean",
+    sparse: bool = False,
+    per_sample_weights: Tensor | None = None,
+    include_last_offset: bool = False,
+    padding_idx: int | None = None,
+) -> Tensor:
+    """Sum, mean or max of the embedding rows of each bag -> (B, D): weight (V, D).
+
+    input (B, n), a bag in each row, or (N) with offsets (B), where each bag begins; include_last_offset says
+    that offsets (B + 1) end with N. per_sample_weights, like input, multiply the rows of sums. Rows
+    padding_idx do not count. An empty bag gives 0. ValueError for the wrong shapes, RuntimeError for types,
+    offsets and indices.
+
+    >>> import tinygrad6 as torch
+    >>> table = torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    >>> torch.nn.functional.embedding_bag(torch.tensor([0, 1, 2]), table, torch.tensor([0, 2]), mode="sum")
+    tensor([[4., 6.],
+            [5., 6.]])
+    """
+    _check_tensors(input, weight, offsets, per_sample_weights)
+    flat, bags, count = _bags(input, offsets, include_last_offset)
+    _check_mode(mode, per_sample_weights is not None, scale_grad_by_freq, sparse)
     if offsets is not None and offsets.array.size:
         o, n = offsets.array, input.array.size
         if o[0] or o[-1] > n or (np.diff(o) < 0).any():
@@ -126,22 +164,9 @@ def embedding_bag(
     if per_sample_weights is not None:
         rows = rows * per_sample_weights.reshape(-1)[: len(rows)].unsqueeze(1)
     if input.ndim == 2 and padding_idx is None and flat.array.size:  # bags of one size: no index is needed
-        each_bag = rows.reshape(count, each, weight.shape[1])
+        each_bag = rows.reshape(count, -1, weight.shape[1])
         if mode == "max":
             return each_bag.max(1)[0]
-        return each_bag.sum(1) if mode == "sum" else each_bag.sum(1) / each
+        return each_bag.sum(1) if mode == "sum" else each_bag.sum(1) / each_bag.shape[1]
     kept = np.ones(len(bags), bool) if padding_idx is None else flat.array != padding_idx % weight.shape[0]
-    zeros = create.zeros((count, weight.shape[1]), dtype=weight.dtype)
-    picked, where_ = rows[wrap(np.flatnonzero(kept))], wrap(bags[kept])
-    if mode == "max":
-        nothing = picked[:0].sum(0)  # zeros of the same graph
-        outs = [
-            picked[wrap(np.flatnonzero(bags[kept] == b))].max(0)[0] if (bags[kept] == b).any() else nothing
-            for b in range(count)
-        ]
-        return NAMES["stack"](outs)
-    total = zeros.index_add(0, where_, picked)
-    if mode == "sum":
-        return total
-    sizes = np.maximum(np.bincount(bags[kept], minlength=count), 1).astype(weight.array.dtype)
-    return total / wrap(sizes[:, None])
+    return _reduce_bags(rows[wrap(np.flatnonzero(kept))], bags[kept], count, mode)
