@@ -53,7 +53,7 @@ class Buffer(Tensor):
     def __new__(cls, data: Any = None, *, persistent: bool = True) -> Any:
         b = wrap(np.empty(0, default_float()) if data is None else data.array, cls)
         b.__dict__["persistent"] = persistent
-        return b
+        return b if data is None else b.requires_grad_(data.requires_grad)
 
 
 _memory: Any = Tensor.array  # the slot itself, below the property that guards it

@@ -315,10 +315,27 @@ class Optimizer:
                     return True
         return False
 
+    def _check_memory(self, p: Tensor) -> None:
+        """RuntimeError for parameters that no step can be written into."""
+        if p.array.dtype.kind != "f":
+            raise RuntimeError(f"{type(self).__name__}.step(): parameters must be floats, got {p.dtype}")
+        if p.array.size and any(s == 0 and n > 1 for s, n in zip(p.array.strides, p.array.shape)):
+            raise RuntimeError(
+                f"{type(self).__name__}.step(): several elements of a parameter of shape {list(p.shape)} lie "
+                "in one place, as after expand(): clone() it"
+            )
+
     def _step_group(self, i: int, params: list[Tensor]) -> None:
         group = self.param_groups[i]
         plan = self._plans.get(i)
         if plan is None or not plan.fits(params, self.slots_of(group, params[0]), self.state):
+            seen: set[int] = set()
+            again = [p for p in params if id(p) in seen or seen.add(id(p))]  # what is there twice steps twice
+            if again:
+                self._step_group(i, list(dict.fromkeys(params)))
+                return self._step_group(i, again)
+            for p in params:
+                self._check_memory(p)
             plan = self._plans[i] = Plan(self, group, params)
         if isinstance(group.get("lr"), Tensor) or isinstance(group.get("weight_decay"), Tensor):
             group = {k: number(v) for k, v in group.items()}

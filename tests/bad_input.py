@@ -370,7 +370,7 @@ ACCIDENTS = re.compile(
     r"(int|float)\(\) argument must|object of type '\w+' has no len|not supported between instances|"
     r"division by zero|modulo by zero|integer scalar arrays|unhashable type|cannot convert float|"
     r"truth value of an array|Maximum allowed dimension|cannot reshape array|not all arguments converted|"
-    r"can't multiply sequence|invalid literal for int|must be real number|indices must be integers"
+    r"can't multiply sequence|can only concatenate|has no len|iteration over a 0-d|invalid literal for int|must be real number|indices must be integers"
 )
 _NAMED = re.compile(r"^[A-Za-z]\w*\(.*\): |\) got \(|'dtype' object is not callable", re.DOTALL)
 _NAMES_IN_TEXT = re.compile(r"\b([A-Za-z_]\w*)\((?!s\))")
@@ -439,8 +439,9 @@ def on_purpose(call: Call, theirs: Exception | None, ours: Exception | None) -> 
 
     - PyTorch's Python code takes the truth of whatever stands for a bool, its C++ code does not; here a bool is
       a bool everywhere.
-    - Where PyTorch runs into a mistake of its own (a missing attribute of what is no tensor, an assertion, a key),
-      we raise TypeError or ValueError for what was given.
+    - Where PyTorch runs into a mistake of its own (a missing attribute of what is no tensor, an assertion, a key,
+      a comparison that Python refuses), we raise TypeError or ValueError for what was given.
+    - nan is no rate, factor or probability, and more gradients than outputs are refused.
     - Numbers beyond 64 bits are refused by whoever first cannot use them.
     - Types that PyTorch has no kernel for ("not implemented for 'Half'") are computed, or refused as wrong types.
     - A tensor of too few dimensions is refused by their number, where PyTorch looks for one that is not there.
@@ -449,6 +450,8 @@ def on_purpose(call: Call, theirs: Exception | None, ours: Exception | None) -> 
     - True is no size, where PyTorch takes it for 1.
     """
     if theirs is None:
+        if "nan" in str(call) and isinstance(ours, ValueError) or " gradients" in str(ours):
+            return True
         if isinstance(ours, TypeError) and "True" in str(call) and "sizes must be ints" in str(ours):
             return True
         lazy = call.function.startswith("nn.Lazy") and isinstance(ours, (TypeError, ValueError, RuntimeError))
@@ -462,7 +465,7 @@ def on_purpose(call: Call, theirs: Exception | None, ours: Exception | None) -> 
         return isinstance(ours, RuntimeError)
     if "Tensor with" in text and ("ambiguous" in text or "cannot be converted to Scalar" in text):
         return isinstance(ours, (TypeError, ValueError))
-    if isinstance(theirs, MISTAKES) or "INTERNAL ASSERT" in text:
+    if isinstance(theirs, MISTAKES) or "INTERNAL ASSERT" in text or ACCIDENTS.search(text):
         return isinstance(ours, (TypeError, ValueError, RuntimeError, IndexError))
     return "2**70" in str(call)
 

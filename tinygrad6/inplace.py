@@ -66,6 +66,12 @@ def _straight(self: Any, args: tuple) -> bool:
 
 def refuse(t: Tensor, name: str, recording: bool) -> None:
     """Raise for an in-place change that must not be: before anything is changed."""
+    refuse_history(t, name, recording)
+    refuse_memory(t.array, name)
+
+
+def refuse_history(t: Tensor, name: str, recording: bool) -> None:
+    """Raise if gradients would be wrong after a change, which is recorded."""
     if recording:
         v, node = t.view_of, live_node(t)
         if v is not None and v.recorded is not True:
@@ -79,7 +85,6 @@ def refuse(t: Tensor, name: str, recording: bool) -> None:
                 f"a leaf Variable that requires grad is being used in an in-place operation. ({name}_: "
                 "change it under no_grad(), or change a clone())"
             )
-    refuse_memory(t.array, name)
 
 
 def refuse_memory(a: np.ndarray, name: str) -> None:

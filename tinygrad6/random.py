@@ -186,14 +186,17 @@ class Generator:
 
     # ---- normal
 
-    def normal(self, shape: tuple, dtype: Any = np.float32, mean: Any = 0.0, std: Any = 1.0) -> np.ndarray:
-        """Normal numbers by Box and Muller's method: in blocks of 16 from 16 on, one by one below."""
+    def normal(
+        self, shape: tuple, dtype: Any = np.float32, mean: Any = 0.0, std: Any = 1.0, singly: bool = False
+    ) -> np.ndarray:
+        """Normal numbers by Box and Muller's method: in blocks of 16 from 16 on, one by one below, or
+        `singly`."""
         n, kind = math.prod(shape), np.dtype(dtype)
         scalars = isinstance(mean, (int, float)) and isinstance(std, (int, float))
         if not scalars:
             z = self.normal(shape, dtype)
-            return (z * np.asarray(std, kind) + np.asarray(mean, kind)).astype(kind)
-        if n >= 16:
+            return np.asarray(z * np.asarray(std, kind) + np.asarray(mean, kind)).astype(kind)
+        if n >= 16 and not singly:
             half = kind == np.float16
             work = np.float32 if half else kind.type
             z = self._normal_blocks(n, np.dtype(work), half)
@@ -237,6 +240,11 @@ class Generator:
             raise RuntimeError(
                 f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}"
             )
+        kind = np.dtype(dtype)
+        if kind.kind != "f":
+            least, most = (0, 1) if kind.kind == "b" else (np.iinfo(kind).min, np.iinfo(kind).max)
+            if not least <= low < high <= most + 1:
+                raise RuntimeError(f"random integers in [{low}, {high}) are out of bounds for {kind}")
         n, span = math.prod(shape), high - low
         if span >= wide:
             drawn = self.words64(n) % np.uint64(span)

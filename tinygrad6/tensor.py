@@ -201,7 +201,8 @@ class Tensor:
         except TypeError:
             i = True
         if i is True or i is False:
-            raise TypeError(f"{function}(): argument 'dim' (position 1) must be int, not {type(dim).__name__}")
+            came = type(dim).__name__
+            raise TypeError(f"{function}(): argument 'dim' (position 1) must be int, not {came}")
         if not -self.array.ndim <= i < self.array.ndim:
             raise dim_error(i, self.array.ndim)
         return i
@@ -310,15 +311,15 @@ class Tensor:
 
     @requires_grad.setter
     def requires_grad(self, wanted: bool) -> None:
+        if type(wanted) is not bool:
+            raise RuntimeError(f"requires_grad must be a bool, not {type(wanted).__name__}")
         node = self.node if stale(self) else live_node(self)
         if node is not None and node.op is not None:
-            if not wanted:
-                raise RuntimeError(
-                    "you can only change requires_grad flags of leaf variables. If you want to use a "
-                    "computed variable in a subgraph that doesn't require differentiation use var_no_grad = "
-                    "var.detach()."
-                )
-        elif wanted and (node is None or node.tensor() is not self):
+            raise RuntimeError(
+                "you can only change requires_grad flags of leaf variables. If you want to use a computed "
+                "variable in a subgraph that doesn't require differentiation use var_no_grad = var.detach()."
+            )
+        if wanted and (node is None or node.tensor() is not self):
             if self.array.dtype.kind != "f":
                 raise RuntimeError(
                     "only Tensors of floating point dtype can require gradients, "
@@ -335,7 +336,8 @@ class Tensor:
                 "requires_grad_(): argument 'requires_grad' (position 1) must be bool, not "
                 f"{type(requires_grad).__name__}"
             )
-        self.requires_grad = requires_grad
+        if self.requires_grad is not requires_grad:
+            self.requires_grad = requires_grad
         return self
 
     @property
@@ -587,8 +589,6 @@ class Tensor:
         return twin
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        if not self.is_leaf:
-            raise RuntimeError("cannot pickle a tensor that is not a leaf: detach() it first")
         return _restore, (type(self), self.array, self.requires_grad, self.__dict__)
 
     # ---- for the engine

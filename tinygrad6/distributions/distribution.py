@@ -72,7 +72,7 @@ class Distribution:
         """The distribution with its parameters expanded to batch_shape, as views."""
         new = type(self).__new__(type(self)) if _instance is None else _instance
         if not isinstance(batch_shape, (tuple, list)):
-            raise TypeError(f"expand(): batch_shape must be a tuple of ints, not {type(batch_shape).__name__}")
+            raise TypeError(f"expand(): batch_shape must be a tuple, not {type(batch_shape).__name__}")
         batch, have = Size(batch_shape), new.__dict__
         known = self.arg_constraints
         for name, value in self.__dict__.items():

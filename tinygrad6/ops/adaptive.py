@@ -151,7 +151,8 @@ def _fractional(
     """Both fractional_max_pools, which differ in rank only."""
     name, shape = f"fractional_max_pool{d}d", x.array.shape
     if len(shape) <= d:
-        raise RuntimeError(f"{name}: Expected {d + 1}D or {d + 2}D input, but got {list(shape)}")
+        kind = IndexError if samples is None else RuntimeError  # PyTorch draws them by the input's shape
+        raise kind(f"{name}: Expected {d + 1}D or {d + 2}D input, but got {list(shape)}")
     if output_size is None:
         if output_ratio is None:
             raise ValueError(f"{name} requires specifying either an output_size or an output_ratio")

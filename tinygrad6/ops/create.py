@@ -206,7 +206,7 @@ def frombuffer(
     try:
         size = memoryview(buffer).nbytes
     except TypeError:
-        raise ValueError(f"frombuffer(): {type(buffer).__name__} does not give access to its memory") from None
+        raise ValueError(f"frombuffer(): {type(buffer).__name__} gives no access to its memory") from None
     kind = dtypes.to_numpy(dtype)
     if count == 0 or not 0 <= offset < size or offset + max(count, 1) * kind.itemsize > size:
         raise ValueError(

@@ -11,7 +11,8 @@ import numpy as np
 
 from tinygrad6 import dtypes, random
 from tinygrad6.arguments import checked, composite, real, refused, whole
-from tinygrad6.op import _mismatch
+from tinygrad6.modes import state
+from tinygrad6.op import OPS, _mismatch, named
 from tinygrad6.ops.create import (
     _LARGEST,
     _besides,
@@ -23,6 +24,7 @@ from tinygrad6.ops.create import (
     _whole64,
 )
 from tinygrad6.tensor import Tensor, wrap
+from tinygrad6.view import axis_order, live_node
 
 # ---- new tensors
 
@@ -161,9 +163,8 @@ def normal(
         if not np.all(np.greater_equal(s, 0)):
             raise RuntimeError("normal expects all elements of std >= 0.0")
         _alike_shapes(np.shape(m), np.shape(s))
-        return _finish(
-            g.normal(np.broadcast_shapes(np.shape(m), np.shape(s)), kind, m, s), requires_grad, device, rest
-        )
+        drawn = g.normal(np.broadcast_shapes(np.shape(m), np.shape(s)), kind, m, s)
+        return _constant(_finish(drawn, requires_grad, device, rest), "Normal", mean, std)
     if size is None:
         raise TypeError("normal() missing 1 required positional argument: 'size'")
     mean, std = real("normal", "mean", 1, mean), real("normal", "std", 2, std)
@@ -184,7 +185,7 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: random.Genera
     if p is None:
         _random_float(input.dtype, "bernoulli")
     drawn = g.bernoulli(input.array if p is None else float(p), input.array.shape)
-    return wrap(np.asarray(drawn).astype(input.array.dtype))
+    return _constant(wrap(np.asarray(drawn).astype(input.array.dtype)), "Bernoulli", input)
 
 
 @composite()
@@ -196,6 +197,14 @@ def multinomial(
     int64.
     """
     return wrap(_generator(generator).multinomial(input.array, num_samples, replacement))
+
+
+def _constant(drawn: Tensor, name: str, *sources: Any) -> Tensor:
+    """What was drawn, by the function of that name, from `sources`: they get gradients of 0."""
+    for s in sources:
+        if isinstance(s, Tensor) and state.grad and s.requires_grad:
+            drawn = named(drawn + OPS["nothing"].call(s), name)
+    return drawn
 
 
 def _alike_shapes(a: tuple, b: tuple) -> None:
@@ -211,7 +220,7 @@ def poisson(input: Tensor, generator: random.Generator | None = None) -> Tensor:
     if not (input.array >= 0).all() or np.isinf(input.array).any():
         raise RuntimeError("poisson: rates must be finite and not negative")
     drawn = _generator(generator).poisson(input.array)
-    return wrap(drawn.astype(input.array.dtype))
+    return _constant(wrap(drawn.astype(input.array.dtype)), "Poisson", input)
 
 
 @checked
@@ -224,7 +233,8 @@ def binomial(count: Tensor, prob: Tensor, generator: random.Generator | None = N
         )
     _alike_shapes(count.array.shape, prob.array.shape)
     n, p = np.broadcast_arrays(count.array, prob.array)
-    return wrap(_generator(generator).binomial(n, p).astype(count.array.dtype))
+    drawn = _generator(generator).binomial(n, p)
+    return _constant(wrap(drawn.astype(count.array.dtype)), "Binomial", count, prob)
 
 
 def _like_random(name: str, make: Any) -> Any:
@@ -276,21 +286,40 @@ def randint_like(input: Tensor, *bounds: int, dtype: Any = None, **rest: Any) ->
 def _filler(name: str, draw: Any, doc: str) -> None:
     def fill(self: Tensor, *args: Any, generator: random.Generator | None = None, **kwargs: Any) -> Tensor:
         from tinygrad6.inplace import refuse
-        from tinygrad6.modes import state
-        from tinygrad6.view import live_node
 
         recording = state.grad and live_node(self) is not None
         refuse(self, name[:-1], recording)
-        drawn = np.asarray(draw(_generator(generator), self.array, *args, **kwargs))
+        a = self.array
+        order = None if a.flags.c_contiguous else axis_order(a)  # as it lies in memory
+        if order:
+            a = a.transpose(order)
+            args, kwargs = _in_order(self.array.shape, order, args, kwargs)
+            if name == "normal_":
+                kwargs["singly"] = True
+        drawn = np.asarray(draw(_generator(generator), a, *args, **kwargs))
         if recording:
-            return self.copy_(wrap(drawn.astype(self.array.dtype)))
-        self.array[...] = drawn
+            drawn = drawn.astype(a.dtype)
+            return self.copy_(wrap(drawn.transpose(np.argsort(order)) if order else drawn))
+        a[...] = drawn
         self.bump()
         return self
 
     draw.__name__ = draw.__qualname__ = name  # which says what is missing
     fill.__name__, fill.__doc__ = name, doc
     setattr(Tensor, name, fill)
+
+
+def _in_order(shape: tuple, order: tuple, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+    """The tensors among the arguments with their dimensions in the given order."""
+
+    def moved(v: Any) -> Any:
+        if not isinstance(v, Tensor) or not v.array.ndim:
+            return v
+        if told := _mismatch(v.array.shape, shape):
+            raise RuntimeError(told)
+        return wrap(np.broadcast_to(v.array, shape).transpose(order))
+
+    return tuple(map(moved, args)), {k: moved(v) for k, v in kwargs.items()}
 
 
 def _named(function: str, named: dict, low: Any, high: Any) -> tuple[Any, Any]:
@@ -312,12 +341,12 @@ def _bounds(g: Any, a: np.ndarray, low: float = 0.0, high: float = 1.0, **named:
     return g.uniform(a.shape, a.dtype, low, high)
 
 
-def _normals(g: Any, a: np.ndarray, mean: float = 0.0, std: float = 1.0) -> Any:
+def _normals(g: Any, a: np.ndarray, mean: float = 0.0, std: float = 1.0, singly: bool = False) -> Any:
     _random_float(a.dtype, "normal_")
     mean, std = real("normal_", "mean", 1, mean), real("normal_", "std", 2, std)
     if not std >= 0:
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
-    return g.normal(a.shape, a.dtype, mean, std)
+    return g.normal(a.shape, a.dtype, mean, std, singly)
 
 
 def _integers(g: Any, a: np.ndarray, *bounds: int, **named: int) -> Any:

@@ -14,7 +14,7 @@ import numpy as np
 
 from tinygrad6 import dtypes
 from tinygrad6.arguments import Text, composite, scalar, several
-from tinygrad6.inplace import refuse
+from tinygrad6.inplace import refuse_history
 from tinygrad6.modes import state
 from tinygrad6.op import case
 from tinygrad6.ops import masks, parts, shape
@@ -214,7 +214,7 @@ Tensor.fill_diagonal_ = fill_diagonal_  # type: ignore[attr-defined]
 
 def _relaid(name: str, call: Callable[..., Any]) -> None:
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        refuse(self, name, state.grad and live_node(self) is not None and self.is_leaf)
+        refuse_history(self, name, state.grad and live_node(self) is not None)
         if self.is_leaf and self.node is not None:
             raise RuntimeError(f"{name}_(): a leaf that requires grad keeps its shape: use x = x.{name}(...)")
         old = self
@@ -237,9 +237,11 @@ for _name in ("squeeze", "unsqueeze", "transpose", "t", "swapaxes", "swapdims", 
 
 
 def resize_(self: Tensor, *sizes: Any, size: Any = None, memory_format: Any = None) -> Tensor:
-    """Give this tensor another size: its elements, in row-major order, stay, new ones are not set.
+    """Give this tensor another size, contiguous: what lies in its memory from its first element on stays, new
+    elements are not set.
 
-    Not for gradients.
+    A view shows more of its base's memory, or less. Not for gradients. RuntimeError for a view that would
+    need more memory than its base has.
     """
     if live_node(self) is not None:
         raise RuntimeError("cannot resize variables that require grad")
@@ -249,11 +251,23 @@ def resize_(self: Tensor, *sizes: Any, size: Any = None, memory_format: Any = No
     size = several("resize_", "size", 1, tuple(size))
     if any(n < 0 for n in size):
         raise RuntimeError(f"Trying to create tensor with negative dimension {min(size)}: {list(size)}")
-    n, flat = math.prod(size), self.array.reshape(-1)
-    if n * self.array.itemsize >= 1 << 63:
+    a, n = self.array, math.prod(size)
+    if n * a.itemsize >= 1 << 63:
         raise RuntimeError(f"resize_(): a tensor of size {list(size)} does not fit in memory")
+    if a.shape == tuple(size):
+        return self
+    whole = a if self.view_of is None else self.view_of.base.array
+    flat = whole.ravel(order="K")  # a view of what is dense
+    if np.may_share_memory(flat, whole):
+        flat = flat.view(np.uint8)[a.ctypes.data - flat.ctypes.data :].view(a.dtype)
+    elif self.view_of is not None:
+        raise RuntimeError("resize_(): the base of this view has gaps in its memory: resize a clone()")
     if n > flat.size:
-        flat = np.concatenate([flat, np.empty(n - flat.size, flat.dtype)])
+        if self.view_of is not None:
+            raise RuntimeError(
+                f"resize_(): the base of this view has no room for size {list(size)}: resize a clone()"
+            )
+        flat = np.concatenate([flat, np.empty(n - flat.size, a.dtype)])
     self.array, self.view_of = flat[:n].reshape(size), None
     self.bump()
     return self

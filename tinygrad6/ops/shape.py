@@ -407,7 +407,7 @@ def t(input: Tensor) -> Tensor:
 
 _T = property(
     lambda self: (
-        permute(self, *range(self.array.ndim)[::-1])
+        permute(self, tuple(range(self.array.ndim)[::-1]))
         if self.array.ndim != 2
         else named(transpose(self, 0, 1), "Permute")
     ),
@@ -615,7 +615,7 @@ def flip_over(x, dims):
 @composite()
 def flip(input: Tensor, *dims: Any, **named: Any) -> Tensor:
     """x in reverse order along `dims`; a copy."""
-    return flip_over(input, _order("flip", dims, named))
+    return flip_over(input, normal_dims(_order("flip", dims, named), input.array.ndim))
 
 
 @composite(examples=[case((2, 3))])
