@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from typing import Any
 
 import numpy as np
 
@@ -130,6 +131,59 @@ def _check_shapes(
     return query.ndim == 3
 
 
+def _projected(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    own: tuple[Tensor | None, ...] | None,
+) -> tuple[Tensor, ...]:
+    """Queries, keys and values, each (*, E): by one weight (3 E, E), or by three of their own."""
+    linear, width = OPS["linear"].call, query.shape[-1]
+    if own is None and query is key and key is value:  # one product instead of three
+        return linear(query, weight, bias).chunk(3, -1)
+    weights: Any = weight.chunk(3) if own is None else own  # type: ignore[union-attr]
+    if own is not None:
+        for name, x, w in zip(("key", "value"), (key, value), weights[1:], strict=True):
+            if w.shape != (width, x.shape[-1]):
+                raise AssertionError(
+                    f"expecting {name} weights shape of {(width, x.shape[-1])}, but got {w.shape}"
+                )
+    biases = (None,) * 3 if bias is None else bias.chunk(3)
+    return tuple(linear(x, w, b) for x, w, b in zip((query, key, value), weights, biases, strict=True))
+
+
+def _merged_mask(
+    attn_mask: Tensor | None,
+    padding_mask: Tensor | None,
+    like: Tensor,
+    n: int,
+    heads: int,
+    length: int,
+    source: int,
+) -> Tensor | None:
+    """Both masks as one that is added, of a shape that broadcasts to (N, H, L, S)."""
+    mask = None
+    if attn_mask is not None:
+        mask = additive(attn_mask, like)
+        expected = (length, source) if mask.ndim == 2 else (n * heads, length, source)
+        if mask.array.shape != expected:
+            raise RuntimeError(
+                f"The shape of the {mask.ndim}D attn_mask is {mask.shape}, but should be {expected}."
+            )
+        if mask.ndim == 3:
+            mask = mask.reshape(n, heads, length, source)
+    if padding_mask is not None:
+        if padding_mask.array.shape != (n, source):
+            raise AssertionError(
+                f"key_padding_mask should have shape {(n, source)}, got {tuple(padding_mask.shape)}"
+            )
+        padding = additive(padding_mask, like).reshape(n, 1, 1, source)
+        mask = padding if mask is None else mask + padding
+    return mask
+
+
 def multi_head_attention_forward(
     query: Tensor,
     key: Tensor,
@@ -159,14 +213,18 @@ def multi_head_attention_forward(
 ) -> tuple[Tensor, Tensor | None]:
     """What MultiheadAttention computes: query (L, N, E), key (S, N, *), value (S, N, *) or all without N.
 
-    Returns (L, N, E), and the weights (N, L, S), or (N, H, L, S) if not averaged, if they are needed.
+    Returns (L, N, E), and the weights (N, L, S), or (N, H, L, S) if not averaged, if they are needed. Masks
+    are True, or -inf, where a query may not look: attn_mask (L, S) or (N H, L, S), key_padding_mask (N, S).
+    Source: Vaswani et al. 2017, section 3.2.2.
     """
     if static_k is not None or static_v is not None:
         raise NotImplementedError("multi_head_attention_forward(): static_k and static_v are not supported")
     batched = _check_shapes(query, key, value, key_padding_mask, attn_mask, num_heads)
-    same = query is key and key is value
     if not batched:
-        query, key, value = (x.unsqueeze(1) for x in (query, key, value))
+        alone = query is key and key is value
+        query, key, value = (
+            [query.unsqueeze(1)] * 3 if alone else (x.unsqueeze(1) for x in (query, key, value))
+        )
         key_padding_mask = None if key_padding_mask is None else key_padding_mask.unsqueeze(0)
     length, n, width = query.shape
     if is_causal and attn_mask is None:
@@ -181,39 +239,10 @@ def multi_head_attention_forward(
         raise AssertionError(f"embed_dim {width} not divisible by num_heads {num_heads}")
     if key.shape[:2] != value.shape[:2] or not use_separate_proj_weight and key.shape != value.shape:
         raise AssertionError(f"key shape {key.shape} does not match value shape {value.shape}")
-    linear = OPS["linear"].call
-    if same and not use_separate_proj_weight:
-        q, k, v = linear(query, in_proj_weight, in_proj_bias).chunk(3, -1)
-    else:
-        biases = (None,) * 3 if in_proj_bias is None else in_proj_bias.chunk(3)
-        weights = (
-            (q_proj_weight, k_proj_weight, v_proj_weight)
-            if use_separate_proj_weight
-            else in_proj_weight.chunk(3)  # type: ignore[union-attr]
-        )
-        for name, x, w in zip(("key", "value"), (key, value), weights[1:], strict=True):
-            if use_separate_proj_weight and w.shape != (width, x.shape[-1]):
-                raise AssertionError(
-                    f"expecting {name} weights shape of {(width, x.shape[-1])}, but got {w.shape}"
-                )
-        q, k, v = (linear(x, w, b) for x, w, b in zip((query, key, value), weights, biases, strict=True))
-    mask = None if attn_mask is None else additive(attn_mask, q)
+    own = (q_proj_weight, k_proj_weight, v_proj_weight) if use_separate_proj_weight else None
+    q, k, v = _projected(query, key, value, in_proj_weight, in_proj_bias, own)
     source = k.shape[0]
-    if mask is not None:
-        expected = (length, source) if mask.ndim == 2 else (n * num_heads, length, source)
-        if mask.array.shape != expected:
-            raise RuntimeError(
-                f"The shape of the {mask.ndim}D attn_mask is {mask.shape}, but should be {expected}."
-            )
-        if mask.ndim == 3:
-            mask = mask.reshape(n, num_heads, length, source)
-    if key_padding_mask is not None:
-        if key_padding_mask.array.shape != (n, source):
-            raise AssertionError(
-                f"key_padding_mask should have shape {(n, source)}, got {tuple(key_padding_mask.shape)}"
-            )
-        padding = additive(key_padding_mask, q).reshape(n, 1, 1, source)
-        mask = padding if mask is None else mask + padding
+    mask = _merged_mask(attn_mask, key_padding_mask, q, n, num_heads, length, source)
     more = 0  # keys and values that nobody may be kept from
     cat = NAMES["cat"]
     if bias_k is not None and bias_v is not None:
@@ -236,7 +265,9 @@ def multi_head_attention_forward(
         weights = weights.mean(1) if average_attn_weights else weights
     else:
         out = scaled_dot_product_attention(q, k, v, mask, p)
-    out = linear(out.permute(2, 0, 1, 3).reshape(length, n, width), out_proj_weight, out_proj_bias)
+    out = OPS["linear"].call(
+        out.permute(2, 0, 1, 3).reshape(length, n, width), out_proj_weight, out_proj_bias
+    )
     if not batched:
         return out.squeeze(1), None if weights is None else weights.squeeze(0)
     return out, weights
