@@ -249,7 +249,7 @@ def _gelu(x: np.ndarray, approximate: str) -> np.ndarray:
         with Quiet():
             p = np.tanh(_gelu_inner(x))
     else:
-        p = _erf(x * math.sqrt(0.5))
+        p = _erf(x, math.sqrt(0.5))
     p += 1
     p *= 0.5
     p *= x

@@ -7,7 +7,6 @@ matrix, (B, T, D) @ (D, E), is folded into a single product both ways.
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -25,7 +24,7 @@ from tinygrad6.ops.pointwise import nothing, sign
 from tinygrad6.ops.reduce import norm, root_or_zero
 from tinygrad6.ops.reduce import sum as total
 from tinygrad6.ops.shape import normal_dim, reshape, roll, transpose, unsqueeze
-from tinygrad6.sums import add_up
+from tinygrad6.sums import column_sums
 from tinygrad6.tensor import Tensor
 
 _FLOATS = frozenset("fd")
@@ -177,22 +176,6 @@ def _mismatch(x: tuple, y: tuple) -> str:
 
 
 # ---- linear: x w^T + b
-
-
-@functools.lru_cache(64)
-def ones(n: int, dtype: np.dtype) -> np.ndarray:
-    """A vector of ones that is made once and must not be written to:
-    a product with it is the fastest sum there is."""
-    made = np.ones(n, dtype)
-    made.flags.writeable = False
-    return made
-
-
-def column_sums(g: np.ndarray) -> np.ndarray:
-    """The sums of the columns of a matrix: a product with ones, several times as fast as a reduction."""
-    if g.dtype.char not in _FLOATS or len(g) > 1 << 12:
-        return add_up(g, (0,))
-    return ones(len(g), g.dtype).dot(g)
 
 
 def _linear_kernel(g, needs, x, w):

@@ -8,7 +8,6 @@ import numpy as np
 
 from tinygrad6.op import REAL, case, derived, make_cache, op
 from tinygrad6.ops.gather import gather_along
-from tinygrad6.ops.linalg import ones
 from tinygrad6.ops.pointwise import abs as absolute
 from tinygrad6.ops.choose import above, below, where
 from tinygrad6.ops.activations import sigmoid
@@ -17,6 +16,7 @@ from tinygrad6.ops.reduce import as_type, log_softmax
 from tinygrad6.ops.reduce import mean as average
 from tinygrad6.ops.reduce import sum as total
 from tinygrad6.quiet import Quiet
+from tinygrad6.sums import ones
 
 
 TURNED = 128  # classes

@@ -15,11 +15,10 @@ import numpy as np
 from tinygrad6.blocks import by_lead
 from tinygrad6.dtypes import float16
 from tinygrad6.op import case, derived, op
-from tinygrad6.ops.linalg import column_sums, ones
 from tinygrad6.ops.pointwise import rsqrt
 from tinygrad6.ops.reduce import mean, var_over
 from tinygrad6.ops.shape import cast
-from tinygrad6.sums import add_up
+from tinygrad6.sums import add_up, column_sums, ones, row_sums
 
 SINGLE = np.dtype(np.float32)
 
@@ -206,11 +205,6 @@ def _layer_reference(x: Any, w: Any, b: Any, eps: float, cache: Any) -> Any:
         return cast(y, x.dtype)
     xhat = (x - mean(x, (1,), True)) * rsqrt(var_over(x, (1,), 0, True) + eps)
     return xhat * w + b
-
-
-def row_sums(x: np.ndarray) -> np.ndarray:
-    """The sum of each row of a matrix, as a column."""
-    return (x @ np.ones(x.shape[1], x.dtype))[:, None]
 
 
 def _layer_kernel(g, needs, x, w, cache):

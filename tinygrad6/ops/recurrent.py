@@ -16,10 +16,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad6.op import case, derived, make_cache, op
-from tinygrad6.ops.linalg import column_sums
 from tinygrad6.ops.activations import relu, sigmoid
 from tinygrad6.ops.pointwise import tanh
-from tinygrad6.sums import add_up
+from tinygrad6.sums import add_up, column_sums
 
 
 # ---- Elman's network

@@ -15,7 +15,7 @@ from tinygrad6.ops.choose import maximum, minimum, where
 from tinygrad6.ops.pointwise import exp, log, nothing, pow, sign, sqrt
 from tinygrad6.ops.shape import cast, expand_to, flip_over, normal_dim, normal_dims, permute_to
 from tinygrad6.quiet import Quiet
-from tinygrad6.sums import add_up
+from tinygrad6.sums import add_up, row_sums
 from tinygrad6.tensor import Tensor
 
 _DIMS = [case((2, 3)), case((2, 3), dim=0), case((2, 3), dim=1, keepdim=True), case((2, 3, 2), dim=(0, 2))]
@@ -496,10 +496,35 @@ def _along(arrays: list, params: dict) -> None:
         raise NotImplementedError(f"softmax is not implemented for {dtypes.from_numpy(x.dtype)}")
 
 
+SHORT = 64  # elements of a row, up to which its largest is found faster in a copy turned round
+
+
+def _in_rows(x: np.ndarray, dim: int) -> np.ndarray | None:
+    """x as a matrix whose rows lie along dim in memory; None if they do not."""
+    if dim == x.ndim - 1 and x.size and x.flags.c_contiguous and x.dtype.char in "fd":
+        return x.reshape(-1, x.shape[dim])
+    return None
+
+
 def _under_top(x: np.ndarray, dim: int) -> np.ndarray:
     """x minus its largest element along dim; -inf where that is too far below."""
+    if not x.size:
+        return x.copy()
+    rows = _in_rows(x, dim)
+    if rows is not None and rows.shape[1] <= SHORT:
+        top = np.maximum.reduce(np.ascontiguousarray(rows.T), 0).reshape(*x.shape[:-1], 1)
+    else:
+        top = np.maximum.reduce(x, dim, keepdims=True)
     with Quiet():
-        return x - (np.maximum.reduce(x, dim, keepdims=True) if x.size else 0)
+        return x - top
+
+
+def _total(x: np.ndarray, dim: int) -> np.ndarray:
+    """The sums along dim, kept with length 1."""
+    rows = _in_rows(x, dim)
+    if rows is None:
+        return add_up(x, (dim,), None, True)
+    return row_sums(rows).reshape(*x.shape[:-1], 1)
 
 
 def _wider(function: Any, x: np.ndarray, dim: int) -> np.ndarray:
@@ -510,7 +535,7 @@ def _wider(function: Any, x: np.ndarray, dim: int) -> np.ndarray:
 
 def _softmax_kernel(g, out, dim):
     slope = g * out
-    slope -= out * add_up(slope, (dim,), None, True) if out.ndim else slope
+    slope -= out * _total(slope, dim) if out.ndim else slope
     return (slope,)
 
 
@@ -529,13 +554,13 @@ def softmax(x, dim, dtype=None):
         return _wider(softmax, x, dim)
     out = _under_top(x, dim)
     np.exp(out, out=out)
-    out /= add_up(out, (dim,), None, True)
+    out /= _total(out, dim)
     return out
 
 
 def _log_softmax_kernel(g, out, dim):
     slope = np.exp(out)
-    slope *= -add_up(g, (dim,), None, True) if out.ndim else -g
+    slope *= -_total(g, dim) if out.ndim else -g
     slope += g
     return (slope,)
 
@@ -551,7 +576,7 @@ def log_softmax(x, dim, dtype=None):
     if x.dtype.char == "e" or not x.ndim:
         return _wider(log_softmax, x, dim)
     out = _under_top(x, dim)
-    out -= np.log(add_up(np.exp(out), (dim,), None, True))
+    out -= np.log(_total(np.exp(out), dim))
     return out
 
 

@@ -1,13 +1,15 @@
 """Special functions on arrays that NumPy lacks.
 
 erf in float64 follows the rational approximations of W. J. Cody (1969) in the form published with fdlibm's
-s_erf.c (1993), good to 1 ulp. In float32 it is tanh(x p(x^2)) for a polynomial p, least squares weighted
-for the smallest largest error: 3 ulp near 0, one elsewhere, and no quotient.
+s_erf.c (1993), good to 1 ulp. In float32 it is tanh(x p(x^2)) for a polynomial p of the smallest largest
+relative error, found by linear programming: 3.2 ulp at most, 0.7 on average, and no quotient.
 """
 
 from __future__ import annotations
 
 import numpy as np
+
+from tinygrad6.quiet import Quiet
 
 _NEAR = (
     (
@@ -91,17 +93,14 @@ _FAR = (
     ),
 )  # the same beyond
 _SINGLE = (
-    1.1283791778060148,
-    0.10277213382598686,
-    -0.00020644491116201145,
-    -0.0005956528381891705,
-    6.955970389601137e-05,
-    1.2451249271599406e-06,
-    -1.2746485197227397e-06,
-    1.549074806407391e-07,
-    -8.424421240584642e-09,
-    1.7852331198134668e-10,
-)  # atanh(erf(x)) / x in x^2, |x| < 4; from 4.3 on its tanh is 1
+    1.1283792446560235,
+    0.10276964345607041,
+    -0.00019286974072978797,
+    -0.0006188848509806584,
+    8.72691846510537e-05,
+    -5.6094604922973734e-06,
+    1.3864131325229191e-07,
+)  # atanh(erf(x)) / x in x^2 up to 4.3; from there on it grows, and its tanh is 1
 
 
 def _horner(coefficients: tuple, z: np.ndarray) -> np.ndarray:
@@ -120,16 +119,18 @@ def _ratio(pair: tuple, z: np.ndarray) -> np.ndarray:
     return out
 
 
-def erf(x: np.ndarray) -> np.ndarray:
-    """2/sqrt(pi) times the integral of exp(-t^2) from 0 to x, elementwise, in x's float type."""
+def erf(x: np.ndarray, factor: float = 1.0) -> np.ndarray:
+    """2/sqrt(pi) times the integral of exp(-t^2) from 0 to factor x, elementwise, in x's float type."""
     x = np.asarray(x)
     if x.dtype == np.float16:
-        return erf(x.astype(np.float32)).astype(np.float16)
+        return erf(x.astype(np.float32), factor).astype(np.float16)
     if x.dtype == np.float32:
-        c = np.clip(x, np.float32(-4.4), np.float32(4.4))
-        out = np.asarray(_horner(_SINGLE, c * c))
-        out *= c
+        with Quiet():  # far out the polynomial is inf
+            out = np.asarray(_horner(tuple(c * factor ** (2 * i + 1) for i, c in enumerate(_SINGLE)), x * x))
+            out *= x
         return np.tanh(out, out=out)
+    if factor != 1:
+        x = x * factor
     size = np.abs(x)
     # 1 or -1 beyond 6, to the last bit; nan stays nan. Of 0-d arrays NumPy makes scalars.
     out = np.asarray(np.sign(x))
