@@ -524,19 +524,26 @@ def functional_call(
         **dict(module.named_parameters(remove_duplicate=False)),
         **dict(module.named_buffers(remove_duplicate=False)),
     }
+    if tie_weights:
+        for name, t in list(given.items()):
+            tied = sorted(n for n, o in own.items() if name in own and o is own[name])
+            if any(given.get(n, t) is not t for n in tied):
+                raise ValueError(
+                    f"functional_call got multiple values for keys {tied}, which are tied. "
+                    "Consider using tie_weights=False"
+                )
+            given.update(dict.fromkeys(tied, t))
     if strict and (missing := set(own) - set(given)):
         raise RuntimeError(f"functional_call: Missing key(s): {sorted(missing)}")
     if strict and (extra := set(given) - set(own)):
         raise RuntimeError(f"functional_call: Unexpected key(s): {sorted(extra)}")
-    if tie_weights:
-        for name, t in list(given.items()):
-            given.update({other: t for other, o in own.items() if o is own.get(name) and other not in given})
-    places = [
-        (module.get_submodule(name.rpartition(".")[0]), name.rpartition(".")[2], t)
-        for name, t in given.items()
-        if name in own
-    ]
-    before = [(owner, key, vars(owner)[key]) for owner, key, _ in places]
+    parts = ((*name.rpartition("."), t) for name, t in given.items())
+    places = [(module.get_submodule(path), key, t) for path, _, key, t in parts]
+    for owner, key, t in places:
+        for value in (t, getattr(owner, key, None)):
+            if value is not None and not isinstance(value, Tensor):
+                raise TypeError(f"{value} is not an instance of torch.Tensor")
+    before = [(owner, key, vars(owner).get(key, owner)) for owner, key, _ in places]  # owner: was not there
     try:
         for owner, key, t in places:
             vars(owner)[key] = t
@@ -544,7 +551,10 @@ def functional_call(
         return module(*arguments, **(kwargs or {}))
     finally:
         for owner, key, t in before:
-            vars(owner)[key] = t
+            if t is owner:
+                del vars(owner)[key]
+            else:
+                vars(owner)[key] = t
 
 
 @public

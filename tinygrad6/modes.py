@@ -90,11 +90,8 @@ class no_grad(_Mode):  # noqa: N801 -- PyTorch's name
     grad = False
 
     def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
-        if function is None:
-            return super().__new__(cls)
-        manager = super().__new__(cls)  # `@no_grad` without parentheses
-        manager.__init__()  # type: ignore[misc]
-        return manager(function)
+        manager = super().__new__(cls)
+        return manager if function is None else manager(function)  # `@no_grad` without parentheses
 
 
 class enable_grad(no_grad):  # noqa: N801 -- PyTorch's name

@@ -400,6 +400,7 @@ def _named() -> Iterator[tuple[str, Any]]:
     yield _typed("builtins.set", lambda items: {_key(i) for i in items}, list)
     yield _typed("builtins.frozenset", lambda items: frozenset(_key(i) for i in items), list)
     yield _typed("builtins.bytearray", bytearray, bytes)
+    yield _typed("builtins.bytes", bytes)  # no bytes, in protocol 2
     yield _typed("builtins.complex", complex, float, float)
     yield _typed("_codecs.encode", _encode, str, str)
     yield _typed("torch.Size", _size, (tuple, list))
