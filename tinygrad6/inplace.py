@@ -148,8 +148,6 @@ def write(t: Any, value: Any, name: str) -> Any:
     if node is None and old.dtype.kind == "f" and (before := live_node(t)) is not None:
         # the result has no gradient, so the old value gets none from here on
         node = Node(OPS["nothing"], (before,), (), (), {}, old)
-    elif node is not None and new.dtype != old.dtype:
-        node = OPS["cast"].call(value, dtype=old.dtype).node
     if node is not None and node.saved and node.saved[-1] is new and new.dtype == old.dtype:
         # The result now lives in t's memory: changing t again is noticed, and nothing is stored twice.
         node.saved, node.cells = (*node.saved[:-1], old), (*node.cells[:-1], t.cell)

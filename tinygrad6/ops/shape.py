@@ -287,8 +287,9 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 
 @composite(examples=[case((2, 3))])
 def ravel(input: Tensor) -> Tensor:
-    """x as one dimension."""
-    return reshape(input, (-1,)) if input.array.size else reshape(input, (0,))
+    """x as one dimension: a view of a contiguous tensor, else a copy."""
+    whole = contiguous(input)
+    return reshape(whole, (-1,)) if input.array.size else reshape(whole, (0,))
 
 
 @composite(examples=[case((2, 6), dim=1, sizes=(2, 3))])
