@@ -2630,4 +2630,6 @@ torch.svd(a.detach(), False, False)
 torch.svd(a.detach(), compute_uv=False)
 torch.index_reduce(v, 0, k[:2] % 2, v * 2, "prod")
 torch.index_reduce(v, 1, k, v * 2, "mean")
+torch.linalg.det(torch.eye(20).double() + torch.kron(q, floats(7, 7))[:20, :20] / 20)
+torch.index_put(torch.zeros(4, 30), (k,), floats(3, 30).float() * torch.tensor([1.0, inf, -inf])[:, None], True)
 """

@@ -21,13 +21,14 @@ _reduce: Any = np.add.reduce  # whose annotations know no tuple of axes
 
 
 def add_up(x: Any, dim: tuple[int, ...], kind: Any = None, keepdims: bool = False) -> Any:
-    """The sum of x over the axes `dim` (from the front, each once), accumulated in the type `kind`:
+    """The sum of x over the axes `dim` (each once), accumulated in the type `kind`:
     its own, but float32 for float16, in which 2048 + 1 is 2048."""
     if kind is None and x.dtype.char == "e":
         with Quiet():
             return np.asarray(add_up(x, dim, np.float32, keepdims)).astype(x.dtype)
     if x.size <= FEW or x.ndim < 2 or x.dtype.kind != "f":
         return _reduce(x, dim, kind, keepdims=keepdims)
+    dim = tuple([d % x.ndim for d in dim])  # in rules they may be counted from the end
     last = x.ndim  # axes from here on are reduced, and lie together in memory
     while last - 1 in dim:
         last -= 1

@@ -23,6 +23,7 @@ from tinygrad6.inplace import refuse, refuse_memory, write
 from tinygrad6.modes import state
 from tinygrad6.op import case, op
 from tinygrad6.ops.writers import copy, in_torch_words, number, put
+from tinygrad6.quiet import Quiet
 from tinygrad6.tensor import TENSORS, Tensor, as_array, wrap
 from tinygrad6.view import live_node
 
@@ -235,8 +236,11 @@ def add_rows(out: np.ndarray, rows: np.ndarray, x: np.ndarray) -> None:
     if n <= FEW:
         ones = np.zeros((n, count), x.dtype)
         ones[rows, np.arange(count)] = 1
-        out += ones @ x
-        return
+        with Quiet():
+            totals = ones @ x
+        if np.isfinite(totals).all():  # else 0 * inf has spread to other rows
+            out += totals
+            return
     order = np.argsort(rows, kind="stable")
     ordered = rows[order]
     starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
