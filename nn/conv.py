@@ -20,6 +20,26 @@ def ntuple(value: Any, n: int) -> tuple:
     return tuple(value) if isinstance(value, Iterable) else (value,) * n
 
 
+def _check_settings(
+    in_channels: int, out_channels: int, stride: tuple, padding: Any, groups: int, padding_mode: str
+) -> None:
+    if groups <= 0:
+        raise ValueError("groups must be a positive integer")
+    for name, channels in (("in_channels", in_channels), ("out_channels", out_channels)):
+        if channels % groups:
+            raise ValueError(f"{name} must be divisible by groups")
+    if isinstance(padding, str):
+        if padding not in ("same", "valid"):
+            raise ValueError(f"Invalid padding string {padding!r}, should be one of {{'same', 'valid'}}")
+        if padding == "same" and any(s != 1 for s in stride):
+            raise ValueError("padding='same' is not supported for strided convolutions")
+    if padding_mode not in ("zeros", "reflect", "replicate", "circular"):
+        raise ValueError(
+            f"padding_mode must be one of {{'zeros', 'reflect', 'replicate', 'circular'}}, but got "
+            f"padding_mode='{padding_mode}'"
+        )
+
+
 class _ConvNd(Module):
     """Weight, bias and settings of a convolution."""
 
@@ -46,34 +66,12 @@ class _ConvNd(Module):
         self.transposed = transposed
         if not self.rank:  # a direct subclass, which is to give tuples, as in PyTorch
             self.rank = len(kernel_size)
-        if groups <= 0:
-            raise ValueError("groups must be a positive integer")
-        if in_channels % groups:
-            raise ValueError("in_channels must be divisible by groups")
-        if out_channels % groups:
-            raise ValueError("out_channels must be divisible by groups")
         n = self.rank
-        if isinstance(padding, str):
-            if padding not in ("same", "valid"):
-                raise ValueError(f"Invalid padding string {padding!r}, should be one of {{'same', 'valid'}}")
-            if padding == "same" and any(s != 1 for s in ntuple(stride, n)):
-                raise ValueError("padding='same' is not supported for strided convolutions")
-        if padding_mode not in ("zeros", "reflect", "replicate", "circular"):
-            raise ValueError(
-                f"padding_mode must be one of {{'zeros', 'reflect', 'replicate', 'circular'}}, but got "
-                f"padding_mode='{padding_mode}'"
-            )
-        self.in_channels, self.out_channels, self.groups, self.padding_mode = (
-            in_channels,
-            out_channels,
-            groups,
-            padding_mode,
-        )
-        self.kernel_size, self.stride, self.dilation = (
-            ntuple(kernel_size, n),
-            ntuple(stride, n),
-            ntuple(dilation, n),
-        )
+        _check_settings(in_channels, out_channels, ntuple(stride, n), padding, groups, padding_mode)
+        self.in_channels, self.out_channels = in_channels, out_channels
+        self.groups, self.padding_mode = groups, padding_mode
+        self.kernel_size, self.stride = ntuple(kernel_size, n), ntuple(stride, n)
+        self.dilation = ntuple(dilation, n)
         self.padding = padding if isinstance(padding, str) else ntuple(padding, n)
         self.output_padding = ntuple(output_padding, n)
         first, second = (in_channels, out_channels) if self.transposed else (out_channels, in_channels)

@@ -170,6 +170,24 @@ class CyclicLR(_MomentumCycle):
             self._scale_fn_custom.__dict__.update(kept)
 
 
+def _phases(total_steps: int, pct_start: float, three_phase: bool) -> list[dict[str, Any]]:
+    """Where each phase ends, and from what to what rate and momentum goes in it, by their keys in a group."""
+    up = float(pct_start * total_steps)
+    ends = [up - 1, 2 * up - 2, total_steps - 1] if three_phase else [up - 1, total_steps - 1]
+    rates = ["initial_lr", "max_lr", *(["initial_lr"] if three_phase else []), "min_lr"]
+    momenta = ["max_momentum", "base_momentum", "max_momentum", "max_momentum"]
+    return [
+        {
+            "end_step": end,
+            "start_lr": rates[i],
+            "end_lr": rates[i + 1],
+            "start_momentum": momenta[i],
+            "end_momentum": momenta[i + 1],
+        }
+        for i, end in enumerate(ends)
+    ]
+
+
 class OneCycleLR(_MomentumCycle):
     """lr rises from max_lr / div_factor to max_lr, then falls to max_lr / div_factor / final_div_factor.
 
@@ -213,24 +231,7 @@ class OneCycleLR(_MomentumCycle):
             raise ValueError(
                 f"anneal_strategy must be one of 'cos' or 'linear', instead got {anneal_strategy}"
             )
-        up = float(pct_start * self.total_steps)
-        ends = [up - 1, 2 * up - 2, self.total_steps - 1] if three_phase else [up - 1, self.total_steps - 1]
-        rates = (
-            ["initial_lr", "max_lr", "initial_lr", "min_lr"]
-            if three_phase
-            else ["initial_lr", "max_lr", "min_lr"]
-        )
-        momenta = ["max_momentum", "base_momentum", "max_momentum", "max_momentum"]
-        self._schedule_phases: list[dict[str, Any]] = [
-            {
-                "end_step": end,
-                "start_lr": rates[i],
-                "end_lr": rates[i + 1],
-                "start_momentum": momenta[i],
-                "end_momentum": momenta[i + 1],
-            }
-            for i, end in enumerate(ends)
-        ]
+        self._schedule_phases = _phases(self.total_steps, pct_start, three_phase)
         self._anneal_func_type = anneal_strategy
         max_lrs = _per_group("max_lr", optimizer, max_lr)
         self.cycle_momentum = cycle_momentum

@@ -119,6 +119,27 @@ def _sizes(x: Tensor, size: Any, factor: Any, again: bool | None) -> tuple[tuple
     return made, (None,) * d if again else tuple(float(f) for f in each)
 
 
+def _check_mode(mode: str, d: int, align_corners: bool | None, antialias: bool) -> None:
+    """Errors for a mode that does not go with d dimensions or with the options."""
+    if antialias and not (mode in ("bilinear", "bicubic", "lanczos") and d == 2):
+        raise ValueError(
+            "Anti-alias option is restricted to bilinear, bicubic, and lanczos modes and requires a 4-D "
+            "tensor as input"
+        )
+    if (
+        d not in (1, 2, 3)
+        or DIMENSIONS.get(mode, 2 if mode == "lanczos" else d) != d
+        or (mode not in DIMENSIONS and mode not in ("nearest", "nearest-exact", "area", "lanczos"))
+    ):
+        raise NotImplementedError(
+            "Input Error: Only 3D, 4D and 5D input Tensors supported (got "
+            f"{d + 2}D) for the modes: nearest | linear | bilinear | bicubic | trilinear | lanczos | area | "
+            f"nearest-exact (got {mode})"
+        )
+    if mode == "lanczos" and (align_corners or not antialias):
+        raise ValueError("Lanczos mode requires antialias=True and does not support align_corners=True")
+
+
 @composite(
     method=False,
     public=False,
@@ -164,25 +185,9 @@ def interpolate(
     made, factors = _sizes(
         input, size, scale_factor, recompute_scale_factor or (mode == "area" and size is None)
     )
-    if antialias and not (mode in ("bilinear", "bicubic", "lanczos") and d == 2):
-        raise ValueError(
-            "Anti-alias option is restricted to bilinear, bicubic, and lanczos modes and requires a 4-D "
-            "tensor as input"
-        )
-    if (
-        d not in (1, 2, 3)
-        or DIMENSIONS.get(mode, 2 if mode == "lanczos" else d) != d
-        or (mode not in DIMENSIONS and mode not in ("nearest", "nearest-exact", "area", "lanczos"))
-    ):
-        raise NotImplementedError(
-            "Input Error: Only 3D, 4D and 5D input Tensors supported (got "
-            f"{x.ndim}D) for the modes: nearest | linear | bilinear | bicubic | trilinear | lanczos | area | "
-            f"nearest-exact (got {mode})"
-        )
+    _check_mode(mode, d, align_corners, antialias)
     if mode == "area":
         return COMPOSITES[f"adaptive_avg_pool{d}d"](input, made)
-    if mode == "lanczos" and (align_corners or not antialias):
-        raise ValueError("Lanczos mode requires antialias=True and does not support align_corners=True")
     if min(made) < 1 or 0 in x.shape[1:]:
         raise RuntimeError(
             f"Input and output sizes should be greater than 0, but got input {list(x.shape)} and output "
@@ -193,13 +198,7 @@ def interpolate(
             f"interpolate: mode={mode!r} for {input.dtype}; convert the input to float first"
         )
     kind = np.float64 if x.dtype.char == "d" else np.float32
-    method = (
-        mode
-        if mode.startswith("nearest") or mode == "lanczos"
-        else "cubic"
-        if mode == "bicubic"
-        else "linear"
-    )
+    method = {"bicubic": "cubic", "bilinear": "linear", "trilinear": "linear"}.get(mode, mode)
     make = _smooth_map if antialias else _map
     return gather_taps(
         input,

@@ -113,29 +113,15 @@ def index_reduce(
 _START = {"sum": 0.0, "mean": 0.0, "prod": 1.0, "max": -math.inf, "min": math.inf}
 
 
-@composite(method=False, node_name="SegmentReduce")
-def segment_reduce(
+def _segments(
     data: Tensor,
     reduce: Text,
-    *,
-    lengths: Tensor | None = None,
-    indices: Tensor | None = None,
-    offsets: Tensor | None = None,
-    axis: int = 0,
-    unsafe: bool = False,
-    initial: Any = None,
-) -> Tensor:
-    """Neighbouring slices of data along `axis` combined: the first lengths[0] of them, then lengths[1], ...
-
-    reduce: "sum", "mean", "max", "min" or "prod". data (*, n, ...), lengths (*, s) with * the dimensions
-    before axis, or offsets (*, s + 1), the running sum of lengths from 0; result (*, s, ...). initial takes
-    part in each segment, though not in the number a mean divides by; without it a segment of nothing is 0,
-    nan, -inf, inf or 1. Floats only. Equal largest (or smallest) ones share the gradient.
-
-    >>> import tinygrad6 as torch
-    >>> torch.segment_reduce(torch.tensor([1.0, 2.0, 3.0]), "sum", lengths=torch.tensor([2, 1]))
-    tensor([3., 3.])
-    """
+    lengths: Tensor | None,
+    indices: Tensor | None,
+    offsets: Tensor | None,
+    axis: int,
+) -> np.ndarray:
+    """How long the segments are (*, s); errors for what segment_reduce cannot do."""
     if reduce not in _START:
         raise RuntimeError(f"reduce argument must be either sum, prod, mean, max or min, got {reduce}")
     if indices is not None:
@@ -160,6 +146,34 @@ def segment_reduce(
             "segment_reduce(): Expected all rows of lengths along axis to sum to "
             "data.size(lengths.dim()-1) when !unsafe."
         )
+    return count
+
+
+@composite(method=False, node_name="SegmentReduce")
+def segment_reduce(
+    data: Tensor,
+    reduce: Text,
+    *,
+    lengths: Tensor | None = None,
+    indices: Tensor | None = None,
+    offsets: Tensor | None = None,
+    axis: int = 0,
+    unsafe: bool = False,
+    initial: Any = None,
+) -> Tensor:
+    """Neighbouring slices of data along `axis` combined: the first lengths[0] of them, then lengths[1], ...
+
+    reduce: "sum", "mean", "max", "min" or "prod". data (*, n, ...), lengths (*, s) with * the dimensions
+    before axis, or offsets (*, s + 1), the running sum of lengths from 0; result (*, s, ...). initial takes
+    part in each segment, though not in the number a mean divides by; without it a segment of nothing is 0,
+    nan, -inf, inf or 1. Floats only. Equal largest (or smallest) ones share the gradient.
+
+    >>> import tinygrad6 as torch
+    >>> torch.segment_reduce(torch.tensor([1.0, 2.0, 3.0]), "sum", lengths=torch.tensor([2, 1]))
+    tensor([3., 3.])
+    """
+    count = _segments(data, reduce, lengths, indices, offsets, axis)
+    n, batch = data.array.shape[axis], data.array.shape[:axis]
     rest = data.array.shape[axis + 1 :]
     at = np.repeat(np.arange(count.size), count.reshape(-1)).reshape((-1,) + (1,) * len(rest))
     start = wrap(np.full((count.size, *rest), _START[reduce], data.array.dtype))
