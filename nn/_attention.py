@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad6 import layouts
 from tinygrad6.op import NAMES, OPS
 from tinygrad6.ops import create
 from tinygrad6.tensor import Tensor, wrap
@@ -78,7 +79,12 @@ def scaled_dot_product_attention(
         weights = OPS["softmax"].call(scores.masked_fill(blind, 0.0), -1).masked_fill(blind, 0.0)
     if dropout_p:
         weights = dropout(weights, dropout_p, True)
-    return weights @ value
+    out = weights @ value
+    if layouts.unusual and not dropout_p and query.ndim == 4:  # PyTorch's fast way, where rows have no gaps
+        arrays = [t.array for t in (query, key, value)]
+        if all(a.strides[-1] == a.itemsize for a in arrays) and out.shape == query.shape:
+            out.array = layouts.follow(out.array, arrays[:1])
+    return out
 
 
 def additive(mask: Tensor, like: Tensor) -> Tensor:

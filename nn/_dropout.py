@@ -8,9 +8,10 @@ import numpy as np
 
 from tinygrad6 import random
 from tinygrad6.inplace import refuse, write
+from tinygrad6.layouts import axis_order
 from tinygrad6.modes import state
 from tinygrad6.tensor import Tensor, wrap
-from tinygrad6.view import axis_order, live_node
+from tinygrad6.view import live_node
 
 
 def written(result: Tensor, input: Tensor, inplace: bool) -> Tensor:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad6.dtypes import float16, float32
+from tinygrad6.layouts import keep_channels
 from tinygrad6.modes import no_grad
 from tinygrad6.op import OPS
 from tinygrad6.ops.norm import batch_norm_fixed
@@ -88,7 +89,9 @@ def batch_norm(
         raise ValueError(f"batch_norm eps must be positive during training, but got {eps}")
     _check_sizes(channels, running_mean, running_var, weight, bias, training)
     if not training and running_mean is not None and running_var is not None:
-        return batch_norm_fixed(input, running_mean.array, running_var.array, weight, bias, eps)
+        return keep_channels(
+            batch_norm_fixed(input, running_mean.array, running_var.array, weight, bias, eps), input
+        )
     if not n:
         return (_channel_affine(input, weight, bias) * 1.0).to(input.dtype)
     kind = x.dtype
@@ -198,7 +201,7 @@ def group_norm(
                 f"{name} of shape {list(t.shape)} and input of shape {list(input.shape)}"
             )
     _channels(input, "group_norm", None, None, weight, bias)
-    return _grouped(input, num_groups, weight, bias, eps)
+    return keep_channels(_grouped(input, num_groups, weight, bias, eps), input)
 
 
 def _grouped(
@@ -280,7 +283,7 @@ def rms_norm(
     x = input.float() if kind == float16 else input  # as in PyTorch, eps included
     epsilon = float(np.finfo(x.array.dtype).eps) if eps is None else eps
     out = x * ((x * x).mean(dims, keepdim=True) + epsilon).rsqrt()
-    return (out if weight is None else out * weight).to(kind)
+    return keep_channels((out if weight is None else out * weight).to(kind), input)
 
 
 def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out: Any = None) -> Tensor:

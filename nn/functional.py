@@ -386,7 +386,7 @@ def gumbel_softmax(
 
     hard makes it one-hot, in the forward pass alone: the gradient stays that of the soft values.
     """
-    noise = -create.empty_like(logits).exponential_().log()
+    noise = -create.empty_like(logits).contiguous().exponential_().log()
     soft = softmax((logits + noise) / tau, dim)
     if not hard:
         return soft

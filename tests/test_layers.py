@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 # counts.
 LAYERS = [
     ["dtypes", "modes", "hooks", "threads", "blocks", "memory", "version", "ops.special", "quiet", "sums"]
-    + ["paths", "accidents", "devices"],
+    + ["paths", "accidents", "devices", "layouts"],
     ["engine", "view", "random", "printing"],
     ["tensor"],
     ["dispatch", "out"],

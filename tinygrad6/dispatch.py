@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad6 import layouts
 from tinygrad6.engine import Node
 from tinygrad6.modes import state
 from tinygrad6.tensor import TENSORS, wrap
@@ -96,7 +97,7 @@ def unary(op: Any) -> Callable[..., Any]:
     # NumPy's ufuncs make floats of integers themselves; other forwards must not see them, or some types
     # at all
     guarded = "biu" if op.floating and op.ufunc is None else op.refuse
-    limit, large = op.limit, op.large
+    limit, large, plain = op.limit, op.large, op.layout == "plain"
     params: dict = {}
 
     def call(input: Any) -> Any:
@@ -112,6 +113,8 @@ def unary(op: Any) -> Callable[..., Any]:
             return run((input,), {})
         if type(out) is not ndarray:
             out = np.asarray(out)
+        if plain and layouts.unusual:
+            out = layouts.plain(out)
         result = wrap(out)
         node = input.node if input.view_of is None else live_node(input)
         if node is not None and differentiable and state.grad:
@@ -135,7 +138,7 @@ def binary(op: Any) -> Callable[..., Any]:
     """The call of an op of two arrays without settings, whose types are promoted."""
     forward, run, keep = op.forward, op.run, op.keep
     x_has_rule, y_has_rule = op.rules[0] is not None, op.rules[1] is not None
-    limit, large = op.limit, op.large
+    limit, large, laid = op.limit, op.large, op.laid
     exact = op.name in ("mul", "div")
     params: dict = {}
 
@@ -175,6 +178,8 @@ def binary(op: Any) -> Callable[..., Any]:
             return run((input, other), {})
         if type(out) is not ndarray:
             out = np.asarray(out)
+        if layouts.unusual and type(x) is type(y) and not x.flags.c_contiguous:
+            out = laid(out, (x, y))  # NumPy gives way to the second array, PyTorch does not
         result = wrap(out)
         if (nx is not None or ny is not None) and state.grad:
             flags = keep[(nx is not None) + (ny is not None) * 2]
@@ -234,6 +239,7 @@ def _unrolled(optional: tuple[bool, ...], promote: tuple[int, ...]) -> Callable[
 def make(op):
     forward, run, prepare, view = op.forward, op.run, op.prepare, op.view
     check, floating, limit, large = op.check, op.floating, op.limit, op.large
+    laid, lays = op.laid, op.layout != "any"
     {each("r{i}")}, = [rule is not None for rule in op.rules]
     keep = op.keep
     def call({each("p{i}")}, params):
@@ -253,6 +259,8 @@ def make(op):
                     raise op.explained(e, [{each("x{i}")}], params) from e
                 if type(y) is not ndarray:
                     y = np.asarray(y)
+                if lays and layouts.unusual and not (x0.flags.c_contiguous and y.flags.c_contiguous):
+                    y = laid(y, ({each("x{i}")},))
                 out = wrap(y)
                 if view:
                     link_if_shared(out, y, p0, x0, op, params)

@@ -6,6 +6,7 @@ NotImplementedError.
 
 from __future__ import annotations
 
+import types
 from typing import Any
 
 _FUNCTIONS = frozenset(
@@ -33,6 +34,8 @@ is_torchelastic_launched = is_available
 
 
 def __getattr__(name: str) -> Any:
+    if name == "nn":  # the same functions, with gradients
+        return types.SimpleNamespace(**{f: __getattr__(f) for f in sorted(_FUNCTIONS)})
     if name not in _FUNCTIONS:
         raise AttributeError(
             f"module 'tinygrad6.distributed' has no attribute {name!r}: there is one process"

@@ -13,10 +13,11 @@ import numpy as np
 
 from tinygrad6 import dtypes
 from tinygrad6.engine import Node, clock
+from tinygrad6.layouts import axis_order, ordered
 from tinygrad6.modes import state
 from tinygrad6.op import OPS, REAL, Op, case, op
 from tinygrad6.tensor import TENSORS, Tensor, wrap
-from tinygrad6.view import axis_order, live_node, reason, region, same_layout
+from tinygrad6.view import live_node, reason, region
 
 
 def twin(name: str, call: Callable[..., Any], composed: bool = False) -> Callable[..., Any]:
@@ -184,13 +185,13 @@ def continue_history(t: Any, node: Node | None) -> None:
 @op(lambda g, x_shape, chain, order: embed(g, x_shape, chain, order), method=False, public=False, examples=[])
 def take_region(x, chain, order):
     """The region of x that the chain of view ops looks at, copied."""
-    return region(same_layout(x, order), chain)
+    return region(ordered(x, order), chain)
 
 
 @op(lambda g, shape, chain, order: take_region(g, chain, order), method=False, public=False, examples=[])
 def embed(x, shape, chain, order):
     """Zeros of the given shape with x in the region of the chain."""
-    out = same_layout(np.zeros(shape, x.dtype), order)
+    out = ordered(np.zeros(shape, x.dtype), order)
     region(out, chain)[...] = x
     return out
 
@@ -198,7 +199,7 @@ def embed(x, shape, chain, order):
 @op(lambda g, chain, order: clear_region(g, chain, order), method=False, public=False, examples=[])
 def clear_region(x, chain, order):
     """x with the region of the chain set to zero."""
-    out = same_layout(x, order)
+    out = ordered(x, order)
     region(out, chain)[...] = 0
     return out
 

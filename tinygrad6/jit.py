@@ -22,6 +22,7 @@ def _unchanged(obj: Any, *args: Any, **kwargs: Any) -> Any:
 
 script = export = script_if_tracing = script_method = _unchanged
 freeze = optimize_for_inference = interface = _unchanged
+_overload = _overload_method = _script_if_tracing = _unchanged  # model files copied out of torchvision use them
 
 
 def ignore(drop: Any = False, **kwargs: Any) -> Any:

@@ -30,7 +30,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad6 import blocks, dispatch, dtypes
+from tinygrad6 import blocks, dispatch, dtypes, layouts
 from tinygrad6.accidents import nameless, told
 from tinygrad6.dispatch import MISSING
 from tinygrad6.engine import Node, backprop
@@ -114,6 +114,7 @@ class Op:
         node_name: str | Callable[[Node], str] | None = None,
         ufunc: Any = None,
         elementwise: bool | None = None,
+        layout: str | None = None,
         refuse: str = "",
     ) -> None:
         self.name = forward.__name__
@@ -142,6 +143,8 @@ class Op:
         )
         self.ufunc, self.refuse = ufunc, refuse
         self.elementwise = ufunc is not None if elementwise is None else elementwise
+        by_element = self.elementwise or domain is not None and examples is None
+        self.layout = layout or ("any" if view else "follow" if by_element else "plain")
         self.limit = blocks.LARGE if self.elementwise else math.inf  # elements from which it works in blocks
         self.doc = inspect.getdoc(forward) or ""
         if (derived in rules) != (reference is not None):
@@ -224,6 +227,8 @@ class Op:
             raise self.explained(e, arrays, params) from e
         if type(out) is not ndarray:
             out = np.asarray(out)
+        if layouts.unusual:
+            out = self.laid(out, arrays)
         result = wrap(out)
         if live and out.dtype.kind == "f":
             keep = self.keep[live]
@@ -236,6 +241,14 @@ class Op:
                 used = tuple([c if k else None for c, k in zip(cells, keep, strict=True)])
                 result.node = Node(self, tuple(parents), saved, used, params, out)
         return result
+
+    def laid(self, out: ndarray, arrays: Sequence[Any]) -> ndarray:
+        """The result in the order in which PyTorch lays it in memory: see layouts.py."""
+        if self.layout == "follow":
+            return layouts.follow(out, arrays)
+        if self.layout == "channels" and layouts.has_channels_last(arrays[0]):
+            return layouts.channels_last(out)
+        return out if self.layout == "any" else layouts.plain(out)
 
     def large(self, arrays: Sequence[Any], params: dict) -> Any:
         """The forward of an elementwise op on large arrays: in blocks, shared among threads."""
@@ -342,6 +355,8 @@ def op(
     elementwise forward and rules may be computed on parts of the arrays, which they then are where arrays are
                 large; so it is for a ufunc
     view        the result may share the input's memory
+    layout      how the result lies in memory, see layouts.py: "follow" (the default where all is elementwise),
+                "channels", "any" (as the forward made it), else row-major
     kernel, reference: see the top of this file
 
     How it is tested:

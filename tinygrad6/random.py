@@ -474,7 +474,9 @@ class Generator:
         if (rows.sum(1) <= 0).any():
             raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
         if not replacement or num_samples == 1:
-            q = self.exponential(rows.shape, rows.dtype)
+            turned = rows.strides[0] < rows.strides[1]  # drawn in the order of memory
+            q = self.exponential(rows.shape[::-1] if turned else rows.shape, rows.dtype)
+            q = q.T if turned else q
             with np.errstate(divide="ignore"):
                 score = rows / q
             chosen = np.argsort(-score, 1, kind="stable")[:, :num_samples]

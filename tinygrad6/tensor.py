@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinygrad6 import dtypes, engine
+from tinygrad6 import dtypes, engine, layouts
 from tinygrad6.devices import CPU, device, to_device
 from tinygrad6.engine import Leaf, Node, clock
 from tinygrad6.modes import state
@@ -239,8 +239,12 @@ class Tensor:
         return self.array.ctypes.data
 
     def is_contiguous(self, memory_format: Any = None) -> bool:
-        """Whether the elements lie in memory in order, the last dimension fastest."""
-        return self.array.flags.c_contiguous
+        """Whether the elements lie in memory row by row, or as memory_format says."""
+        return (
+            self.array.flags.c_contiguous
+            if memory_format is None
+            else layouts.is_in_format(self.array, memory_format)
+        )
 
     def is_floating_point(self) -> bool:
         """Whether the type is float16, float32 or float64."""
@@ -652,6 +656,9 @@ def as_array(data: Any, dtype: np.dtype | None = None, copy: bool = False) -> np
             raise ValueError("given numpy array has byte order different from the native byte order")
         if dtype is not None and array.dtype != dtype:
             return dtypes.stored(array, dtype) if isinstance(data, np.generic) else array.astype(dtype)
+        if not array.flags.c_contiguous:
+            layouts.unusual = True
+            return array.copy("K") if copy else array
         return array.copy() if copy else array
     if isinstance(data, (list, tuple, range)):
         data = _plain(data)

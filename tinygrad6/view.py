@@ -125,16 +125,3 @@ def region(array: np.ndarray, chain: tuple) -> np.ndarray:
     for op, params in chain:
         array = op.forward(array, **params)
     return array
-
-
-def same_layout(array: np.ndarray, order: tuple) -> np.ndarray:
-    """A copy of `array` whose axes lie in memory in the given order, outermost first."""
-    fresh = np.empty([array.shape[i] for i in order], array.dtype)
-    out = fresh.transpose(np.argsort(order)) if order else fresh
-    out[...] = array
-    return out
-
-
-def axis_order(array: np.ndarray) -> tuple:
-    """The axes of `array` from the outermost in memory to the innermost."""
-    return tuple(sorted(range(array.ndim), key=lambda i: (-abs(array.strides[i]), i)))

@@ -32,6 +32,7 @@ from tinygrad6.tensor import Tensor, wrap
     domain=REAL,
     node_name="Lerp",
     examples=[case((2, 3), (2, 3), (2, 3)), case((2, 3), (3,), ()), case((3,), (2, 3), (2, 1))],
+    layout="follow",
 )
 def mix(x, y, w):
     """x + w (y - x), computed from the nearer end so that w = 1 gives y exactly."""
@@ -185,6 +186,7 @@ def fmin(x, y):
     inplace=True,
     domain=REAL,
     examples=[case((2, 3)), case((2, 3), nan=1.0, posinf=2.0, neginf=-2.0)],
+    layout="follow",
 )
 def nan_to_num(x, nan=None, posinf=None, neginf=None):
     """x with nan replaced by `nan` (0), and infinities by the type's largest numbers unless given,
@@ -293,13 +295,13 @@ def _whole(name: str) -> Any:
     return prepare
 
 
-@op(None, None, promote=True, prepare=_whole("gcd_cpu"), inplace=True, examples=_WHOLE)
+@op(None, None, promote=True, prepare=_whole("gcd_cpu"), inplace=True, examples=_WHOLE, layout="follow")
 def gcd(x, y):
     """The greatest common divisor, elementwise; gcd(0, 0) is 0. Integers only."""
     return np.gcd(x, y)
 
 
-@op(None, None, promote=True, prepare=_whole("lcm_cpu"), inplace=True, examples=_WHOLE)
+@op(None, None, promote=True, prepare=_whole("lcm_cpu"), inplace=True, examples=_WHOLE, layout="follow")
 def lcm(x, y):
     """The least common multiple, elementwise; 0 if either is. Integers only."""
     return np.lcm(x, y)

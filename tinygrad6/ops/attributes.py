@@ -400,6 +400,9 @@ def _each(name: str, self: Tensor, function: Callable[..., Any], *others: Tensor
     refuse(self, name[:-1], False)
     if not callable(function):
         raise TypeError(f"{name}(): the argument 'callable' must be callable, not {type(function).__name__}")
+    for t in others:
+        if t.array.dtype != self.array.dtype:
+            raise TypeError(f"{name}(): expected tensors of {self.dtype}, got one of {t.dtype}")
     rows = [np.broadcast_to(t.array, self.array.shape).ravel().tolist() for t in (self, *others)]
     values = np.array([function(*v) for v in zip(*rows, strict=True)]).reshape(self.array.shape)
     self.array[...] = values.astype(self.array.dtype)
@@ -425,7 +428,7 @@ def is_set_to(self: Tensor, tensor: Tensor) -> bool:
 
 def dim_order(self: Tensor) -> tuple[int, ...]:
     """The dimensions from the outermost in memory to the innermost."""
-    from tinygrad6.view import axis_order
+    from tinygrad6.layouts import axis_order
 
     return axis_order(self.array)
 

@@ -181,6 +181,7 @@ def clip_numbers(x, min=None, max=None):
     domain=REAL,
     node_name="Clamp",
     examples=[case((2, 3), (3,), (2, 1)), case((2, 3), (2, 3))],
+    layout="follow",
 )
 def clip_tensors(x, low=None, high=None):
     """x limited to [low, high], arrays either of which may be None; high wins if low > high; nan stays.

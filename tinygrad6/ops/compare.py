@@ -91,19 +91,19 @@ def _shifted(arrays: list, params: dict) -> None:
 _BITS = [case(lambda rng: rng.integers(0, 9, (2, 3)), lambda rng: rng.integers(0, 9, (3,)))]
 
 
-@op(None, None, infix="and", promote=True, prepare=_bits, inplace=True, examples=_BITS)
+@op(None, None, infix="and", promote=True, prepare=_bits, inplace=True, examples=_BITS, layout="follow")
 def bitwise_and(x, y):
     """x & y on integers or bools, elementwise."""
     return np.bitwise_and(x, y)
 
 
-@op(None, None, infix="or", promote=True, prepare=_bits, inplace=True, examples=_BITS)
+@op(None, None, infix="or", promote=True, prepare=_bits, inplace=True, examples=_BITS, layout="follow")
 def bitwise_or(x, y):
     """x | y on integers or bools, elementwise."""
     return np.bitwise_or(x, y)
 
 
-@op(None, None, infix="xor", promote=True, prepare=_bits, inplace=True, examples=_BITS)
+@op(None, None, infix="xor", promote=True, prepare=_bits, inplace=True, examples=_BITS, layout="follow")
 def bitwise_xor(x, y):
     """x ^ y on integers or bools, elementwise."""
     return np.bitwise_xor(x, y)
@@ -114,6 +114,7 @@ def bitwise_xor(x, y):
     prepare=_bits,
     inplace=True,
     examples=[case(lambda rng: rng.integers(0, 9, (2, 3)))],
+    layout="follow",
 )
 def bitwise_not(x):
     """~x on integers or bools, elementwise: not, for bools."""
@@ -130,13 +131,13 @@ def _invert(self: Tensor) -> Tensor:
 Tensor.__invert__ = _invert
 
 
-@op(None, None, infix="lshift", promote=True, prepare=_shifted, examples=_BITS)
+@op(None, None, infix="lshift", promote=True, prepare=_shifted, examples=_BITS, layout="follow")
 def bitwise_left_shift(x, y):
     """x << y on integers, elementwise."""
     return np.left_shift(x, y)
 
 
-@op(None, None, infix="rshift", promote=True, prepare=_shifted, examples=_BITS)
+@op(None, None, infix="rshift", promote=True, prepare=_shifted, examples=_BITS, layout="follow")
 def bitwise_right_shift(x, y):
     """x >> y on integers, elementwise."""
     return np.right_shift(x, y)

@@ -284,6 +284,7 @@ _LINE = {"stride": (2,), "padding": ((1, 1),), "dilation": (1,), "groups": 1}
         case((2, 1, 5), (2, 1, 3), (2,), **_LINE),
         case((2, 6, 2, 7), (2, 6, 2, 2), (2,), **_SHIFTED),
     ],
+    layout="channels",
 )
 def convolve(x, w, b, stride, padding, dilation, groups):
     """y[n, o] = sum over c of x[n, c] * w[o, c] (correlated) + b[o].
@@ -330,6 +331,7 @@ def convolve(x, w, b, stride, padding, dilation, groups):
         case((2, 2, 2, 2), (2, 3, 1, 1), size=(2, 2), **_ONE),
         case((2, 6, 2, 8), (6, 2, 2, 2), size=(2, 7), **_SHIFTED),
     ],
+    layout="channels",
 )
 def convolve_dx(g, w, size, stride, padding, dilation, groups):
     """The adjoint of convolve in x: g (N, O, *out), w (O, C / groups, *kernel) -> (N, C, *size)."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad6 import dtypes
+from tinygrad6 import dtypes, layouts
 from tinygrad6.arguments import plain, real, refused, scalar, truth, whole
 from tinygrad6.arguments import tensors as each_tensor
 from tinygrad6.out import into
@@ -247,10 +247,9 @@ def empty(
     *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **rest: Any
 ) -> Tensor:
     """Memory of the given size, its values not set."""
-    rest.pop("memory_format", None)
-    return _finish(
-        np.empty(_size(size, rest, "empty"), _type(dtype, None, rest)), requires_grad, device, rest
-    )
+    memory_format = rest.pop("memory_format", None)
+    made = np.empty(_size(size, rest, "empty"), _type(dtype, None, rest))
+    return _finish(layouts.in_format(made, memory_format), requires_grad, device, rest)
 
 
 def _held(value: Any, kind: np.dtype) -> Any:
@@ -289,13 +288,18 @@ def _like(name: str, make: Any, *needs: str) -> Any:
     ) -> Tensor:
         if not isinstance(input, Tensor):
             raise refused(name, "input", 1, "Tensor", input)
-        kind = _type(dtype, input.array.dtype)
+        kind, memory_format = _type(dtype, input.array.dtype), None
         if rest:
-            rest.pop("memory_format", None)
+            memory_format = rest.pop("memory_format", None)
             args = (*args, *(rest.pop(k) for k in needs if k in rest))
         if len(args) != len(needs) or "out" in rest:
             raise TypeError(f"{name}() takes {('input', *needs)} and options, got {(input.shape, *args)}")
-        return _finish(make(input.array.shape, *args, kind), requires_grad, device, rest)
+        made = make(input.array.shape, *args, kind)
+        if memory_format is not None and str(memory_format) != "torch.preserve_format":
+            made = layouts.in_format(made, memory_format)
+        elif not input.array.flags.c_contiguous:
+            made = layouts.ordered(made, layouts.axis_order(input.array))
+        return _finish(made, requires_grad, device, rest)
 
     like.__name__ = like.__qualname__ = name
     like.__code__ = like.__code__.replace(co_name=name)  # for _caller

@@ -15,10 +15,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad6 import layouts
 from tinygrad6.arguments import composite, tensors
 from tinygrad6.op import case, op
 from tinygrad6.ops.reduce import sum as total
-from tinygrad6.ops.shape import normal_dim, permute_to, reshape
+from tinygrad6.ops.shape import contiguous, normal_dim, permute_to, reshape
 from tinygrad6.tensor import Tensor
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"  # in the order of numbered subscripts
@@ -65,6 +66,7 @@ def _pair(xs: tuple, ys: tuple, zs: tuple) -> _Pair:
     method=False,
     public=False,
     node_name="Einsum",
+    layout="any",
     examples=[
         case((2, 3), (3, 4), xs=(0, 1), ys=(1, 2), zs=(0, 2)),
         case((2, 3), (2, 3), xs=(0, 1), ys=(0, 1), zs=()),
@@ -85,8 +87,11 @@ def contract(x, y, xs, ys, zs):
         x.shape[p.batch : p.batch + p.rows],
         y.shape[y.ndim - p.columns :],
     )
-    if not p.inner:
-        out = x.reshape(x.shape + (1,) * p.columns) * y.reshape(batch + (1,) * p.rows + columns)
+    if not p.inner:  # a product, which lies in memory as products do
+        x, y = x.reshape(x.shape + (1,) * p.columns), y.reshape(batch + (1,) * p.rows + columns)
+        if p.z is not None:
+            x, y = x.transpose(p.z), y.transpose(p.z)
+        return layouts.follow(x * y, (x, y))
     else:
         b, m, n, k = (
             math.prod(batch),
@@ -280,18 +285,19 @@ def einsum(*args: Any) -> Tensor:
     """
     equation, operands = _arguments(args)
     arrays = list(tensors("einsum", operands))
+    summed = False
     for kind, i, *how in _plan(equation, tuple(t.array.shape for t in arrays)):
         if kind == "contract":
             arrays[0] = contract(arrays[0], arrays[i], *how)
         elif kind == "sum":
-            arrays[i] = total(arrays[i], how[0])
+            arrays[i], summed = total(arrays[i], how[0]), True
         elif kind == "permute":
             arrays[0] = permute_to(arrays[0], *how)
         elif kind == "diagonal":
             arrays[i] = to_diagonal(arrays[i], *how)
         else:
             arrays[i] = reshape(arrays[i], how[0])
-    return arrays[0]
+    return contiguous(arrays[0]) if summed and kind == "permute" and len(arrays) == 1 else arrays[0]
 
 
 def _arguments(args: tuple) -> tuple[str, Sequence[Tensor]]:

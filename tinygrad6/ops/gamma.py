@@ -172,6 +172,7 @@ def ndtri(x):
     inplace=True,
     examples=[case((2, 3)), case((2, 3), eps=0.3)],
     avoid=(0.3, 0.7),
+    layout="follow",
 )
 def logit(x, eps=None):
     """log(x / (1 - x)), elementwise; x is first limited to [eps, 1 - eps], if given. nan outside [0, 1]."""
@@ -403,6 +404,7 @@ def digamma(x):
     domain=POSITIVE,
     node_name="Polygamma",
     examples=[case((2, 3), n=0), case((2, 3), n=1), case((2, 3), n=2)],
+    layout="follow",
 )
 def polygamma_of(x, n):
     """The n-th derivative of digamma, elementwise."""
@@ -460,6 +462,7 @@ def mvlgamma(input: Tensor, p: int) -> Tensor:
     public=False,
     examples=[case(lambda rng: np.array([[2], [4]]), (2, 3))],
     domain=(1.5, 3.0),
+    layout="follow",
 )
 def zeta(x, y):
     """Hurwitz' zeta function: the sum of (k + y)^-x over k = 0, 1, ..., elementwise.

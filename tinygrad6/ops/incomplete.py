@@ -41,6 +41,7 @@ def _whole(rng: np.random.Generator) -> np.ndarray:
     inplace=True,
     domain=(0.3, 5.0),
     examples=[case(_whole, (2, 3))],
+    layout="follow",
 )
 def igamma(x, y):
     """P(x, y), the integral of t^(x-1) e^-t from 0 to y over Gamma(x): from 0 at y = 0 to 1. nan below 0 and
@@ -55,6 +56,7 @@ def igamma(x, y):
     inplace=True,
     domain=(0.3, 5.0),
     examples=[case(_whole, (2, 3))],
+    layout="follow",
 )
 def igammac(x, y):
     """Q(x, y) = 1 - P(x, y), without the cancellation. As igamma."""

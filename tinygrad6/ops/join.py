@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad6 import dtypes
+from tinygrad6 import dtypes, layouts
 from tinygrad6.arguments import composite, several
 from tinygrad6.arguments import tensors as each_tensor
 from tinygrad6.engine import Node
@@ -84,6 +84,8 @@ class _CatNode(Node):
 def _cat(tensors, dim):
     """The tensors one after another along dim."""
     out = np.concatenate(tensors, dim)
+    if layouts.unusual and all(map(layouts.has_channels_last, tensors)):
+        return layouts.channels_last(out)
     # of column-major arrays NumPy makes a column-major one
     return out if out.flags.c_contiguous else np.ascontiguousarray(out)
 

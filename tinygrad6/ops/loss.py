@@ -157,6 +157,7 @@ def _squared_reference(x: Any, y: Any, reduction: str) -> Any:
         case((2, 3), (2, 3), reduction="none"),
         case((2, 3), (2, 3), reduction="sum"),
     ],
+    layout="follow",
 )
 def squared_error(x, y, reduction):
     """(x - y)^2 for x and y of one shape; its mean, sum, or none."""
@@ -231,6 +232,7 @@ EPS = 1e-12  # PyTorch's floor of x (1 - x)
     domain=(0.1, 0.9),
     node_name="BinaryCrossEntropyBackward",
     examples=[case((2, 3), (2, 3), (2, 3))],
+    layout="follow",
 )
 def probability_slope(g, x, y):
     """g (x - y) / max(x (1 - x), 1e-12), of float16, which has no 1e-12, through float32."""
@@ -248,6 +250,7 @@ def probability_slope(g, x, y):
     public=False,
     domain=(0.1, 0.9),
     examples=[case((2, 3), (2, 3))],
+    layout="follow",
 )
 def binary_entropy(x, y):
     """-y log x - (1 - y) log(1 - x) with the logarithms no less than -100, as in PyTorch; x in [0, 1]."""

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tinygrad6 import dtypes
+from tinygrad6 import dtypes, layouts
 from tinygrad6.arguments import composite, scalar
 from tinygrad6.op import case, named, op
 from tinygrad6.ops import choose
@@ -98,7 +98,9 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
         raise RuntimeError(f"masked_fill_ only supports boolean masks, but got mask with dtype {mask.dtype}")
     value = _value("masked_fill", value, input)
     broadcast_pair(input, mask)
-    return named(choose.where(mask, value, input), "MaskedFill")
+    out = named(choose.where(mask, value, input), "MaskedFill")
+    out.array = layouts.plain(out.array)
+    return out
 
 
 def _both(name: str, x: Tensor, mask: Tensor) -> tuple[Tensor, np.ndarray]:

@@ -162,6 +162,7 @@ def _batch_kernel(g, needs, x, w, cache):
     node_name="NativeBatchNorm",
     torch="nn.functional.batch_norm",
     examples=[case((4, 3), (3,), (3,), eps=1e-5), case((2, 3, 2, 2), (3,), (3,), eps=1e-3)],
+    layout="channels",
 )
 def batch_norm_train(x, w, b, eps, cache=None):
     """(x - mean) / sqrt(var + eps) * w + b with the mean and biased variance of each channel of x (N, C, *).

@@ -133,6 +133,7 @@ def _floor_quotient(x: Any, y: Any) -> Any:
     node_name="Div",
     domain=POSITIVE,
     examples=[case((2, 3), (2, 3), rounding_mode="floor"), case((2, 3), (3,), rounding_mode="trunc")],
+    layout="follow",
 )
 def quotient(x, y, rounding_mode):
     """x / y rounded down ("floor") or towards zero ("trunc"), in the common type; its gradient is 0."""

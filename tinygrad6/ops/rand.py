@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad6 import dtypes, random
+from tinygrad6 import dtypes, layouts, random
 from tinygrad6.arguments import checked, composite, real, refused, whole
+from tinygrad6.layouts import axis_order
 from tinygrad6.modes import state
 from tinygrad6.op import OPS, _mismatch, named
 from tinygrad6.ops.create import (
@@ -22,9 +23,10 @@ from tinygrad6.ops.create import (
     _size,
     _type,
     _whole64,
+    empty_like,
 )
 from tinygrad6.tensor import Tensor, wrap
-from tinygrad6.view import axis_order, live_node
+from tinygrad6.view import live_node
 
 # ---- new tensors
 
@@ -249,13 +251,18 @@ def _like_random(name: str, make: Any) -> Any:
     ) -> Tensor:
         if not isinstance(input, Tensor):
             raise refused(name, "input", 1, "Tensor", input)
-        rest.pop("memory_format", None)
+        memory_format = rest.pop("memory_format", None)
         if "out" in rest:
             raise TypeError(f"{name}() got an unexpected keyword argument 'out'")
+        kind = _type(dtype, input.array.dtype)
+        if memory_format or not input.array.flags.c_contiguous:  # drawn in the order of memory
+            t: Any = empty_like(input, dtype=kind, device=device, memory_format=memory_format, **rest)
+            (t.uniform_ if make is rand else t.normal_)(generator=generator)
+            return t.requires_grad_() if requires_grad else t
         return make(
             input.array.shape,
             generator=generator,
-            dtype=_type(dtype, input.array.dtype),
+            dtype=kind,
             device=device,
             requires_grad=requires_grad,
             **rest,
@@ -274,10 +281,15 @@ def randint_like(input: Tensor, *bounds: int, dtype: Any = None, **rest: Any) ->
     """As randint(low, high), in the shape and type of input."""
     if not isinstance(input, Tensor):
         raise refused("randint_like", "input", 1, "Tensor", input)
-    rest.pop("memory_format", None)
+    memory_format = rest.pop("memory_format", None)
     if "out" in rest:
         raise TypeError("randint_like() got an unexpected keyword argument 'out'")
-    return randint(*bounds, input.array.shape, dtype=_type(dtype, input.array.dtype), **rest)
+    like = layouts.in_format(input.array, memory_format)
+    order = layouts.axis_order(like)
+    shape = [like.shape[i] for i in order]
+    out = randint(*bounds, shape, dtype=_type(dtype, input.array.dtype), **rest)
+    out.array = out.array.transpose(np.argsort(order)) if order else out.array
+    return out
 
 
 # ---- filled in place

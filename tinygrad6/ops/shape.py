@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from tinygrad6 import dtypes
+from tinygrad6 import dtypes, layouts
 from tinygrad6.arguments import composite, refused, several
 from tinygrad6.op import REAL, case, named, op
 from tinygrad6.tensor import Size, Tensor, dim_error, flatten_sequence, to_device, wrap
@@ -74,6 +74,7 @@ def _cast(arrays: list, params: dict) -> None:
     prepare=_cast,
     node_name="ToCopy",
     examples=[case((2, 3), dtype=np.dtype("f8"))],
+    layout="follow",
 )
 def cast(x, dtype):
     """x as the given type, truncating floats to integers; the gradient comes back in x's own type."""
@@ -85,22 +86,34 @@ def cast(x, dtype):
     return x.astype(dtype, copy=False)
 
 
-@op(lambda g: g, domain=REAL)
+@op(lambda g: g, domain=REAL, layout="any")
 def clone(x, *, memory_format=None):
     """A copy of x, through which gradients flow."""
-    return np.array(x)
+    if memory_format is not None:
+        given = layouts.in_format(x, memory_format)
+        return np.array(x) if given is x else given
+    return np.array(x) if x.flags.forc else layouts.ordered(x, layouts.axis_order(x))
 
 
 @composite(examples=[case((2, 3))])
 def contiguous(input: Tensor, *, memory_format: Any = None) -> Tensor:
-    """x itself if its elements lie in row-major order in memory, else such a copy."""
-    return input if input.array.flags.c_contiguous else _row_major(input)
+    """x itself if its elements lie in row-major order in memory (or as memory_format says), else such a
+    copy."""
+    if memory_format is not None and not layouts.is_in_format(input.array, memory_format):
+        return _laid(input, memory_format=memory_format)
+    return input if memory_format or input.array.flags.c_contiguous else _row_major(input)
 
 
-@op(lambda g: g, method=False, public=False, domain=REAL)
+@op(lambda g: g, method=False, public=False, domain=REAL, layout="any")
 def _row_major(x):
     """A row-major copy of x."""
     return np.asarray(x, order="C")
+
+
+@op(lambda g: g, method=False, public=False, domain=REAL, layout="any")
+def _laid(x, *, memory_format=None):
+    """A copy of x whose elements lie in memory as memory_format says."""
+    return layouts.in_format(x, memory_format)
 
 
 @composite()
@@ -110,7 +123,8 @@ def to(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     The tensor itself where nothing changes and copy is False. RuntimeError for another device.
     """
     copy = kwargs.pop("copy", False)
-    kwargs.pop("non_blocking", None), kwargs.pop("memory_format", None)
+    kwargs.pop("non_blocking", None)
+    memory_format = kwargs.pop("memory_format", None)
     dtype, place = kwargs.pop("dtype", None), kwargs.pop("device", None)
     if kwargs:
         raise TypeError(f"to() received an invalid combination of arguments: {', '.join(kwargs)}")
@@ -127,9 +141,18 @@ def to(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
             to_device(a)
     to_device(place)
     wanted = input.array.dtype if dtype is None else dtypes.to_numpy(dtype)
-    if wanted == input.array.dtype:
-        return clone(input) if copy else input
-    return cast(input, wanted)
+    if wanted != input.array.dtype:
+        input = cast(input, wanted)
+    elif copy:
+        return clone(input, memory_format=memory_format)
+    return input if memory_format is None else _formatted(input, memory_format)
+
+
+def _formatted(x: Tensor, memory_format: Any) -> Tensor:
+    """x in a memory_format; x itself for preserve_format."""
+    return (
+        x if layouts.in_format(x.array, memory_format) is x.array else _laid(x, memory_format=memory_format)
+    )
 
 
 def _converter(name: str, dtype: dtypes.dtype) -> Any:
@@ -366,6 +389,7 @@ def _permutation(arrays: list, params: dict) -> None:
 )
 def permute_to(x, dims):
     """x with its dimensions in the order `dims`; a view."""
+    layouts.unusual = True
     return x.transpose(dims)
 
 
@@ -395,6 +419,7 @@ def _transposed(arrays: list, params: dict) -> None:
 )
 def transpose(x, dim0, dim1):
     """x with two dimensions swapped; a view."""
+    layouts.unusual = True
     return x.swapaxes(dim0, dim1) if x.ndim else x
 
 
@@ -607,6 +632,7 @@ def _flip_dims(arrays: list, params: dict) -> None:
     prepare=_flip_dims,
     node_name="Flip",
     examples=[case((2, 3), dims=(0,)), case((2, 3), dims=(0, 1))],
+    layout="follow",
 )
 def flip_over(x, dims):
     """x in reverse order along `dims`; a copy."""
@@ -672,6 +698,7 @@ def _moves(arrays: list, params: dict) -> None:
         case((2, 3), shifts=(1, -2), dims=(0, 1)),
         case((4,), shifts=2, dims=0),
     ],
+    layout="channels",
 )
 def roll(x, shifts, dims=None):
     """x with its elements moved on by `shifts` along `dims`, round the end; without dims, of x flattened."""
@@ -692,6 +719,7 @@ def _negative(shifts: Any) -> Any:
     public=False,
     node_name="ConstantPadNd",
     examples=[case((2, 3), width=((1, 0), (2, 1)), value=0.5)],
+    layout="channels",
 )
 def pad_constant(x, width, value=0.0):
     """x with width[i] = (before, after) elements of `value` added along dimension i."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad6 import dtypes
+from tinygrad6 import dtypes, layouts
 from tinygrad6.arguments import composite, refused
 from tinygrad6.modes import state
 from tinygrad6.op import case, derived, named, op
@@ -65,14 +65,17 @@ _SORTED = returns("sort", "values", "indices")
 def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Any:
     """(values, indices) of x in order along `dim`. Always stable; NaN comes last, or first if descending."""
     d = normal_dim(dim, input.array.ndim)
-    index = wrap(order(input.array, d, descending))
-    return _SORTED(named(gather_along(input, index, d), "Sort"), index)
+    index = argsort(input, d, descending)
+    values = named(gather_along(input, index, d), "Sort")
+    values.array = layouts.follow(values.array, (input.array,))
+    return _SORTED(values, index)
 
 
 @composite()
 def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
     """The indices that sort x along `dim`, int64. Always stable."""
-    return wrap(order(input.array, normal_dim(dim, input.array.ndim), descending))
+    x = input.array
+    return wrap(layouts.follow(order(x, normal_dim(dim, x.ndim), descending), (x,)))
 
 
 @composite(examples=[case((3, 2))])

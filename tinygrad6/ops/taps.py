@@ -129,6 +129,7 @@ _MAPS = (
     method=False,
     public=False,
     examples=[case((2, 3, 4), maps=_MAPS), case((2, 3), maps=_MAPS[:1])],
+    layout="channels",
 )
 def gather_taps(x, maps):
     """Weighted sums of elements of x (*lead, *size), by a Map for each of the last dimensions."""

@@ -40,6 +40,7 @@ def _index(*shape: int, size: int) -> Any:
     method=False,
     public=False,
     examples=[case((2, 3, 4), _index(2, 2, 2, size=12), d=2)],
+    layout="channels",
 )
 def pick(x, index, d):
     """x (*lead, *size) at index (*lead, *out) of row-major positions in the last d dimensions."""
@@ -255,6 +256,7 @@ def _max_pool_rule(g: Any, x: Any, *how: tuple) -> Any:
     public=False,
     node_name="MaxPool2DWithIndices",
     examples=_POOLS,
+    layout="channels",
 )
 def max_pool(x, kernel, stride, padding, dilation, cells):
     """The largest element, or a nan, of every window, `cells` of them along the last dimensions."""
@@ -295,6 +297,7 @@ _MEANS = [
     public=False,
     node_name="AvgPool2D",
     examples=_MEANS,
+    layout="channels",
 )
 def window_sum(x, kernel, stride, padding, size, scale):
     """scale times the sum of every window, `size` of them; scale is a number or an array of that size."""

@@ -24,8 +24,11 @@ __all__ = [
     "CheckpointError",
     "checkpoint",
     "checkpoint_sequential",
+    "detach_variable",
+    "get_device_states",
     "noop_context_fn",
     "set_checkpoint_early_stop",
+    "set_device_states",
 ]
 _early_stop = True
 
@@ -36,6 +39,22 @@ class CheckpointError(RuntimeError):
 
 class _Enough(Exception):
     """All that was saved has been saved again: the rest of the function need not run."""
+
+
+def get_device_states(*args: Any) -> tuple[list[int], list[Tensor]]:
+    """([], []): the devices among args besides the CPU, and the states of their generators."""
+    return [], []
+
+
+def set_device_states(devices: Sequence[int], states: Sequence[Tensor], **kwargs: Any) -> None:
+    """Nothing: there is no device besides the CPU, whose generator random.set_rng_state sets."""
+
+
+def detach_variable(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Tensors detached from their history that require gradients if they did; the rest as it is."""
+    return tuple(
+        t.detach().requires_grad_(t.requires_grad) if isinstance(t, Tensor) else t for t in inputs
+    )
 
 
 def noop_context_fn() -> tuple[Any, Any]:
