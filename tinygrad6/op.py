@@ -355,7 +355,7 @@ def op(
     elementwise forward and rules may be computed on parts of the arrays, which they then are where arrays are
                 large; so it is for a ufunc
     view        the result may share the input's memory
-    layout      how the result lies in memory, see layouts.py: "follow" (the default where all is elementwise),
+    layout      how the result lies in memory, see layouts.py: "follow" (the default of elementwise ops),
                 "channels", "any" (as the forward made it), else row-major
     kernel, reference: see the top of this file
 
