@@ -313,6 +313,8 @@ def histogram(
             "torch.histogram(): if weight tensor is provided it should have the same shape as the input "
             "tensor"
         )
+    if weight is not None and weight.array.dtype != a.dtype:
+        raise RuntimeError(f"torch.histogram(): expected a weight of {input.dtype}, got {weight.dtype}")
     if isinstance(bins, Tensor):
         edges = bins.array
         if edges.dtype != a.dtype:
