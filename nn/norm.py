@@ -14,14 +14,24 @@ from .module import Module
 from .parameter import Parameter
 
 
-def _affine(module: Module, shape: Any, weight: bool, bias: bool, device: Any, dtype: Any) -> None:
-    """Register weight and bias, each None if it is not wanted."""
-    for name, wanted in (("weight", weight), ("bias", bias)):
-        p = Parameter(create.empty(shape, device=device, dtype=dtype)) if wanted else None
-        module.register_parameter(name, p)
+class _Affine(Module):
+    """What all norms share: a weight and a bias by which the result is multiplied and moved."""
+
+    def _make(self, shape: Any, weight: bool, bias: bool, device: Any, dtype: Any) -> None:
+        """Register weight and bias, each None if it is not wanted."""
+        for name, wanted in (("weight", weight), ("bias", bias)):
+            p = Parameter(create.empty(shape, device=device, dtype=dtype)) if wanted else None
+            self.register_parameter(name, p)
+
+    def reset_parameters(self) -> None:
+        """Weights 1, biases 0."""
+        if self.weight is not None:
+            init.ones_(self.weight)
+        if getattr(self, "bias", None) is not None:  # RMSNorm has none
+            init.zeros_(self.bias)
 
 
-class _NormBase(Module):
+class _NormBase(_Affine):
     """The state of batch and instance norms: weight, bias, running mean and variance,
     and the number of batches seen."""
 
@@ -43,7 +53,7 @@ class _NormBase(Module):
         super().__init__()
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
-        _affine(self, num_features, affine, affine and bias, device, dtype)
+        self._make(num_features, affine, affine and bias, device, dtype)
         tracked = track_running_stats
         self.register_buffer(
             "running_mean", create.zeros(num_features, device=device, dtype=dtype) if tracked else None
@@ -64,10 +74,7 @@ class _NormBase(Module):
     def reset_parameters(self) -> None:
         """Weights 1, biases 0, and the running statistics as they start."""
         self.reset_running_stats()
-        if self.weight is not None:
-            init.ones_(self.weight)
-        if self.bias is not None:
-            init.zeros_(self.bias)
+        super().reset_parameters()
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, local_metadata: dict, *found: Any) -> None:
         version, key = local_metadata.get("version"), prefix + "num_batches_tracked"
@@ -199,7 +206,7 @@ def _shape(normalized_shape: Any) -> tuple[int, ...]:
     return (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
 
 
-class LayerNorm(Module):
+class LayerNorm(_Affine):
     """(x - mean) / sqrt(var + eps) * weight + bias over the last dimensions,
     normalized_shape (Ba, Kiros and Hinton 2016)."""
 
@@ -215,15 +222,8 @@ class LayerNorm(Module):
         super().__init__()
         self.normalized_shape, self.eps = _shape(normalized_shape), eps
         self.elementwise_affine = elementwise_affine
-        _affine(self, self.normalized_shape, elementwise_affine, elementwise_affine and bias, device, dtype)
+        self._make(self.normalized_shape, elementwise_affine, elementwise_affine and bias, device, dtype)
         self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Weights 1, biases 0."""
-        if self.weight is not None:
-            init.ones_(self.weight)
-        if self.bias is not None:
-            init.zeros_(self.bias)
 
     def forward(self, input: Tensor) -> Tensor:
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
@@ -235,7 +235,7 @@ class LayerNorm(Module):
         )
 
 
-class RMSNorm(Module):
+class RMSNorm(_Affine):
     """x / sqrt(mean(x^2) + eps) * weight over the last dimensions,
     normalized_shape (Zhang and Sennrich 2019)."""
 
@@ -250,14 +250,9 @@ class RMSNorm(Module):
         super().__init__()
         self.normalized_shape, self.eps = _shape(normalized_shape), eps
         self.elementwise_affine = elementwise_affine
-        _affine(self, self.normalized_shape, elementwise_affine, False, device, dtype)
+        self._make(self.normalized_shape, elementwise_affine, False, device, dtype)
         del self.bias
         self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Weights 1."""
-        if self.weight is not None:
-            init.ones_(self.weight)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.rms_norm(x, self.normalized_shape, self.weight, self.eps)
@@ -266,7 +261,7 @@ class RMSNorm(Module):
         return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
 
 
-class GroupNorm(Module):
+class GroupNorm(_Affine):
     """Each of num_groups groups of channels of each sample of (N, C, *)
     normalized by itself (Wu and He 2018)."""
 
@@ -285,15 +280,8 @@ class GroupNorm(Module):
         if num_channels % num_groups:
             raise ValueError(f"num_channels ({num_channels}) must be divisible by num_groups ({num_groups})")
         self.num_groups, self.num_channels, self.eps, self.affine = num_groups, num_channels, eps, affine
-        _affine(self, num_channels, affine, affine and bias, device, dtype)
+        self._make(num_channels, affine, affine and bias, device, dtype)
         self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Weights 1, biases 0."""
-        if self.weight is not None:
-            init.ones_(self.weight)
-        if self.bias is not None:
-            init.zeros_(self.bias)
 
     def forward(self, input: Tensor) -> Tensor:
         return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
