@@ -11,9 +11,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-BLUE, ORANGE, GREEN, RED, PINK, SKY, BLACK = (
-    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000",
-)  # fmt: skip
+BLUE, ORANGE, GREEN, RED, PINK, BLACK = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#000000"
 
 
 def _style(color, linestyle, marker):
