@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -64,6 +64,11 @@ from ._norms import (  # noqa: F401
     normalize,
     rms_norm,
 )
+
+
+if TYPE_CHECKING:  # what _from_ops adds
+
+    def __getattr__(name: str) -> Any: ...
 
 
 def _from_ops(*names: str) -> None:

@@ -384,8 +384,8 @@ class LSTM(RNNBase):
 
     def _scan(self, x: Tensor, state: tuple, weights: list) -> Any:
         if self.proj_size:  # rare: not worth a scan of its own
-            z = F.linear(x, weights[0], self._bias(weights, 2))
-            return self._projected(z, *state, weights[1], self._bias(weights, 3), weights[-1])
+            z, (h, c) = F.linear(x, weights[0], self._bias(weights, 2)), state
+            return self._projected(z, h, c, weights[1], self._bias(weights, 3), weights[-1])
         bias = weights[2] + weights[3] if self.bias else self._bias(weights, 2)
         both = OPS["lstm_scan"].call(x, *state, weights[0], weights[1], bias)
         h, c = both[..., : self.hidden_size], both[..., self.hidden_size :]

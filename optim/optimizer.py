@@ -329,10 +329,10 @@ class Optimizer:
         group = self.param_groups[i]
         plan = self._plans.get(i)
         if plan is None or not plan.fits(params, self.slots_of(group, params[0]), self.state):
-            seen: set[int] = set()
-            again = [p for p in params if id(p) in seen or seen.add(id(p))]  # what is there twice steps twice
-            if again:
-                self._step_group(i, list(dict.fromkeys(params)))
+            once = list(dict.fromkeys(params))
+            if len(once) != len(params):  # what is there twice steps twice
+                again = [p for j, p in enumerate(params) if any(p is q for q in params[:j])]
+                self._step_group(i, once)
                 return self._step_group(i, again)
             for p in params:
                 self._check_memory(p)

@@ -98,7 +98,8 @@ class Generator:
         """
         from tinygrad6.tensor import wrap
 
-        _, key, position, _, _ = self._stream.get_state()
+        legacy: Any = self._stream.get_state()
+        _, key, position, _, _ = legacy
         # PyTorch counts what is left of the 624 words, and starts a fresh stream at word 0
         fresh = position == 624 and key[0] == self._seed & 0xFFFFFFFF
         raw = np.zeros(_STATE.itemsize, np.uint8)
