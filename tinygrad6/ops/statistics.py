@@ -266,6 +266,10 @@ def _slopes(x: Tensor, d: int, h: Any, edge_order: int) -> Tensor:
     tail = (1,) * (x.array.ndim - 1 - d)
     n = x.array.shape[d]
     given = isinstance(h, Tensor) and h.array.ndim == 1
+    if given and h.array.size != n:
+        raise RuntimeError(
+            f"gradient(): spacing has {h.array.size} coordinates for dimension {d}, whose length is {n}"
+        )
     gaps = (
         reshape(h[1:] - h[:-1], (-1, *tail))
         if given
