@@ -17,13 +17,14 @@ import numpy as np
 
 from tinygrad6 import dtypes
 from tinygrad6.arguments import composite
+from tinygrad6.devices import to_device
 from tinygrad6.dispatch import MISSING
 from tinygrad6.inplace import refuse
 from tinygrad6.op import NAMES, case
 from tinygrad6.ops import masks, parts, shape
 from tinygrad6.ops.pointwise import nothing
 from tinygrad6.ops.reduce import sum as total
-from tinygrad6.tensor import Tensor, flatten_sequence, to_device, wrap
+from tinygrad6.tensor import Tensor, flatten_sequence, wrap
 from tinygrad6.view import live_node
 
 # ---- questions

@@ -13,8 +13,9 @@ import numpy as np
 from tinygrad6 import dtypes, layouts
 from tinygrad6.arguments import plain, real, refused, scalar, truth, whole
 from tinygrad6.arguments import tensors as each_tensor
+from tinygrad6.devices import to_device
 from tinygrad6.out import into
-from tinygrad6.tensor import Tensor, as_array, flatten_sequence, to_device, wrap
+from tinygrad6.tensor import Tensor, as_array, flatten_sequence, wrap
 
 _LARGEST = (1 << 63) - 1
 _ROOM = {"layout", "pin_memory"}  # what PyTorch's constructors take besides

@@ -12,8 +12,9 @@ from numpy.lib.stride_tricks import as_strided
 
 from tinygrad6 import dtypes, layouts
 from tinygrad6.arguments import composite, refused, several
+from tinygrad6.devices import to_device
 from tinygrad6.op import REAL, case, named, op
-from tinygrad6.tensor import Size, Tensor, dim_error, flatten_sequence, to_device, wrap
+from tinygrad6.tensor import Size, Tensor, dim_error, flatten_sequence, wrap
 
 # ---- dimensions
 
