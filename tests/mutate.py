@@ -40,6 +40,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import CodeType, FunctionType
@@ -648,6 +649,8 @@ def main() -> None:
         elif cold or m in again:
             tell(m, names, *judge_cold(m, names, budget))
     dead = [v for v in verdicts if v != "survives"]
+    ways = Counter("a test" if "::" in v else v.partition(":")[0] for v in dead)
+    print(f"killed by: {', '.join(f'{way} {n}' for way, n in ways.most_common())}")
     print(
         f"{' '.join(options.what)}, seed {options.seed}: {len(dead)} of {len(verdicts)} mutants killed "
         f"({100 * len(dead) / max(len(verdicts), 1):.1f} %) of {len(everything)}; {time.time() - start:.0f} s"
