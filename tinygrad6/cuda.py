@@ -21,6 +21,9 @@ def is_initialized() -> bool:
     return False
 
 
+_initialized = False  # reversible nets, which keep the generators' states, ask for it by this name
+
+
 def is_bf16_supported(including_emulation: bool = True) -> bool:
     """False."""
     return False

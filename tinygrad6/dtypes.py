@@ -59,15 +59,29 @@ class _Unsupported(dtype):
 
     def __init__(self, name: str, itemsize: _Int) -> None:
         self.name, self.itemsize = name, itemsize
-        self.is_floating_point, self.is_complex, self.is_signed = True, False, True
+        self.is_complex = name.startswith("complex")
+        self.is_floating_point = "float" in name
+        self.is_signed = not name.startswith("uint")
 
     def __getattr__(self, attribute: str) -> Any:  # `np` and `dtype`, which are not set
         if attribute in ("np", "dtype"):
-            raise NotImplementedError(f"{self.name} is not supported: use float32, or float16")
+            use = (
+                "keep real and imaginary parts apart, or use numpy on x.numpy()"
+                if self.is_complex
+                else "use float32, or float16"
+                if self.is_floating_point
+                else "use int32 or int64"
+            )
+            raise NotImplementedError(f"{self.name} is not supported: {use}")
         raise AttributeError(f"'dtype' object has no attribute '{attribute}'")
 
 
 bfloat16 = _Unsupported("bfloat16", 2)
+uint16, uint32, uint64 = _Unsupported("uint16", 2), _Unsupported("uint32", 4), _Unsupported("uint64", 8)
+complex32 = chalf = _Unsupported("complex32", 4)
+complex64 = cfloat = _Unsupported("complex64", 8)
+complex128 = cdouble = _Unsupported("complex128", 16)
+float8_e4m3fn, float8_e5m2 = _Unsupported("float8_e4m3fn", 1), _Unsupported("float8_e5m2", 1)
 
 ALL = (float16, float32, float64, uint8, int8, int16, int32, int64, bool_)
 _OF_NUMPY = {d.np: d for d in ALL}

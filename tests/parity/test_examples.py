@@ -85,3 +85,43 @@ def test_errors_of_matrices_say_which_and_where(call, batch):
             getattr(lib.linalg, call)(lib.tensor(x), *[lib.ones(3, 1).double()] * (call == "solve"))
         said.append(str(e.value))
     assert said[0] == said[1]
+
+
+@LIBRARIES
+def test_types_without_arrays_may_be_named_and_compared(lib):
+    named = [lib.complex64, lib.cdouble, lib.uint16, lib.uint32, lib.bfloat16, lib.float8_e5m2]
+    assert [str(d) for d in named] == [
+        *("torch.complex64", "torch.complex128", "torch.uint16", "torch.uint32", "torch.bfloat16"),
+        "torch.float8_e5m2",
+    ]
+    assert lib.ones(2).dtype not in named and lib.chalf is lib.complex32
+    assert [(d.is_complex, d.is_floating_point, d.is_signed, d.itemsize) for d in named] == [
+        *(
+            (True, False, True, 8),
+            (True, False, True, 16),
+            (False, False, False, 2),
+            (False, False, False, 4),
+        ),
+        *((False, True, True, 2), (False, True, True, 1)),
+    ]
+
+
+def test_types_without_arrays_are_refused_when_used():
+    for use in (tinygrad6.complex64, tinygrad6.uint16, tinygrad6.float8_e5m2):
+        for call in (
+            lambda d: tinygrad6.ones(2, dtype=d),
+            lambda d: tinygrad6.ones(2).to(d),
+            tinygrad6.finfo,
+        ):
+            with pytest.raises(NotImplementedError, match="is not supported: (use|keep)"):
+                call(use)
+
+
+@LIBRARIES
+def test_what_reversible_nets_keep_of_devices(lib):
+    from_checkpoint = lib.utils.checkpoint
+    assert not lib.cuda._initialized and from_checkpoint.get_device_states(lib.ones(2)) == ([], [])
+    from_checkpoint.set_device_states([], [])
+    x = lib.ones(2, requires_grad=True)
+    (y,) = from_checkpoint.detach_variable((x * 2,))
+    assert y.requires_grad and y.is_leaf
