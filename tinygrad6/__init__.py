@@ -195,6 +195,7 @@ _ELSEWHERE = {
     "load": "serialization",
     "save": "serialization",
     "vmap": "func",
+    "_assert": "settings",
     # types that scripts may name and compare with
     **dict.fromkeys(("uint16", "uint32", "uint64", "float8_e4m3fn", "float8_e5m2"), "dtypes"),
     **dict.fromkeys(("complex32", "chalf", "complex64", "cfloat", "complex128", "cdouble"), "dtypes"),

@@ -21,6 +21,11 @@ _warn_always = False
 _interop = 1
 
 
+def _assert(condition: Any, message: str) -> None:
+    """Python's assert, as model files written for tracing spell it."""
+    assert condition, message
+
+
 def compile(  # noqa: A001 -- PyTorch's name
     model: Any = None,
     *,
