@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -68,3 +70,14 @@ def assert_equal(a, b):
         else:
             assert x.dtype == y.dtype
             np.testing.assert_array_equal(x, y)
+
+
+def moved(value, to):
+    """A state_dict of one library as the other's."""
+    if hasattr(value, "detach"):
+        return to(value.detach().numpy().copy())
+    if isinstance(value, dict):
+        return {k: moved(v, to) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(moved(v, to) for v in value)
+    return copy.deepcopy(value)

@@ -6,7 +6,6 @@ addition where NumPy rounds twice, so results agree to a few units in the last p
 
 from __future__ import annotations
 
-import copy
 import warnings
 
 import numpy as np
@@ -14,6 +13,7 @@ import pytest
 from helpers import pytorch
 from hypothesis import given
 from hypothesis import strategies as st
+from optimizers import moved
 
 import tinygrad6
 from tinygrad6 import optim
@@ -181,17 +181,6 @@ def test_float16(name):
         np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=0.02, atol=0.02)
 
 
-def moved(value, to):
-    """A state_dict of one library as the other's."""
-    if hasattr(value, "detach"):
-        return to(value.detach().numpy().copy())
-    if isinstance(value, dict):
-        return {k: moved(v, to) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)(moved(v, to) for v in value)
-    return copy.deepcopy(value)
-
-
 @each
 @given(data=st.data())
 def test_states_move_between_the_libraries(name, data):
@@ -271,99 +260,7 @@ def test_signatures_are_those_of_pytorch():
         )
 
 
-# ---- LBFGS, Muon
-
-
-def rosenbrock(x):
-    return ((1 - x[:-1]) ** 2 + 100 * (x[1:] - x[:-1] ** 2) ** 2).sum()
-
-
-def quadratic(x):
-    return (x * x * x.new_tensor([1.0, 10.0, 0.1, 3.0])[: len(x)]).sum() + x.sum()
-
-
-def wavy(x):
-    return (x * x / 10 + (3 * x).sin()).sum()
-
-
-@given(data=st.data())
-def test_lbfgs(data):
-    """The path of parameters, losses, calls of the closure and state, over several steps."""
-    f = data.draw(st.sampled_from([rosenbrock, quadratic, wavy]))
-    options = data.draw(
-        st.fixed_dictionaries(
-            {"max_iter": st.integers(1, 3)},  # rounding grows with every iteration
-            optional=dict(
-                lr=st.sampled_from([1, 0.5, 0.1]),
-                max_eval=st.integers(1, 12),
-                history_size=st.integers(1, 5),
-                line_search_fn=st.sampled_from([None, "strong_wolfe"]),
-                tolerance_grad=st.sampled_from([1e-7, 0.1]),
-                tolerance_change=st.sampled_from([1e-9, 1e-3]),
-            ),
-        )
-    )
-    if f is rosenbrock and options.get("line_search_fn") is None:
-        options["lr"] = 1e-3  # a fixed step diverges, and then nothing is comparable
-    start = np.random.default_rng(data.draw(st.integers(0, 99))).uniform(-2, 2, 4)
-    results = []
-    for lib in (tinygrad6, pytorch()):
-        x, y = (
-            lib.from_numpy(start[:3].copy()).requires_grad_(),
-            lib.from_numpy(start[3:].copy()).requires_grad_(),
-        )
-        optimizer = lib.optim.LBFGS([x, y], **options)
-        calls = []
-
-        def closure(lib=lib, x=x, y=y, optimizer=optimizer, calls=calls):
-            optimizer.zero_grad()
-            loss = f(lib.cat([x, y]))
-            loss.backward()
-            calls.append(loss.item())
-            return loss
-
-        losses = [optimizer.step(closure).item() for _ in range(3)]
-        results.append((x, y, losses, calls, optimizer.state_dict()))
-    (x, y, losses, calls, ours), (x2, y2, losses2, calls2, theirs) = results
-    np.testing.assert_allclose(calls[:6], calls2[:6], rtol=1e-6, atol=1e-9)
-    if f is wavy or not np.all(np.abs(calls2) < 1e6):
-        return  # where it jumps from valley to valley, rounding decides which one
-    assert len(calls) == len(calls2)
-    np.testing.assert_allclose(losses, losses2, rtol=1e-5, atol=1e-8)
-    np.testing.assert_allclose(x.tolist() + y.tolist(), x2.tolist() + y2.tolist(), rtol=1e-4, atol=1e-6)
-    a, b = ours["state"][0], theirs["state"][0]
-    assert set(a) == set(b)
-    for k in b:
-        if isinstance(b[k], list):
-            assert len(a[k]) == len(b[k]) and all((v is None) == (w is None) for v, w in zip(a[k], b[k])), k
-        elif k in ("func_evals", "n_iter"):
-            assert a[k] == b[k]
-    assert list(ours["param_groups"][0]) == list(theirs["param_groups"][0])
-
-
-def test_lbfgs_goes_on_from_pytorchs_state():
-    paths = []
-    start = np.array([-1.2, 1.0, 0.5])
-
-    def closure(optimizer, x):
-        optimizer.zero_grad()
-        loss = rosenbrock(x)
-        loss.backward()
-        return loss
-
-    torch = pytorch()
-    x = torch.from_numpy(start.copy()).requires_grad_()
-    first = torch.optim.LBFGS([x], max_iter=5, line_search_fn="strong_wolfe")
-    first.step(lambda: closure(first, x))
-    middle, state = x.detach().numpy().copy(), first.state_dict()
-    for lib, kept in ((tinygrad6, moved(state, tinygrad6.from_numpy)), (torch, copy.deepcopy(state))):
-        x = lib.from_numpy(middle.copy()).requires_grad_()
-        optimizer = lib.optim.LBFGS([x])
-        optimizer.load_state_dict(kept)
-        for _ in range(2):
-            optimizer.step(lambda optimizer=optimizer, x=x: closure(optimizer, x))
-        paths.append(x.tolist())
-    np.testing.assert_allclose(*paths, rtol=1e-7)
+# ---- Muon
 
 
 @given(data=st.data())
