@@ -395,7 +395,7 @@ def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False) -> Tensor:
 def cholesky_inverse(L: Tensor, upper: bool = False) -> Tensor:
     """The inverse of L L^T (of R^T R if upper), from the Cholesky factor."""
     check_matrix("cholesky_inverse", L, kinds="fiub")
-    if L.array.dtype.kind != "f":
+    if L.array.dtype.char not in "fd":
         raise NotImplementedError(f"cholesky_inverse: not implemented for {L.dtype}: use .float()")
     up = matrix_inverse(triangle(L, 1.0, upper))
     return up @ mT(up) if upper else mT(up) @ up

@@ -571,16 +571,15 @@ def broadcast_shapes(*shapes: Any) -> Size:
     for s in sizes:
         if not isinstance(s, (tuple, list)) or not all(isinstance(n, (int, np.integer)) for n in s):
             raise RuntimeError(f"broadcast_shapes(): expected ints, or tuples or lists of ints, got {s!r}")
+        if min(s, default=0) < 0:
+            raise ValueError("Attempting to broadcast a dimension with negative length!")
     try:
-        out = Size(np.broadcast_shapes(*[tuple(map(int, s)) for s in sizes]))
+        return Size(np.broadcast_shapes(*[tuple(map(int, s)) for s in sizes]))
     except ValueError:
         raise RuntimeError(
             "Shape mismatch: objects cannot be broadcast to a single shape: "
             f"{', '.join(str(list(s)) for s in sizes)}"
         ) from None
-    if min(out, default=0) < 0:
-        raise ValueError(f"Attempting to broadcast a dimension with negative length! Got {list(out)}")
-    return out
 
 
 @composite(fresh=True, examples=[case((2, 3), dims=(2, 2)), case((3,), dims=(2, 1))], node_name="Repeat")
