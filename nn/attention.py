@@ -264,7 +264,11 @@ class TransformerEncoderLayer(Module):
 
 class TransformerDecoderLayer(Module):
     """Self-attention, attention to the memory, then a two-layer perceptron, each with dropout,
-    residual and LayerNorm."""
+    residual and LayerNorm (before it if norm_first).
+
+    tgt (T, N, d_model) and memory (S, N, d_model), or with N first if batch_first; the result has tgt's
+    shape. Source: Vaswani et al. 2017, section 3.1.
+    """
 
     def __init__(
         self,

@@ -97,6 +97,11 @@ class Sequential(_Listing):
     """Modules applied one after another: Sequential(a, b)(x) = b(a(x)).
 
     Takes modules or an ordered dict of them.
+
+    >>> import tinygrad6 as torch
+    >>> model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 2))
+    >>> model(torch.zeros(3, 2, 2)).shape, model[1]
+    (torch.Size([3, 2]), Linear(in_features=4, out_features=2, bias=True))
     """
 
     def __init__(self, *args: Any) -> None:
@@ -150,7 +155,13 @@ class Sequential(_Listing):
 
 
 class ModuleList(_Listing):
-    """A list of modules that are all registered. It cannot be called."""
+    """A list of modules that are all registered. It cannot be called.
+
+    >>> from tinygrad6 import nn
+    >>> layers = nn.ModuleList([nn.Linear(2, 2) for _ in range(3)])
+    >>> len(layers), list(layers.state_dict())[:2]
+    (3, ['0.weight', '0.bias'])
+    """
 
     def __add__(self, other: Iterable[Any]) -> ModuleList:
         return type(self)([*self, *other])
@@ -182,7 +193,7 @@ class ModuleList(_Listing):
 
 
 class ModuleDict(Module):
-    """A dict of modules that are all registered, in order."""
+    """A dict of modules that are all registered, in order. Keys become parts of names: no dots in them."""
 
     def __init__(self, modules: Any = None) -> None:
         super().__init__()

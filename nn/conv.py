@@ -165,30 +165,43 @@ class _Conv(_ConvNd):
         return self._conv_forward(input, self.weight, self.bias)
 
 
-_CONV = """{kind} of {shape} with learned weight {weight} and bias (out_channels).
+_CONV = """Cross-correlation of {shape} with learned weight {weight} and bias (out_channels).
 
-    stride, padding (numbers, or "same" and "valid"), dilation and groups as in PyTorch; padding_mode zeros,
-    reflect, replicate or circular.
+    The result is {out}, each L' = floor((L + 2 padding - dilation (k - 1) - 1) / stride) + 1. The settings
+    are numbers or one per dimension; padding also "valid" (none) or "same" (L' = L); padding_mode "zeros",
+    "reflect", "replicate" or "circular". Groups of channels see nothing of each other: C and out_channels
+    must be divisible by groups.
+
+    >>> import tinygrad6 as torch
+    >>> layer = torch.nn.Conv{rank}d(3, 8, kernel_size=3, stride=2, padding=1)
+    >>> layer(torch.zeros(2, 3, *[6] * {rank})).shape == (2, 8, *[3] * {rank})
+    True
+    """
+_CONV_TRANSPOSE = """The transpose of a convolution (its gradient in the input) applied to {shape}.
+
+    Learned weight {weight} and bias (out_channels). The result is {out}, each L' = (L - 1) stride - 2 padding
+    + dilation (k - 1) + output_padding + 1, which is the size of an input that the convolution with the same
+    settings brings to L; output_padding chooses among several. Source: Zeiler et al. 2010.
     """
 
 
 class Conv1d(_Conv):
     __doc__ = _CONV.format(
-        kind="Cross-correlation", shape="(N, C, L)", weight="(out_channels, C / groups, k)"
+        rank=1, shape="(N, C, L)", weight="(out_channels, C / groups, k)", out="(N, out_channels, L')"
     )
     rank = 1
 
 
 class Conv2d(_Conv):
     __doc__ = _CONV.format(
-        kind="Cross-correlation", shape="(N, C, H, W)", weight="(out_channels, C / groups, kh, kw)"
+        rank=2, shape="(N, C, H, W)", weight="(out_channels, C / groups, kh, kw)", out="(N, out_channels, H', W')"
     )
     rank = 2
 
 
 class Conv3d(_Conv):
     __doc__ = _CONV.format(
-        kind="Cross-correlation", shape="(N, C, D, H, W)", weight="(out_channels, C / groups, kd, kh, kw)"
+        rank=3, shape="(N, C, D, H, W)", weight="(out_channels, C / groups, kd, kh, kw)", out="(N, out_channels, D', H', W')"
     )
     rank = 3
 
@@ -270,28 +283,22 @@ class _ConvTransposeNd(_ConvNd):
 
 
 class ConvTranspose1d(_ConvTransposeNd):
-    __doc__ = _CONV.format(
-        kind="The transpose (gradient in the input) of a convolution, applied to",
-        shape="(N, C, L)",
-        weight="(C, out / groups, k)",
+    __doc__ = _CONV_TRANSPOSE.format(
+        shape="(N, C, L)", weight="(C, out_channels / groups, k)", out="(N, out_channels, L')"
     )
     rank = 1
 
 
 class ConvTranspose2d(_ConvTransposeNd):
-    __doc__ = _CONV.format(
-        kind="The transpose (gradient in the input) of a convolution, applied to",
-        shape="(N, C, H, W)",
-        weight="(C, out / groups, kh, kw)",
+    __doc__ = _CONV_TRANSPOSE.format(
+        shape="(N, C, H, W)", weight="(C, out_channels / groups, kh, kw)", out="(N, out_channels, H', W')"
     )
     rank = 2
 
 
 class ConvTranspose3d(_ConvTransposeNd):
-    __doc__ = _CONV.format(
-        kind="The transpose (gradient in the input) of a convolution, applied to",
-        shape="(N, C, D, H, W)",
-        weight="(C, out / groups, kd, kh, kw)",
+    __doc__ = _CONV_TRANSPOSE.format(
+        shape="(N, C, D, H, W)", weight="(C, out_channels / groups, kd, kh, kw)", out="(N, out_channels, D', H', W')"
     )
     rank = 3
 

@@ -54,6 +54,6 @@ class AlphaDropout(_DropoutNd):
 
 
 class FeatureAlphaDropout(_DropoutNd):
-    """alpha dropout of whole channels."""
+    """alpha dropout of whole channels of (N, C, *)."""
 
     _function = staticmethod(F.feature_alpha_dropout)

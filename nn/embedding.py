@@ -129,8 +129,10 @@ class Embedding(_Table):
 
 
 class EmbeddingBag(_Table):
-    """Sums, means or maxima of the rows of bags of numbers:
-    input (B, n), or a vector and the offsets where bags begin."""
+    """Sum, mean (the default) or max of the rows of each bag of numbers, from a learned table -> (B, D).
+
+    input (B, n), or (N) with offsets (B) where the bags begin; the table (num_embeddings, embedding_dim = D).
+    """
 
     def __init__(
         self,

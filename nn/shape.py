@@ -50,8 +50,9 @@ class _ZeroPad(_ConstantPad):
 
 
 def _pad(name: str, base: type[_Pad], mode: str, rank: int, what: str) -> Any:
-    where = "the last dimension" if rank == 1 else f"the last {rank} dimensions"
-    doc = f"{what} around {where}: padding (left, right, ...), last dimension first, or one number."
+    sides = ", ".join(("left, right", "top, bottom", "front, back")[:rank])
+    where = ("(N, C, L)", "(N, C, H, W)", "(N, C, D, H, W)")[rank - 1]
+    doc = f"{what} around {where}, or without N: padding is ({sides}), or one number."
     return type(
         f"{name}{rank}d", (base,), {"rank": rank, "mode": mode, "__module__": __name__, "__doc__": doc}
     )
