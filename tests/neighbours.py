@@ -36,6 +36,7 @@ OPTIONS = [  # of which one stands for another
         L U | ij xy | mean sum max
     """.replace("\n", "|").split("|")
 ]
+KINDS = ["np.int64({})", "torch.tensor({})", "[{}]", "({},)", "{}.0", "torch.Size([{}])"]  # of whole numbers
 TYPES = "half() float() double() long() int() bool() to(torch.uint8)".split()
 SHAPES = "mT|flip(0)|sum()|unsqueeze(1)|reshape(-1)|squeeze(0)|transpose(0, -1)|detach()|clone()".split("|")
 PARTS = "None|..., :0|..., :1|..., ::2|0|..., None|:0|1:|..., [0, -1]".split("|")
@@ -99,6 +100,8 @@ def _options(call: ast.Call) -> list[tuple[str, Any]]:
 
 def _changed(node: Any, maker: bool, r: Any) -> ast.AST:
     if isinstance(node, ast.Constant):
+        if type(node.value) is int and not maker and r.random() < 0.15:
+            return ast.parse(r.choice(KINDS).format(node.value), mode="eval").body
         return ast.Constant(_value(node.value, maker, r))
     if isinstance(node, ast.Call) and not maker:
         new, options = copy.copy(node), _options(node)
