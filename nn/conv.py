@@ -165,44 +165,47 @@ class _Conv(_ConvNd):
         return self._conv_forward(input, self.weight, self.bias)
 
 
-_CONV = """Cross-correlation of {shape} with learned weight {weight} and bias (out_channels).
+_CONV = """Cross-correlation of (N, C, {dims}) with learned weights (out_channels, C / groups, {kernel}).
 
-    The result is {out}, each L' = floor((L + 2 padding - dilation (k - 1) - 1) / stride) + 1. The settings
-    are numbers or one per dimension; padding also "valid" (none) or "same" (L' = L); padding_mode "zeros",
-    "reflect", "replicate" or "circular". Groups of channels see nothing of each other: C and out_channels
-    must be divisible by groups.
+    The result is (N, out_channels, {result}), bias (out_channels) added, each
+    L' = floor((L + 2 padding - dilation (k - 1) - 1) / stride) + 1. The settings are numbers or one per
+    dimension; padding also "valid" (none) or "same" (L' = L); padding_mode "zeros", "reflect", "replicate" or
+    "circular". Groups of channels see nothing of each other: C and out_channels must be divisible by groups.
 
     >>> import tinygrad6 as torch
     >>> layer = torch.nn.Conv{rank}d(3, 8, kernel_size=3, stride=2, padding=1)
     >>> layer(torch.zeros(2, 3, *[6] * {rank})).shape == (2, 8, *[3] * {rank})
     True
     """
-_CONV_TRANSPOSE = """The transpose of a convolution (its gradient in the input) applied to {shape}.
+_CONV_TRANSPOSE = """The transpose of a convolution (its gradient in the input) applied to (N, C, {dims}).
 
-    Learned weight {weight} and bias (out_channels). The result is {out}, each L' = (L - 1) stride - 2 padding
-    + dilation (k - 1) + output_padding + 1, which is the size of an input that the convolution with the same
-    settings brings to L; output_padding chooses among several. Source: Zeiler et al. 2010.
+    Learned weights (C, out_channels / groups, {kernel}). The result is (N, out_channels, {result}), bias
+    (out_channels) added, each L' = (L - 1) stride - 2 padding + dilation (k - 1) + output_padding + 1: the
+    size of an input that the convolution with the same settings brings to L, of which output_padding chooses
+    one. Source: Zeiler et al. 2010.
     """
 
 
+def _described(text: str, rank: int) -> str:
+    """A docstring for convolutions of one rank."""
+    letters = "L" if rank == 1 else "DHW"[-rank:]
+    kernel = "k" if rank == 1 else ", ".join(f"k{n.lower()}" for n in letters)
+    result = ", ".join(f"{n}'" for n in letters)
+    return text.format(rank=rank, dims=", ".join(letters), kernel=kernel, result=result)
+
+
 class Conv1d(_Conv):
-    __doc__ = _CONV.format(
-        rank=1, shape="(N, C, L)", weight="(out_channels, C / groups, k)", out="(N, out_channels, L')"
-    )
+    __doc__ = _described(_CONV, 1)
     rank = 1
 
 
 class Conv2d(_Conv):
-    __doc__ = _CONV.format(
-        rank=2, shape="(N, C, H, W)", weight="(out_channels, C / groups, kh, kw)", out="(N, out_channels, H', W')"
-    )
+    __doc__ = _described(_CONV, 2)
     rank = 2
 
 
 class Conv3d(_Conv):
-    __doc__ = _CONV.format(
-        rank=3, shape="(N, C, D, H, W)", weight="(out_channels, C / groups, kd, kh, kw)", out="(N, out_channels, D', H', W')"
-    )
+    __doc__ = _described(_CONV, 3)
     rank = 3
 
 
@@ -283,23 +286,17 @@ class _ConvTransposeNd(_ConvNd):
 
 
 class ConvTranspose1d(_ConvTransposeNd):
-    __doc__ = _CONV_TRANSPOSE.format(
-        shape="(N, C, L)", weight="(C, out_channels / groups, k)", out="(N, out_channels, L')"
-    )
+    __doc__ = _described(_CONV_TRANSPOSE, 1)
     rank = 1
 
 
 class ConvTranspose2d(_ConvTransposeNd):
-    __doc__ = _CONV_TRANSPOSE.format(
-        shape="(N, C, H, W)", weight="(C, out_channels / groups, kh, kw)", out="(N, out_channels, H', W')"
-    )
+    __doc__ = _described(_CONV_TRANSPOSE, 2)
     rank = 2
 
 
 class ConvTranspose3d(_ConvTransposeNd):
-    __doc__ = _CONV_TRANSPOSE.format(
-        shape="(N, C, D, H, W)", weight="(C, out_channels / groups, kd, kh, kw)", out="(N, out_channels, D', H', W')"
-    )
+    __doc__ = _described(_CONV_TRANSPOSE, 3)
     rank = 3
 
 

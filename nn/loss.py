@@ -149,7 +149,8 @@ class NLLLoss2d(NLLLoss):  # type: ignore[valid-type, misc]
 class LinearCrossEntropyLoss(Module):
     """linear_cross_entropy with a Linear of its own, of in_features to num_classes * prod(out_features).
 
-    input (N, in_features), target classes (N, *out_features) or probabilities (N, num_classes, *out_features).
+    input (N, in_features); target classes (N, *out_features), or probabilities (N, num_classes,
+    *out_features).
     """
 
     def __init__(

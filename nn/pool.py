@@ -72,7 +72,7 @@ class MaxPool3d(_MaxPoolNd):
 
 
 class _MaxUnpoolNd(Module):
-    """The values of a max pooling put back where they came from, zeros elsewhere: undoes MaxPool of that rank.
+    """The values of a max pooling put back where they came from, zeros elsewhere.
 
     input and indices as MaxPool with return_indices gives them, (N, C, *) or (C, *); the result has
     output_size, or what kernel_size, stride and padding say, (n - 1) stride - 2 padding + kernel_size.
