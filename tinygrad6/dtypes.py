@@ -194,7 +194,7 @@ def result_type(*operands: Any) -> np.dtype:
     """The common type of arrays and Python numbers: arrays first, then 0-d arrays, then numbers."""
     dimensioned = zero_dim = number = None
     for v in operands:
-        if not isinstance(v, (np.ndarray, np.generic)):
+        if not isinstance(v, (np.ndarray, np.generic)) and not hasattr(v, "ndim"):
             number = of_scalar(v) if number is None else promote_types(number, of_scalar(v))
         elif v.ndim:
             dimensioned = v.dtype if dimensioned is None else promote_types(dimensioned, v.dtype)

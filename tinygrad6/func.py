@@ -97,6 +97,10 @@ class _Run:
     def _track(self, t: Tensor) -> Tensor:
         if not t.is_floating_point():
             raise RuntimeError(f"only floating-point tensors have derivatives, got one of {t.dtype}")
+        if state.lanes:  # every slice differentiates in its own
+            from tinygrad6.autograd.lanes import Lanes, widened
+
+            t = Lanes(widened(t, state.lanes))
         tracked = t.view_as(t) if t.requires_grad else t.detach().requires_grad_()
         self.leaves.append(tracked)
         return tracked
@@ -130,7 +134,7 @@ class _Run:
 
     def given(self, value: Any) -> Any:
         """Results as they are given out."""
-        return value if self.nested else _map(value, Tensor.detach)
+        return value if self.nested else _map(value, lambda t: t.detach())
 
 
 def _reaches_others(roots: list[Node | None], own: set) -> bool:
@@ -369,13 +373,14 @@ def vmap(
     *,
     chunk_size: int | None = None,
 ) -> Callable[..., Any]:
-    """A function that calls func once per slice of its arguments and stacks the results.
+    """A function that maps func over slices of its arguments and stacks the results.
 
     in_dims: for each positional argument the dimension to slice (an int), None for what is the same in each
-    call, or a nest of these; out_dims likewise for the results. It is a loop: as clear as the one it
-    replaces, and as fast. func may branch on values and call item(); what it changes in place outside of
-    itself, it changes once per slice. randomness: "error" raises if func draws random numbers, "different"
-    lets it, "same" gives each call the same ones.
+    call, or a nest of these; out_dims likewise for the results. func is called once, with stand-ins for all
+    slices (tinygrad6/autograd/lanes.py), or once per `chunk_size` of them. Where that cannot be, because it
+    branches on values, calls item() or changes something in place, it is called again, for each slice; so it
+    should have no effects besides its result. randomness: "error" raises if func draws random numbers;
+    "different" lets it, and "same" gives each slice the same ones: both call func for each slice.
 
     >>> import tinygrad6 as torch
     >>> vmap(torch.dot, in_dims=(0, None))(torch.eye(2), torch.tensor([3.0, 4.0]))
@@ -387,6 +392,7 @@ def vmap(
         )
     if chunk_size is not None and chunk_size <= 0:
         raise ValueError(f"vmap: chunk_size should be None or greater than 0. (got {chunk_size})")
+    by_slices: list[bool] = []  # whether it had to be
 
     @functools.wraps(func)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -412,6 +418,12 @@ def vmap(
                 f"vmap({name}): a batch of size 0 has no result whose shape could be known"
             )
         start = random.get_rng_state()
+        if randomness == "error" and size > 1 and not by_slices and not state.lanes:
+            try:
+                return _together(func, args, kwargs, dims, chunk_size or size, out_dims)
+            except Exception:  # whatever it is: slice by slice there is a result, or an error that explains
+                random.set_rng_state(start)
+                by_slices.append(True)
         outs = []
         for i in range(size):
             if randomness == "same":
@@ -434,6 +446,36 @@ def vmap(
         return _map(outs[0], lambda *column: _stacked(list(column), next(places)), *outs[1:])
 
     return wrapped
+
+
+def _together(
+    func: Callable[..., Any], args: tuple, kwargs: dict, dims: list, chunk: int, out_dims: Any
+) -> Any:
+    """func of all slices, `chunk` of them at a time; raises if it needs to see them one by one."""
+    from tinygrad6.autograd.lanes import Lanes, NotTogether, map_over, widened
+    from tinygrad6.ops.join import cat
+
+    moved = [t if d is None else t.movedim(d, 0) for t, d in zip(_flat(args), dims, strict=True)]
+    if not all(type(t).__module__.startswith("tinygrad6") for t in moved):
+        raise NotTogether  # a subclass with rules of its own
+    size = next(len(t.array) for t, d in zip(moved, dims, strict=True) if d is not None)
+    start = random.get_rng_state()
+    outs = []
+    for first in range(0, size, chunk):
+        k = min(chunk, size - first)
+        parts = iter(
+            [
+                t if d is None else Lanes(t if k == size else t[first : first + k])
+                for t, d in zip(moved, dims, strict=True)
+            ]
+        )
+        out = map_over(func, _map(args, lambda t: next(parts)), kwargs, k)  # noqa: B023
+        _map_results(getattr(func, "__name__", ""), out)
+        outs.append(_map(out, lambda t: t.full if type(t) is Lanes else widened(t, k).clone()))  # noqa: B023
+    if not np.array_equal(start.array, random.get_rng_state().array):
+        raise NotTogether
+    places = iter(_spread_out(out_dims, outs[0], ""))
+    return _map(outs[0], lambda *c: (cat(c) if len(c) > 1 else c[0]).movedim(0, next(places)), *outs[1:])
 
 
 def _slice(func: Callable[..., Any], args: Any, kwargs: dict, last: bool) -> Any:

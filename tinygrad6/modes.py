@@ -16,6 +16,7 @@ class _State(threading.local):
     grad = True  # record operations on tensors that require gradients
     inference = False  # inside inference_mode
     partial = False  # in a backward pass that goes to chosen tensors only
+    lanes = 0  # how many slices a function inside vmap works on at once
     retain = False  # a backward pass keeps its graph unless told otherwise: the next slice of vmap wants it
     saving: tuple = ()  # what saved_tensors_hooks, the innermost last, do with saved tensors
 

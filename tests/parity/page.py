@@ -28,7 +28,7 @@ DIFFERS: dict[str, dict[str, str]] = {
         "index_reduce": "of amax without include_self does not count a tie with what is left out",
         "autocast": "enabled for the CPU raises NotImplementedError: it needs bfloat16",
         "inference_mode": "gives ordinary tensors: is_inference() is False, and they may be used in training",
-        "vmap": "runs the function once per row where an op does not batch",
+        "vmap": "calls the function for each slice where it looks at values, which PyTorch refuses",
         "compile": "returns the function itself",
         "save": "writes PyTorch's zip format, sealed by a checksum; torch.load(weights_only=True) reads it",
         "load": "with weights_only=False rebuilds objects of imported classes, and calls nothing else",

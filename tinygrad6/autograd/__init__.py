@@ -164,9 +164,19 @@ def grad(
     nodes = [node_of(t, i) for i, t in enumerate(wanted)]
     begin: Any = start
     step: Any = None
-    if is_grads_batched:
+    if is_grads_batched or state.lanes:
         from tinygrad6.autograd import lanes
 
+        if lanes.concerned(*results, *wanted, *weights):
+            options: Any = {
+                "retain_graph": retain_graph,
+                "create_graph": create_graph,
+                "allow_unused": allow_unused,
+                "is_grads_batched": is_grads_batched,
+                "materialize_grads": materialize_grads,
+            }
+            return lanes.grad_inside(grad, results, wanted, weights, **options)
+    if is_grads_batched:
         begin, step = lanes.starts, lanes.gradients
     roots = [begin(t, w, i, create_graph) for i, (t, w) in enumerate(zip(results, weights, strict=True))]
     retain = create_graph or state.retain if retain_graph is None else retain_graph
@@ -177,13 +187,9 @@ def grad(
     state.grad, state.partial = create_graph, True
     try:
         for node, g, owned in engine.backprop(roots, create_graph, retain, targets, step):
-            found[node] = (
-                g.full
-                if step
-                else g
-                if isinstance(g, Tensor)
-                else wrap(np.asarray(g) if owned else np.array(g))
-            )
+            if step is not None:
+                g = g.full
+            found[node] = g if isinstance(g, Tensor) else wrap(np.asarray(g) if owned else np.array(g))
     finally:
         state.grad, state.partial = before
         speak(errors)

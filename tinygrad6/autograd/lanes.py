@@ -1,15 +1,18 @@
-"""Many cotangents in one backward pass: the rows of a Jacobian, and `is_grads_batched`.
+"""Many tensors of one shape at once: the rows of a Jacobian in one backward pass, and the slices of vmap.
 
-`Lanes` stands for K tensors of one shape. To a gradient rule it is a tensor of that shape; behind it there is
-one tensor with a leading axis of K, and every op that the rule calls works on that: an elementwise op as it
-is, a reduction with its dimensions moved by one, and so on through the table below. So a rule, written once
-for one gradient, gives K of them in one go, and records them where higher derivatives are wanted.
+`Lanes` stands for K tensors of one shape. To code it is a tensor of that shape; behind it there is one tensor
+with a leading axis of K, and every op that is called works on that: an elementwise op as it is, a reduction
+with its dimensions moved by one, and so on through the table at the end. So a gradient rule, written once for
+one gradient, gives K of them in one go; and a function written for one sample works on K of them. All of it
+is recorded as ever, by the ops on the tensors behind.
 
-What is not in the table, what a hook or a Function of the user's sees, and whatever else a rule does with a
-gradient that only a tensor can do, is done for one lane after the other, and the results are stacked. Either
-way there is one pass through the graph.
+Not everything can be done so. In a backward pass, what is not in the table, what a hook or a Function of the
+user's sees, and whatever else a rule does with a gradient that only a tensor can do, is done for one lane
+after the other, and the results are stacked: there is still one pass through the graph. In vmap, an op that
+is not in the table runs lane by lane; code that looks at values raises `NotTogether`, and vmap calls the
+function once per slice instead.
 
-Source: the batching rules of JAX's vmap (Bradbury et al. 2018) and of torch.func, for gradients alone.
+Source: the batching rules of JAX's vmap (Bradbury et al. 2018) and of torch.func.
 """
 
 from __future__ import annotations
@@ -22,11 +25,13 @@ import numpy as np
 
 from tinygrad6 import engine
 from tinygrad6.engine import Node, Part, Rejoined
+from tinygrad6.modes import state
 from tinygrad6.op import Op
 from tinygrad6.ops.join import cat, stack
 from tinygrad6.ops.linalg import matmul
 from tinygrad6.ops.shape import expand_to, reshape_to
 from tinygrad6.tensor import TENSORS, Tensor, start, wrap
+from tinygrad6.view import live_node
 
 MOST = 1 << 24  # elements of one gradient with all its lanes: 64 MB of float32
 
@@ -44,6 +49,13 @@ class _Face:
         self.shape, self.dtype, self.ndim = full.shape[1:], full.dtype, full.ndim - 1
         self.size = math.prod(self.shape)
 
+    @property
+    def itemsize(self) -> int:
+        return self.dtype.itemsize
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
     def __array__(self, *args: Any, **kwargs: Any) -> Any:
         raise NotTogether
 
@@ -55,26 +67,48 @@ class Lanes(Tensor):
     full: Tensor
 
     def __new__(cls, full: Tensor) -> Lanes:
+        assert full.array.ndim, "lanes need an axis to lie along"
         lanes = object.__new__(cls)
-        lanes.full, lanes.node, lanes.cell, lanes.view_of, lanes._grad = full, None, [0, 0], None, None
+        lanes.full, lanes.cell, lanes.view_of, lanes._grad = full, [0, 0], None, None
         return lanes
 
     @property
     def array(self) -> Any:  # type: ignore[override]
         return _Face(self.full.array)
 
+    @property
+    def node(self) -> Any:  # type: ignore[override]
+        return live_node(self.full)
+
+    @property
+    def requires_grad(self) -> bool:
+        return self.full.requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, wanted: bool) -> None:
+        self.full.requires_grad = wanted
+
+    def detach(self) -> Lanes:
+        return Lanes(self.full.detach())
+
     @staticmethod
     def run(op: Op, inputs: tuple, params: dict) -> Lanes:
-        """What `Op.run` is for tensors; NotTogether if there is no way."""
-        faces = [t.array if isinstance(t, Tensor) else t for t in inputs]
-        if op.prepare is not None:
-            op.prepare(faces, params)
-        if op.elementwise or op.name in ELEMENTWISE:
-            return Lanes(_elementwise(op, inputs, faces, params))
-        rule = TOGETHER.get(op.name)
-        if rule is None:
-            raise NotTogether
-        return Lanes(rule(op.call, *inputs, **params))
+        """What `Op.run` is for tensors."""
+        given = dict(params)
+        try:
+            return Lanes(_together(op, inputs, params))
+        except NotTogether:
+            if not state.lanes:
+                raise  # a node has a better way: see `gradients`
+        k = next(len(t.full.array) for t in inputs if type(t) is Lanes)
+        rows = [op.call(*[t.full[i] if type(t) is Lanes else t for t in inputs], **given) for i in range(k)]
+        return Lanes(stack(rows))
+
+    @staticmethod
+    def cat(tensors: Sequence[Tensor], dim: int) -> Lanes:
+        """What `cat` is for tensors, dim counted from the front."""
+        k = next(len(t.full.array) for t in tensors if type(t) is Lanes)
+        return Lanes(cat([widened(t, k) for t in tensors], dim + 1))
 
     def one_by_one(self, function: Callable[[Any], Any]) -> Lanes:
         """function of the tensor in every lane, stacked."""
@@ -82,6 +116,11 @@ class Lanes(Tensor):
 
 
 TENSORS.discard(Lanes)  # the fast ways are for tensors with elements: Lanes come to Op.run
+
+
+def widened(t: Tensor, k: int) -> Tensor:
+    """What stands behind k lanes, all of them t if it is no Lanes."""
+    return t.full if type(t) is Lanes else expand_to(t, (k, *t.array.shape))
 
 
 def _tensor(value: Any) -> Tensor:
@@ -191,13 +230,72 @@ def _largest(out: Tensor) -> int:
     return largest
 
 
+# ---- vmap
+
+
+def map_over(function: Callable[..., Any], args: Any, kwargs: dict, k: int) -> Any:
+    """function(*args, **kwargs), some of whose tensors are Lanes: what comes out may be, too."""
+    before, state.lanes = state.lanes, k
+    try:
+        return function(*args, **kwargs)
+    finally:
+        state.lanes = before
+
+
+def concerned(*tensors: Any) -> bool:
+    """Whether there are Lanes among them."""
+    return any(type(t) is Lanes for t in tensors)
+
+
+def grad_inside(
+    grad: Callable[..., Any], outs: list, inputs: list, weights: list, is_grads_batched: bool, **options: Any
+) -> tuple:
+    """autograd.grad where outputs, inputs or weights are Lanes.
+
+    A slice's gradient reaches no other slice; so the gradients of all are those of what stands behind them.
+    """
+    k = state.lanes
+    if not concerned(*outs, *inputs):  # one graph for all slices: a batch of cotangents
+        if is_grads_batched:
+            raise NotTogether
+        given = [widened(w, k) if isinstance(w, Tensor) else w for w in weights]
+        found = grad(outs, inputs, given, is_grads_batched=True, **options)
+        return tuple(None if f is None else Lanes(f) for f in found)
+    if not all(type(t) is Lanes for t in (*outs, *inputs)):
+        raise NotTogether  # the gradient would be summed over the slices
+    given = []
+    for out, w in zip(outs, weights, strict=True):
+        if w is None and out.array.size != 1:
+            raise NotTogether
+        full = wrap(np.ones_like(out.full.array)) if w is None else widened(w, k)
+        given.append(full.transpose(0, 1) if is_grads_batched else full)  # the batch before the lanes
+    found = grad(
+        [o.full for o in outs], [i.full for i in inputs], given, is_grads_batched=is_grads_batched, **options
+    )
+    return tuple(None if f is None else Lanes(f.transpose(0, 1) if is_grads_batched else f) for f in found)
+
+
 # ---- ops on all lanes
 
 # Elementwise ops that rules use, beside those that work in blocks and say so themselves
 ELEMENTWISE = frozenset(
     "eq ne lt le gt ge logical_not logical_and logical_or isnan isinf isfinite cast clone identity nothing "
-    "sgn mix hypot copysign nan_as_zero root_or_zero clip_tensors quotient xlogy digamma erfcx".split()
+    "sgn mix hypot copysign nan_as_zero root_or_zero clip_tensors quotient xlogy digamma erfcx floor_divide "
+    "remainder fmod logits_entropy bitwise_and bitwise_or bitwise_xor bitwise_not".split()
 )
+
+
+def _together(op: Op, inputs: tuple, params: dict) -> Tensor:
+    """The op on what stands behind the lanes; NotTogether if there is no way."""
+    faces = [t.array if isinstance(t, Tensor) else t for t in inputs]
+    if op.prepare is not None:
+        op.prepare(faces, params)
+    if op.elementwise or op.name in ELEMENTWISE:
+        return _elementwise(op, inputs, faces, params)
+    rule = TOGETHER.get(op.name)
+    if rule is None:
+        raise NotTogether
+    return rule(op.call, *inputs, **params)
 
 
 def _elementwise(op: Op, inputs: tuple, faces: list, params: dict) -> Tensor:
@@ -236,8 +334,12 @@ def _moved(*names: str) -> Callable[..., Tensor]:
     """For settings that count dimensions: an int, or several; from the end they stay what they are."""
 
     def run(call: Any, x: Any, *others: Any, **params: Any) -> Tensor:
+        if not x.array.ndim:
+            raise NotTogether  # no dimensions to reduce: an empty tuple would mean all
         for name in names:
             d = params[name]
+            if d is None:
+                raise NotTogether
             several = isinstance(d, (tuple, list))
             params[name] = tuple(i + (i >= 0) for i in d) if several else d + (d >= 0)
         return call(_only_first(x, *others), *others, **params)
@@ -260,6 +362,8 @@ def _indexed(call: Any, x: Any, index: tuple, **params: Any) -> Tensor:
         raise NotTogether
     full = _only_first(x)
     if "shape" in params:
+        if np.broadcast_to(False, params["shape"])[index].shape != x.array.shape:
+            raise NotTogether  # x is broadcast
         params["shape"] = (len(full.array), *params["shape"])
     return call(full, index=(slice(None), *index), **params)
 
@@ -295,7 +399,7 @@ def _rows_times(full: Tensor, y: Tensor) -> Tensor:
 
 
 def _contracted(call: Any, x: Any, y: Any, xs: tuple, ys: tuple, zs: tuple) -> Tensor:
-    lane = 1 + max((*xs, *ys, *zs), default=0)
+    lane = object()  # an index of its own
     x_lanes, y_lanes = type(x) is Lanes, type(y) is Lanes
     return call(
         x.full if x_lanes else x,
@@ -309,35 +413,75 @@ def _contracted(call: Any, x: Any, y: Any, xs: tuple, ys: tuple, zs: tuple) -> T
 def _folded(call: Any, x: Any, *others: Any, **params: Any) -> Tensor:
     """For what treats the entries of a first dimension alike: the lanes become more of them."""
     full = _only_first(x, *others)
-    k, n, *rest = full.array.shape
-    if call.op.name == "convolve" and others[1] is not None:
+    if "kernel" in params and x.array.ndim != len(params["kernel"]) + 2:
         raise NotTogether
+    k, n, *rest = full.array.shape
+    params.pop("cache", None)
     out = call(reshape_to(full, (k * n, *rest)), *others, **params)
     return reshape_to(out, (k, n, *out.array.shape[1:]))
+
+
+def _linear(call: Any, x: Any, w: Any, b: Any) -> Tensor:
+    if not concerned(w, b):
+        return call(x.full, w, b)
+    if w.array.ndim != 2:
+        raise NotTogether
+    out = x @ w.transpose(0, 1)
+    return (out if b is None else out + b).full
+
+
+def _embedding(call: Any, w: Any, indices: Any, **params: Any) -> Tensor:
+    if concerned(w):
+        raise NotTogether
+    return call(w, indices.full, **params)
+
+
+def _layer_norm(call: Any, x: Any, w: Any, b: Any, **params: Any) -> Tensor:
+    if not concerned(w, b):
+        return _folded(call, x, w, b, **params)
+    d, kind = x.array.shape[1], x.array.dtype
+    if type(x) is not Lanes or not w.array.shape == b.array.shape == (d,):
+        raise NotTogether
+    plain = Lanes(_folded(call, x, wrap(np.ones(d, kind)), wrap(np.zeros(d, kind)), **params))
+    return (plain * w + b).full
+
+
+def _cross_entropy(call: Any, x: Any, t: Any, *, ignore_index: int, reduction: str, cache: Any) -> Tensor:
+    if type(x) is not Lanes:
+        raise NotTogether
+    k, n, classes = x.full.array.shape
+    labels = reshape_to(widened(t, k), (k * n,))
+    losses = call(reshape_to(x.full, (k * n, classes)), labels, ignore_index=ignore_index, reduction="none")
+    losses = reshape_to(losses, (k, n))
+    if reduction == "none":
+        return losses
+    total = losses.sum(1)
+    counted = (labels.array != ignore_index).reshape(k, n).sum(1)
+    return total / wrap(counted.astype(total.array.dtype)) if reduction == "mean" else total
 
 
 TOGETHER: dict[str, Callable[..., Tensor]] = {
     "reshape_to": _sized,
     "expand_to": _sized,
-    "squeeze": _moved("dim"),
-    "unsqueeze": _moved("dim"),
     "permute_to": _permuted,
-    "transpose": _moved("dim0", "dim1"),
-    "flip_over": _moved("dims"),
-    "roll": _moved("dims"),
     "pad_constant": _padded,
     "crop": _padded,
-    **dict.fromkeys(["sum", "mean", "cumsum", "logsumexp", "softmax"], _moved("dim")),
-    "part": _indexed,
-    "embed_part": _indexed,
-    "items": _indexed,
-    "add_items": _indexed,
-    "gather_along": _along,
-    "add_along": _along,
+    **dict.fromkeys("part embed_part items add_items".split(), _indexed),
+    **dict.fromkeys("gather_along add_along".split(), _along),
+    **dict.fromkeys("tril triu".split(), _same),
+    **dict.fromkeys("convolve convolve_dx max_pool window_sum".split(), _folded),
+    **dict.fromkeys(
+        "squeeze unsqueeze sum mean prod_over var_over std_over amax amin argmax argmin any all "
+        "count_nonzero cumsum cumprod logcumsumexp logsumexp softmax log_softmax norm_over".split(),
+        _moved("dim"),
+    ),
+    **dict.fromkeys("flip_over roll".split(), _moved("dims")),
+    "transpose": _moved("dim0", "dim1"),
+    "diagonal": _moved("dim1", "dim2"),
     "matmul": _product,
     "contract": _contracted,
-    **dict.fromkeys(["tril", "triu"], _same),
-    "diagonal": _moved("dim1", "dim2"),
-    "convolve": _folded,
-    "convolve_dx": _folded,
+    "linear": _linear,
+    "embedding": _embedding,
+    "layer_norm_rows": _layer_norm,
+    "cross_entropy_rows": _cross_entropy,
 }

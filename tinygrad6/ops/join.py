@@ -30,6 +30,11 @@ class _Concatenation(Op):
         super().__init__(forward, (), examples=[], node_name="Cat")
 
     def join(self, tensors: Sequence[Tensor], dim: int) -> Tensor:
+        if state.lanes:
+            from tinygrad6.autograd.lanes import Lanes
+
+            if any(type(t) is Lanes for t in tensors):
+                return Lanes.cat(tensors, dim)
         arrays = [t.array for t in tensors]
         common = dtypes.result_type(*arrays)
         out = self.forward([a if a.dtype == common else a.astype(common) for a in arrays], dim)
@@ -111,7 +116,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None, out
     if (joined := _CAT.plain(tensors, dim)) is not None:
         return joined
     for i, t in enumerate(tensors):
-        if type(t) not in TENSORS:
+        if not isinstance(t, Tensor):
             raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type(t).__name__}")
     if not tensors:
         raise ValueError("torch.cat(): expected a non-empty list of Tensors")
@@ -168,9 +173,8 @@ def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Any = None) -> Tensor
                 f"{list(a.shape)} at entry {i}"
             )
     d = normal_dim(dim, len(shape) + 1)
-    if all([a.dtype is kind for a in arrays]) and not (
-        state.grad and any([t.requires_grad for t in tensors])
-    ):
+    plain = not state.lanes and not (state.grad and any([t.requires_grad for t in tensors]))
+    if plain and all([a.dtype is kind for a in arrays]):
         if not d:
             return wrap(np.array(arrays))  # a batch of samples, mostly: NumPy is fastest at these
         result = np.empty((*shape[:d], len(tensors), *shape[d:]), kind)  # row by row in any case

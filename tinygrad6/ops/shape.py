@@ -14,7 +14,7 @@ from tinygrad6 import dtypes, layouts
 from tinygrad6.arguments import composite, refused, several
 from tinygrad6.devices import to_device
 from tinygrad6.op import REAL, case, named, op
-from tinygrad6.tensor import Size, Tensor, dim_error, flatten_sequence, wrap
+from tinygrad6.tensor import TENSORS, Size, Tensor, dim_error, flatten_sequence, wrap
 
 # ---- dimensions
 
@@ -272,7 +272,7 @@ def view(input: Tensor, *shape: Any, size: Any = None, dtype: Any = None) -> Ten
     if len(shape) == 1 and isinstance(shape[0], dtypes.dtype):
         return _read_as(input, shape[0])
     out = reshape(input, *shape)
-    if out.view_of is None and out.array.size and input.array.ndim:
+    if out.view_of is None and out.array.size and input.array.ndim and type(out) in TENSORS:
         raise RuntimeError(
             "view size is not compatible with input tensor's size and stride (at least one dimension spans "
             "across two contiguous subspaces). Use .reshape(...) instead."
