@@ -23,6 +23,12 @@ class LambdaLR(LRScheduler):
     """lr = initial lr times lr_lambda(epoch); lr_lambda is one function, or a list with one for each group.
 
     A state_dict keeps nothing of functions; of callable objects it keeps the attributes.
+
+    >>> import tinygrad6 as torch
+    >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=1.0)
+    >>> warm_up = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda epoch: min(1.0, (epoch + 1) / 4))
+    >>> optimizer.param_groups[0]["lr"]
+    0.25
     """
 
     def __init__(self, optimizer: Optimizer, lr_lambda: Any, last_epoch: int = -1) -> None:
