@@ -22,7 +22,7 @@ from tinygrad6.files import replaced
 from tinygrad6.serialization import load as _load
 
 __all__ = ["download_url_to_file", "get_dir", "load_state_dict_from_url", "load_url", "set_dir"]
-_HASH = re.compile(r"-([a-f0-9]*)\.")  # in names such as resnet18-f37072fd.pth
+HASH_REGEX = re.compile(r"-([a-f0-9]*)\.")  # in names such as resnet18-f37072fd.pth
 _PART = 1 << 16
 _dir: str | None = None
 
@@ -86,7 +86,7 @@ def load_state_dict_from_url(
     path = os.path.join(folder, name)
     if not os.path.exists(path):
         print(f'Downloading: "{url}" to {path}', file=sys.stderr)
-        found = _HASH.search(name) if check_hash else None
+        found = HASH_REGEX.search(name) if check_hash else None
         download_url_to_file(url, path, found.group(1) if found else None, progress)
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
