@@ -82,6 +82,8 @@ def lies(array: np.ndarray, order: Sequence[int]) -> bool:
 def follow(out: np.ndarray, arrays: Sequence[Any]) -> np.ndarray:
     """The result of an elementwise operation on `arrays` in the layout that they give it."""
     given = [a for a in arrays if type(a) is np.ndarray]
+    if not given:
+        return out
     first = given[0]
     if first.shape == out.shape and (
         first.strides == out.strides or first.flags.c_contiguous and out.flags.c_contiguous

@@ -40,13 +40,22 @@ class NotTogether(Exception):
     """This cannot be done with all lanes at once."""
 
 
-class _Face:
-    """What a rule may ask of a gradient's array: all but its elements."""
+class _RowMajor:
+    """The flags of an array whose layout does not matter."""
 
-    __slots__ = ("shape", "dtype", "ndim", "size")
+    c_contiguous = forc = True
+    f_contiguous = writeable = False
+
+
+class _Face:
+    """What code may ask of an array that stands for many: all but its elements."""
+
+    __slots__ = ("shape", "dtype", "ndim", "size", "strides")
+    flags = _RowMajor
 
     def __init__(self, full: np.ndarray) -> None:
         self.shape, self.dtype, self.ndim = full.shape[1:], full.dtype, full.ndim - 1
+        self.strides = tuple(self.dtype.itemsize * math.prod(self.shape[i + 1 :]) for i in range(self.ndim))
         self.size = math.prod(self.shape)
 
     @property
@@ -75,6 +84,11 @@ class Lanes(Tensor):
     @property
     def array(self) -> Any:  # type: ignore[override]
         return _Face(self.full.array)
+
+    @array.setter
+    def array(self, value: Any) -> None:
+        if type(value) is not _Face:  # which is what stays as it was laid
+            raise NotTogether
 
     @property
     def node(self) -> Any:  # type: ignore[override]
