@@ -283,8 +283,9 @@ def cross_entropy(
     reduction = check_reduction(reduction, size_average, reduce)
     if isinstance(input, Tensor) and isinstance(target, Tensor) and weight is None and label_smoothing == 0.0:
         x, t = input.array, target.array
-        if x.ndim == 2 and t.ndim == 1 and len(x) == len(t) and t.dtype is INT64 and x.dtype.kind == "f":
-            return _entropy_rows(input, target, ignore_index, reduction)  # the everyday case
+        everyday = x.ndim == 2 and t.ndim == 1 and len(x) == len(t) and t.dtype is INT64
+        if everyday and x.dtype.kind == "f" and type(ignore_index) is int:
+            return _entropy_rows(input, target, ignore_index, reduction)
     if not isinstance(input, Tensor) or not isinstance(target, Tensor):
         raise TypeError(
             f"cross_entropy_loss(): argument '{'target' if isinstance(input, Tensor) else 'input'}' must be "

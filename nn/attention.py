@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import enum
+import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -190,7 +191,9 @@ class MultiheadAttention(Module):
 
 def _get_activation_fn(activation: str | Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
     if callable(activation):
-        return activation
+        # by the name it has now: functions are replaced once subclasses of Tensor ask (overrides.py)
+        same = (f for f in (F.relu, F.gelu) if inspect.unwrap(f) is inspect.unwrap(activation))
+        return next(same, activation)
     if activation not in ("relu", "gelu"):
         raise RuntimeError(f"activation should be relu/gelu, not {activation}")
     return F.relu if activation == "relu" else F.gelu

@@ -375,6 +375,8 @@ class ParameterDict(Module):
 
     def popitem(self) -> tuple[str, Any]:
         """Remove the last parameter and return it with its name."""
+        if not self._keys:
+            raise KeyError("popitem(): dictionary is empty")
         key = next(reversed(self))
         return key, self.pop(key)
 
@@ -396,8 +398,10 @@ class ParameterDict(Module):
         both.update(other)
         return both
 
-    def __ror__(self, other: Any) -> ParameterDict:
-        return ParameterDict(other) | self
+    def __ror__(self, other: Any) -> Any:
+        both = other.copy()
+        both.update(self)
+        return both
 
     def __ior__(self, other: Any) -> ParameterDict:
         self.update(other)

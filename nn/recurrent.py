@@ -61,11 +61,12 @@ def _check_settings(
         )
 
 
+_GATES = {"LSTM": 4, "GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}
+
+
 class RNNBase(Module):
     """What RNN, LSTM and GRU share: parameters, layers, directions, batches first or second,
     packed sequences."""
-
-    gates = 1
 
     def __init__(
         self,
@@ -82,6 +83,8 @@ class RNNBase(Module):
         dtype: Any = None,
     ) -> None:
         super().__init__()
+        if mode not in _GATES:
+            raise ValueError(f"Unrecognized RNN mode: {mode}")
         _check_settings(input_size, hidden_size, num_layers, bias, batch_first, dropout, proj_size)
         self.mode, self.input_size, self.hidden_size = mode, input_size, hidden_size
         self.num_layers = num_layers
@@ -91,7 +94,7 @@ class RNNBase(Module):
         for layer in range(num_layers):
             for suffix in self._directions():
                 width = input_size if layer == 0 else state * len(self._directions())
-                rows = self.gates * hidden_size
+                rows = _GATES[mode] * hidden_size
                 shapes: dict[str, tuple] = {"weight_ih": (rows, width), "weight_hh": (rows, state)}
                 if bias:
                     shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)}
@@ -373,8 +376,6 @@ class LSTM(RNNBase):
     Source: Hochreiter and Schmidhuber 1997, Gers et al. 2000; projections: Sak et al. 2014.
     """
 
-    gates = 4
-
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__("LSTM", *args, **kwargs)
 
@@ -415,8 +416,6 @@ class GRU(RNNBase):
     n = tanh(x_n + r (h[t-1] W_hn^T + b_hn)).
     Shapes as for RNN. Source: Cho et al. 2014, with PyTorch's place for the reset gate.
     """
-
-    gates = 3
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         _no_projection(kwargs)

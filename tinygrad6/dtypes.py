@@ -223,7 +223,7 @@ class finfo:  # noqa: N801 -- PyTorch's name
         self.bits, self.dtype = info.bits, d.name
         self.eps, self.max, self.min = _py_float(info.eps), _py_float(info.max), _py_float(info.min)
         self.tiny = self.smallest_normal = _py_float(info.smallest_normal)
-        self.resolution = _py_float(info.resolution)
+        self.resolution = 10.0**-info.precision
 
     def __repr__(self) -> str:
         names = ("resolution", "min", "max", "eps", "smallest_normal", "tiny")

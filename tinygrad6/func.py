@@ -67,7 +67,10 @@ def _chosen(name: str, args: tuple, argnums: Any) -> tuple[int, ...]:
     for n in numbers:
         if not isinstance(n, int) or not -len(args) <= n < len(args):
             raise RuntimeError(f"{name}(): Got argnum={n}, but only {len(args)} positional inputs")
-    return tuple(n % len(args) for n in numbers)
+    places = tuple(n % len(args) for n in numbers)
+    if len(set(places)) < len(places):
+        raise RuntimeError(f"argnums elements must be unique, got {argnums}")
+    return places
 
 
 class _Run:
@@ -561,6 +564,10 @@ def functional_call(
         if isinstance(parameter_and_buffer_dicts, Mapping)
         else parameter_and_buffer_dicts
     ):
+        if twice := [name for name in d if name in given]:
+            raise ValueError(
+                f"{twice} appeared in multiple dictionaries; behavior of functional call is ambiguous"
+            )
         given.update(d)
     own = {
         **dict(module.named_parameters(remove_duplicate=False)),
@@ -585,6 +592,10 @@ def functional_call(
         for value in (t, getattr(owner, key, None)):
             if value is not None and not isinstance(value, Tensor):
                 raise TypeError(f"{value} is not an instance of torch.Tensor")
+        if isinstance(getattr(type(owner), key, None), property):
+            raise NotImplementedError(
+                f"functional_call: {key} is parametrized: give parametrizations.{key}.original instead"
+            )
     before = [(owner, key, vars(owner).get(key, owner)) for owner, key, _ in places]  # owner: was not there
     try:
         for owner, key, t in places:

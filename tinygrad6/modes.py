@@ -105,8 +105,11 @@ class set_grad_enabled(_Mode):  # noqa: N801 -- PyTorch's name
     """Set grad mode to `mode` at once; as a context manager, until the block ends."""
 
     def __init__(self, mode: bool) -> None:
+        if not isinstance(mode, bool):
+            came = type(mode).__name__
+            raise TypeError(f"set_grad_enabled(): argument 'enabled' (position 1) must be bool, not {came}")
         super().__init__()
-        self.grad, self._found = bool(mode), (state.grad, state.inference)
+        self.grad, self._found = mode, (state.grad, state.inference)
         state.grad = self.grad
 
     def __enter__(self) -> None:

@@ -650,10 +650,10 @@ def as_array(data: Any, dtype: np.dtype | None = None, copy: bool = False) -> np
     if isinstance(data, Tensor):
         data = data.array
     if isinstance(data, (np.ndarray, np.generic)):
+        if not data.dtype.isnative:
+            raise ValueError("given numpy array has byte order different from the native byte order")
         dtypes.from_numpy(data.dtype)
         array = np.asarray(data)
-        if array.dtype.byteorder == ">":
-            raise ValueError("given numpy array has byte order different from the native byte order")
         if dtype is not None and array.dtype != dtype:
             return dtypes.stored(array, dtype) if isinstance(data, np.generic) else array.astype(dtype)
         if not array.flags.c_contiguous:

@@ -1,7 +1,7 @@
 """Corners of the core beside PyTorch, of what is neither an op nor a module.
 
-Each kind of test answers mutants that nothing noticed: of engine, tensor, func, random, printing, files
-and data loading.
+Each kind of test answers mutants that nothing noticed: of engine, tensor, func, random, printing, files and
+data loading.
 """
 
 from __future__ import annotations
@@ -55,26 +55,6 @@ def test_what_is_known_of_devices(path):
     same(lambda lib: lib.cuda.set_rng_state_all([]))
     with pytest.raises((RuntimeError, AssertionError)):
         tinygrad6.cuda.set_rng_state_all([tinygrad6.get_rng_state()])
-
-
-# ---- types of what tensors give
-
-
-def test_types_of_what_a_parameter_or_a_subclass_gives():
-    def run(lib):
-        class Own(lib.Tensor):
-            pass
-
-        seen = []
-        for t in (lib.nn.Parameter(lib.ones(2, 2)), lib.ones(2, 2).as_subclass(Own), lib.ones(2, 2)):
-            for name in "data T mT H real grad".split():
-                seen.append([name, type(getattr(t, name)).__name__])
-            for name in "detach clone t contiguous double float cpu relu sum requires_grad_ abs".split():
-                seen.append([name, type(getattr(t, name)()).__name__])
-            seen.append([type(v).__name__ for v in t.unbind()])
-        return seen
-
-    same(run)
 
 
 # ---- values that are kept for a second pass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import operator
+import pickle
 
 import pytest
 from helpers import pytorch, same
@@ -206,3 +207,38 @@ def test_nothing_is_replaced_without_subclasses():
     subclass(tinygrad6)
     assert tinygrad6.exp is not before[0] and tinygrad6.nn.functional.relu is not before[1]
     assert tinygrad6.exp.op is before[0].op
+
+
+def test_types_of_what_a_parameter_or_a_subclass_gives():
+    def run(lib):
+        class Own(lib.Tensor):
+            pass
+
+        seen = []
+        for t in (lib.nn.Parameter(lib.ones(2, 2)), lib.ones(2, 2).as_subclass(Own), lib.ones(2, 2)):
+            for name in "data T mT H real grad".split():
+                seen.append([name, type(getattr(t, name)).__name__])
+            for name in "detach clone t contiguous double float cpu relu sum requires_grad_ abs".split():
+                seen.append([name, type(getattr(t, name)()).__name__])
+            seen.append([type(v).__name__ for v in t.unbind()])
+        return seen
+
+    same(run)
+
+
+def test_a_layer_made_once_functions_are_replaced_is_like_any_other():
+    """Functions that ask are others than those that were the layers' defaults."""
+
+    def run(lib):
+        class Own(lib.Tensor):
+            pass
+
+        m = lib.nn.TransformerEncoderLayer(4, 2, 4)
+        twin = pickle.loads(pickle.dumps(m))
+        return [
+            m.activation_relu_or_gelu,
+            twin.activation is lib.nn.functional.relu,
+            type(Own([1.0])).__name__,
+        ]
+
+    same(run)
