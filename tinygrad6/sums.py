@@ -36,9 +36,9 @@ def add_up(x: Any, dim: tuple[int, ...], kind: Any = None, keepdims: bool = Fals
     if not rows or math.prod(x.shape[d] for d in rows) <= FEW:
         return _reduce(x, dim, kind, keepdims=keepdims)
     if not x.flags.c_contiguous:
-        turned = x.T
-        if turned.flags.c_contiguous:
-            out = add_up(turned, tuple(x.ndim - 1 - d for d in dim), kind, True).T
+        transposed = x.T
+        if transposed.flags.c_contiguous:
+            out = add_up(transposed, tuple(x.ndim - 1 - d for d in dim), kind, True).T
             return out if keepdims else out.reshape([n for i, n in enumerate(x.shape) if i not in dim])
         x = np.ascontiguousarray(x)
     total = _reduce(x, tuple(range(last, x.ndim)), kind, keepdims=True) if last < x.ndim else x

@@ -98,8 +98,8 @@ def cross_entropy_rows(x, t, ignore_index, reduction, cache=None):
     `cache` receives softmax(x)^T, which is all that the gradient (softmax(x) - onehot(t)) g / n needs.
     """
     ignoring = _check_targets(t, x.shape[1], ignore_index)
-    # Classes first. A reduction over a short last axis is slow: up to some width the copy is turned, beyond
-    # it only seen so.
+    # Classes first, since a reduction over a short last axis is slow: up to some width the copy is transposed
+    # in memory, beyond it as a view.
     kind = np.dtype(np.float32) if x.dtype.char == "e" else x.dtype
     z = np.array(x.T, kind, order="C" if x.shape[1] <= TURNED else "K")
     with Quiet():  # the distance to the top may be infinite

@@ -496,7 +496,7 @@ def _along(arrays: list, params: dict) -> None:
         raise NotImplementedError(f"softmax is not implemented for {dtypes.from_numpy(x.dtype)}")
 
 
-SHORT = 64  # elements of a row, up to which its largest is found faster in a copy turned round
+SHORT = 64  # elements of a row, up to which its largest is found faster in a transposed copy
 
 
 def _in_rows(x: np.ndarray, dim: int) -> np.ndarray | None:
