@@ -13,6 +13,7 @@ from tinygrad6.layouts import keep_channels
 from tinygrad6.modes import no_grad
 from tinygrad6.op import OPS
 from tinygrad6.ops.norm import batch_norm_fixed
+from tinygrad6.out import into
 from tinygrad6.tensor import Tensor, wrap
 
 
@@ -289,5 +290,5 @@ def rms_norm(
 def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out: Any = None) -> Tensor:
     """x / max(|x|_p, eps), the norm along dim, an int or several; the shape stays."""
     if out is not None:
-        raise NotImplementedError("normalize(): out= is not supported")
+        return into(out, normalize(input, p, dim, eps), "normalize")
     return input / input.norm(p, dim, keepdim=True).clamp(min=eps).expand_as(input)

@@ -25,7 +25,8 @@ LAYERS = [
     ["autograd", "func", "linalg", "special", "drawing", "settings", "datasets", "utils", "testing"]
     + ["serialization", "archive", "files", "pickle_reader", "pickle_writer", "pickle_objects", "safetensors"]
     + ["accelerator", "amp", "backends", "cpu", "cuda", "mps", "absent", "overrides", "hub", "types"]
-    + ["lowrank", "compiler", "distributed", "multiprocessing", "jit", "profiler", "profiler_events"],
+    + ["lowrank", "compiler", "distributed", "multiprocessing", "jit", "fx", "onnx", "profiler"]
+    + ["profiler_events"],
     ["nn.parameter", "optim"],
     ["nn"],
     ["dropouts"],

@@ -179,8 +179,8 @@ if _find_spec("tinygrad6.nn") is None:
 # Subpackages, and names that live in one, are loaded when somebody asks for them: the import stays quick.
 _MODULES = frozenset(
     """
-    accelerator amp backends compiler cpu cuda datasets distributed distributions func functional hub jit
-    linalg mps mtia multiprocessing nn optim overrides profiler safetensors serialization special testing
+    accelerator amp backends compiler cpu cuda datasets distributed distributions func functional fx hub jit
+    linalg mps mtia multiprocessing nn onnx optim overrides profiler safetensors serialization special testing
     types utils version vision xpu
     """.split()
 )

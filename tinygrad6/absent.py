@@ -34,7 +34,7 @@ _REASONS = (
         "Storage UntypedStorage TypedStorage FloatStorage DoubleStorage LongStorage",
         "tensors have no storage objects here",
     ),
-    ("fx onnx export", "programs are not traced or exported: call the module itself"),
+    ("export", "programs are not traced or exported: call the module itself"),
     ("hpu", "there is no such device: tinygrad6 computes on the CPU only"),
     ("symeig", "use linalg.eigh"),
     ("lobpcg", "use linalg.eigh, or svd_lowrank for the largest singular values"),

@@ -22,7 +22,7 @@ def _unchanged(obj: Any, *args: Any, **kwargs: Any) -> Any:
 
 script = export = script_if_tracing = script_method = _unchanged
 freeze = optimize_for_inference = interface = _unchanged
-_overload = _overload_method = _script_if_tracing = _unchanged  # model files copied out of torchvision use them
+_overload = _overload_method = _script_if_tracing = _unchanged  # torchvision's files use them
 
 
 def ignore(drop: Any = False, **kwargs: Any) -> Any:
@@ -52,10 +52,12 @@ def __getattr__(name: str) -> Any:
         from typing import Final
 
         return Final
-    if name == "ScriptModule":
+    if name in ("ScriptModule", "RecursiveScriptModule"):
         from tinygrad6.nn import Module
 
-        return Module
+        # a class of its own, since programs ask isinstance(model, ScriptModule)
+        globals()[name] = type(name, (Module,), {"__module__": __name__})
+        return globals()[name]
     if name not in ("trace", "trace_module", "load", "save"):
         raise AttributeError(f"module 'tinygrad6.jit' has no attribute {name!r}: programs are not compiled")
 

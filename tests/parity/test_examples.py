@@ -124,3 +124,28 @@ def test_what_reversible_nets_keep_of_devices(lib):
     x = lib.ones(2, requires_grad=True)
     (y,) = from_checkpoint.detach_variable((x * 2,))
     assert y.requires_grad and y.is_leaf
+
+
+@LIBRARIES
+def test_what_model_files_ask_of_exports_and_tracing(lib):
+    exec(
+        "import torch.fx\ndouble = torch.fx.wrap(abs)\nassert double(-1) == 1".replace("torch", lib.__name__),
+        {},
+    )
+    assert not lib.onnx.is_in_onnx_export()
+    assert not isinstance(lib.nn.ReLU(), lib.jit.ScriptModule)
+    lib._assert(lib.ones(1) > 0, "fine")
+    with pytest.raises(AssertionError, match="wrong"):
+        lib._assert(False, "wrong")
+
+
+@LIBRARIES
+def test_the_type_named_tensor_is_the_default_type(lib):
+    assert (lib.tensor([1, 2]) > 1).type(lib.Tensor).dtype == lib.float32
+
+
+@LIBRARIES
+def test_normalize_writes_where_it_is_told(lib):
+    x = lib.tensor([[3.0, 4.0], [0.0, 2.0]])
+    out = lib.nn.functional.normalize(x, dim=1, out=x)
+    assert out is x and x.tolist() == lib.tensor([[0.6, 0.8], [0.0, 1.0]]).tolist()

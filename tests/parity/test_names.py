@@ -115,8 +115,8 @@ def test_imports(line):
 
 
 ABSENT = """
-    _dynamo autograd.forward_ad distributed.rpc export fft fx library masked
-    nn.grad nn.quantized onnx quantization sparse storage
+    _dynamo autograd.forward_ad distributed.rpc export fft library masked
+    nn.grad nn.quantized quantization sparse storage
     utils.cpp_extension utils.data.datapipes utils.tensorboard
 """.split()
 

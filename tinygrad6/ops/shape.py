@@ -189,6 +189,8 @@ def type(input: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
             if dtype == f"torch.{dtypes.TYPE_NAMES[d.name]}Tensor":
                 return to(input, d)
         raise ValueError(f"invalid type: {dtype!r}")
+    if dtype is Tensor:  # PyTorch's name for the default type
+        dtype = dtypes.default_float()
     return to(input, getattr(dtype, "dtype_made", dtype))
 
 
@@ -272,7 +274,7 @@ def view(input: Tensor, *shape: Any, size: Any = None, dtype: Any = None) -> Ten
     if len(shape) == 1 and isinstance(shape[0], dtypes.dtype):
         return _read_as(input, shape[0])
     out = reshape(input, *shape)
-    if out.view_of is None and out.array.size and input.array.ndim and type(out) in TENSORS:
+    if out.view_of is None and out.array.size and input.array.ndim and builtins.type(out) in TENSORS:
         raise RuntimeError(
             "view size is not compatible with input tensor's size and stride (at least one dimension spans "
             "across two contiguous subspaces). Use .reshape(...) instead."
