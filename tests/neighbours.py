@@ -19,6 +19,7 @@ import copy
 import inspect
 import os
 import random
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -150,6 +151,8 @@ def main() -> None:
     written = [line.removeprefix("! ") for line in lines()]
     known, kept = set(written), []
     for line in written:
+        if re.search(r"^\[|:=|\bset_", line):
+            continue  # several steps, or a setting of the library's
         refused = said_by(compared, line)
         for text in neighbours(line, NEIGHBOURS):
             if text in known:
