@@ -30,9 +30,9 @@ from tinygrad6.ops.incomplete import igamma as gammainc
 from tinygrad6.ops.incomplete import igammac as gammaincc
 from tinygrad6.ops.pointwise import erf, exp2, expm1, log1p, round
 from tinygrad6.ops.activations import sigmoid as expit
-from tinygrad6.ops.reduce import log_softmax as _log_softmax
-from tinygrad6.ops.reduce import logsumexp
-from tinygrad6.ops.reduce import softmax as _softmax
+from tinygrad6.ops.softmax import log_softmax as _log_softmax
+from tinygrad6.ops.softmax import logsumexp
+from tinygrad6.ops.softmax import softmax as _softmax
 from tinygrad6.out import taking_out as _taking_out
 
 psi, multigammaln = digamma, mvlgamma

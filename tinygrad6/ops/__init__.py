@@ -5,7 +5,7 @@
     activations   relu, sigmoid, gelu, ...
     compare       comparisons, logic and tests of values
     shape         reshape, permute, expand, flip; parts: slices, diagonals, triangles; join: cat, split
-    reduce        sum, mean, var, max, softmax, cumsum; statistics: the rarer ones; count: unique, bincount
+    reduce        sum, mean, var, max, cumsum, norm; softmax; statistics: the rarer ones; count: unique
     linalg        matmul and linear; einsum; decompose and lu: inverses, factors, solving
     index         x[...] and x[...] = v; gather: by integer tensors, embeddings; masks; sort: order, quantiles
     norm, loss, ctc, recurrent      what is fused for speed or exactness, one kernel each
@@ -27,6 +27,7 @@ from tinygrad6.ops import (  # each imports what it builds on; in this order the
     pointwise,
     rand,
     reduce,
+    softmax,
     shape,
     decompose,
     einsum,

@@ -50,7 +50,7 @@ def _ends(lengths: np.ndarray, steps: np.ndarray) -> tuple[tuple, tuple]:
 
 def _ctc_reference(x: Any, t: Any, steps: Any, lengths: Any, blank: int, cache: Any) -> Any:
     from tinygrad6.ops.join import stack
-    from tinygrad6.ops.reduce import logsumexp
+    from tinygrad6.ops.softmax import logsumexp
     from tinygrad6.tensor import wrap
 
     t, steps, lengths = (getattr(a, "array", a) for a in (t, steps, lengths))

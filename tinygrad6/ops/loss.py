@@ -12,7 +12,8 @@ from tinygrad6.ops.pointwise import abs as absolute
 from tinygrad6.ops.choose import above, below, where
 from tinygrad6.ops.activations import sigmoid
 from tinygrad6.ops.pointwise import log, log1p, sign, square
-from tinygrad6.ops.reduce import as_type, log_softmax
+from tinygrad6.ops.reduce import as_type
+from tinygrad6.ops.softmax import log_softmax
 from tinygrad6.ops.reduce import mean as average
 from tinygrad6.ops.reduce import sum as total
 from tinygrad6.quiet import Quiet

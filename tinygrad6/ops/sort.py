@@ -24,7 +24,8 @@ from tinygrad6.ops.index import getitem
 from tinygrad6.ops.join import cat
 from tinygrad6.ops.choose import maximum, minimum, where
 from tinygrad6.ops.pointwise import floor
-from tinygrad6.ops.reduce import WIDER, accumulated, amax, amin, argmax, argmin, logsumexp
+from tinygrad6.ops.reduce import WIDER, accumulated, amax, amin, argmax, argmin
+from tinygrad6.ops.softmax import logsumexp
 from tinygrad6.ops.reduce import sum as total
 from tinygrad6.ops.shape import cast, expand_to, normal_dim, permute_to, reshape, unsqueeze
 from tinygrad6.quiet import Quiet
