@@ -1,4 +1,4 @@
-"""nn.init, nn.utils, containers and the rarer modules beside PyTorch."""
+"""nn.init, nn.utils and the rarer modules beside PyTorch."""
 
 from __future__ import annotations
 
