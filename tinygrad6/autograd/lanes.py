@@ -82,7 +82,7 @@ class Lanes(Tensor):
         return lanes
 
     @property
-    def array(self) -> Any:  # type: ignore[override]
+    def array(self) -> Any:
         return _Face(self.full.array)
 
     @array.setter

@@ -52,9 +52,7 @@ def set_device_states(devices: Sequence[int], states: Sequence[Tensor], **kwargs
 
 def detach_variable(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     """Tensors detached from their history that require gradients if they did; the rest as it is."""
-    return tuple(
-        t.detach().requires_grad_(t.requires_grad) if isinstance(t, Tensor) else t for t in inputs
-    )
+    return tuple(t.detach().requires_grad_(t.requires_grad) if isinstance(t, Tensor) else t for t in inputs)
 
 
 def noop_context_fn() -> tuple[Any, Any]:
