@@ -434,4 +434,5 @@ for _name, _function in list(globals().items()):
             globals()[_name] = checked(_function)
 
 
-__all__ = [n for n in dir() if not n.startswith("_")]
+_HELPERS = frozenset(("checked", "wrap", "written"))
+__all__ = [n for n, f in globals().items() if isinstance(f, FunctionType) and n[0] != "_" and n not in _HELPERS]
