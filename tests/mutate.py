@@ -77,6 +77,8 @@ EQUIVALENT = [
     ("ops/sample.py", r"-10|n \+ 10", "as far outside as before"),
     ("ops/reduce.py", r"## operator: x\.dtype\.char != 'd' and", "computed in double where single would do"),
     ("ops/gamma.py", r"^for _ in range\(10\)|## comparison: z < 10$", "one step more than it takes"),
+    ("ops/gamma.py", r"^(854513 / 138|-236364091 / 2730),", "a term below the last digit"),
+    ("ops/arithmetic.py", r"^return np.where\(x == 0.*## comparison: x > 0$", "x is not 0 there"),
     ("ops/incomplete.py", r"x [<>]=? 0.5", "where two series are equally good"),
     ("ops/einsum.py", r"i == len\(operands\)", "an order that the last step puts right"),
     ("nn/_losses.py", r"^if x.ndim == 2 and t.ndim == 1", "the faster of two ways to one result"),
