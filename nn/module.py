@@ -59,10 +59,22 @@ class _View(MutableMapping):
 
     def copy(self) -> dict[str, Any]:
         """A plain dict."""
-        return dict(self)
+        return {name: self[name] for name in self}
+
+    def __reversed__(self) -> Iterator[str]:
+        return reversed(self.copy())
+
+    def keys(self) -> Any:
+        return self.copy().keys()
+
+    def values(self) -> Any:
+        return self.copy().values()
+
+    def items(self) -> Any:
+        return self.copy().items()
 
     def __repr__(self) -> str:
-        return repr(dict(self))
+        return repr(self.copy())
 
 
 def _view(kind: str) -> Any:

@@ -149,3 +149,11 @@ def test_normalize_writes_where_it_is_told(lib):
     x = lib.tensor([[3.0, 4.0], [0.0, 2.0]])
     out = lib.nn.functional.normalize(x, dim=1, out=x)
     assert out is x and x.tolist() == lib.tensor([[0.6, 0.8], [0.0, 1.0]]).tolist()
+
+
+@LIBRARIES
+def test_the_dicts_of_a_module_go_backwards_too(lib):
+    net = lib.nn.Sequential(lib.nn.Linear(1, 2), lib.nn.ReLU())
+    assert [*reversed(net._modules)] == [n for n, _ in reversed(net._modules.items())] == ["1", "0"]
+    assert [*reversed(net[0]._parameters.keys())] == ["bias", "weight"]
+    assert next(iter(reversed(net[0]._parameters.values()))) is net[0].bias
