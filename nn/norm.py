@@ -98,15 +98,12 @@ class _BatchNorm(_NormBase):
     def forward(self, input: Tensor) -> Tensor:
         self._check_input_dim(input)
         momentum = self.momentum
-        if self.training and self.track_running_stats and self.num_batches_tracked is not None:
-            seen = self.num_batches_tracked
-            seen.array += 1
-            seen.bump()
-            if momentum is None:  # the average over all batches
-                momentum = 1.0 / seen.item()
+        seen = self.num_batches_tracked if self.training and self.track_running_stats else None
+        if momentum is None and seen is not None:  # the average over all batches
+            momentum = 1.0 / (seen.item() + 1)
         batch = self.training or self.running_mean is None and self.running_var is None
         tracked = not self.training or self.track_running_stats
-        return F.batch_norm(
+        out = F.batch_norm(
             input,
             self.running_mean if tracked else None,
             self.running_var if tracked else None,
@@ -116,6 +113,10 @@ class _BatchNorm(_NormBase):
             0.0 if momentum is None else momentum,
             self.eps,
         )
+        if seen is not None:  # now that nothing was refused
+            seen.array += 1
+            seen.bump()
+        return out
 
 
 _BATCH = """(x - mean) / sqrt(var + eps) * weight + bias for each channel of {shape}.

@@ -370,7 +370,7 @@ ACCIDENTS = re.compile(
     r"(int|float)\(\) argument must|object of type '\w+' has no len|not supported between instances|"
     r"division by zero|modulo by zero|integer scalar arrays|unhashable type|cannot convert float|"
     r"truth value of an array|Maximum allowed dimension|cannot reshape array|not all arguments converted|"
-    r"can't multiply sequence|can only concatenate|has no len|iteration over a 0-d|invalid literal for int|must be real number|indices must be integers"
+    r"can't multiply sequence|invalid literal for int|must be real number|indices must be integers"
 )
 _NAMED = re.compile(r"^[A-Za-z]\w*\(.*\): |\) got \(|'dtype' object is not callable", re.DOTALL)
 _NAMES_IN_TEXT = re.compile(r"\b([A-Za-z_]\w*)\((?!s\))")
@@ -433,6 +433,8 @@ def fault(call: Call) -> str:
 # PyTorch's own accidents: it meets what it was given as a missing attribute, a key, an assertion.
 MISTAKES = (AttributeError, AssertionError, KeyError, UnboundLocalError, ZeroDivisionError)
 
+_THEIR_ACCIDENTS = re.compile(ACCIDENTS.pattern + "|can only concatenate|iteration over a 0-d|bad operand type")
+
 
 def on_purpose(call: Call, theirs: Exception | None, ours: Exception | None) -> bool:
     """Whether we do otherwise than PyTorch, which raises `theirs` (or not), for a reason.
@@ -465,7 +467,7 @@ def on_purpose(call: Call, theirs: Exception | None, ours: Exception | None) -> 
         return isinstance(ours, RuntimeError)
     if "Tensor with" in text and ("ambiguous" in text or "cannot be converted to Scalar" in text):
         return isinstance(ours, (TypeError, ValueError))
-    if isinstance(theirs, MISTAKES) or "INTERNAL ASSERT" in text or ACCIDENTS.search(text):
+    if isinstance(theirs, MISTAKES) or "INTERNAL ASSERT" in text or _THEIR_ACCIDENTS.search(text):
         return isinstance(ours, (TypeError, ValueError, RuntimeError, IndexError))
     return "2**70" in str(call)
 

@@ -421,6 +421,17 @@ def arange(
     return _finish((start + step * np.arange(n, dtype=np.float64)).astype(kind), requires_grad, device, rest)
 
 
+def _end(name: str, position: int, value: Any) -> Any:
+    if isinstance(value, Tensor):
+        if value.array.ndim:
+            raise RuntimeError(
+                f"linspace only supports 0-dimensional start and end tensors, but got {name} with "
+                f"{value.array.ndim} dimension(s)."
+            )
+        value = value.array.item()
+    return scalar("linspace", name, position, value)
+
+
 def linspace(
     start: Any,
     end: Any,
@@ -435,7 +446,7 @@ def linspace(
     steps = whole("linspace", "steps", 3, steps)
     if steps < 0:
         raise RuntimeError(f"number of steps must be non-negative, got {steps}")
-    start, end = scalar("linspace", "start", 1, start), scalar("linspace", "end", 2, end)
+    start, end = _end("start", 1, start), _end("end", 2, end)
     kind = _numeric("linspace", _type(dtype, None, rest))
     if kind.kind != "f":
         start, end = math.trunc(start), math.trunc(end)

@@ -61,6 +61,7 @@ def _where(self: Tensor, condition: Tensor, other: Any) -> Tensor:
     return where(condition, self, other)
 
 
+_where.__qualname__ = "where"
 Tensor.where = _where  # type: ignore[attr-defined]
 
 
