@@ -435,4 +435,6 @@ for _name, _function in list(globals().items()):
 
 
 _HELPERS = frozenset(("checked", "wrap", "written"))
-__all__ = [n for n, f in globals().items() if isinstance(f, FunctionType) and n[0] != "_" and n not in _HELPERS]
+__all__ = [
+    n for n, f in globals().items() if isinstance(f, FunctionType) and n[0] != "_" and n not in _HELPERS
+]
