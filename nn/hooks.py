@@ -217,14 +217,17 @@ class _Inputs(Function):
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
         seen = ctx.seen
+        if seen.get("grads") is None:  # they did not come through the outputs, or these are no tensors
+            return (None, None, *grads)
         given = tuple(  # zeros for every other tensor, as in PyTorch
             zeros_like(t) if g is None and isinstance(t, Tensor) else g
             for g, t in zip(_placed(seen["none"], seen["places"], grads), seen["args"], strict=True)
         )
         for hook in seen["full"]:
-            answer = hook(ctx.module, given, seen.get("grads"))
+            answer = hook(ctx.module, given, seen["grads"])
             if answer is not None:
                 given = _as_many(answer, len(given), "hook", "grad_input")
+        seen["grads"] = None
         return (None, None, *[given[i] for i in seen["places"]])
 
 

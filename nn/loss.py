@@ -13,7 +13,6 @@ from . import functional as F
 from ._losses import check_reduction
 from ._table import _Tabled, module
 from .linear import Linear
-from .module import Module
 from .shape import PairwiseDistance
 
 
@@ -61,7 +60,7 @@ def _loss(
     """A loss class; `positional`: its arguments in PyTorch's order,
     None or "mean" if `defaults` has nothing else."""
     settings = {n: defaults.get(n, "mean" if n == "reduction" else None) for n in positional.split()}
-    base = _WeightedLoss if "weight" in buffers.split() else _Loss
+    base = _WeightedLoss if buffers == "weight" else _Loss
     made = module(name, function, settings, "", buffers, base, kind)
     made.check = None if check is None else staticmethod(check)
     return made
@@ -146,7 +145,7 @@ class NLLLoss2d(NLLLoss):  # type: ignore[valid-type, misc]
     """The old name of NLLLoss for images."""
 
 
-class LinearCrossEntropyLoss(Module):
+class LinearCrossEntropyLoss(_WeightedLoss):
     """linear_cross_entropy with a Linear of its own, of in_features to num_classes * prod(out_features).
 
     input (N, in_features); target classes (N, *out_features), or probabilities (N, num_classes,
@@ -172,9 +171,7 @@ class LinearCrossEntropyLoss(Module):
             raise RuntimeError(f"expected weight shape to be {(num_classes,)}, got {tuple(weight.shape)}")
         if not 0 <= label_smoothing <= 1:
             raise RuntimeError(f"expected label_smoothing to be in range [0, 1], got {label_smoothing}")
-        super().__init__()
-        self.reduction = reduction
-        self.register_buffer("weight", weight)
+        super().__init__(weight, reduction=reduction)
         self.num_classes, self.out_features, self.ignore_index = num_classes, out_features, ignore_index
         self.label_smoothing, self.options = label_smoothing, options
         outputs = math.prod(out_features, start=num_classes)
@@ -202,7 +199,7 @@ class LinearCrossEntropyLoss(Module):
         return ", ".join(parts)
 
 
-class TripletMarginWithDistanceLoss(Module):
+class TripletMarginWithDistanceLoss(_Loss):
     """triplet_margin_loss with a distance of your own."""
 
     def __init__(
@@ -213,13 +210,13 @@ class TripletMarginWithDistanceLoss(Module):
         swap: bool = False,
         reduction: str = "mean",
     ) -> None:
-        super().__init__()
+        super().__init__(reduction=reduction)
         if margin <= 0:
             raise ValueError(
                 f"TripletMarginWithDistanceLoss: expected margin to be greater than 0, got {margin} instead"
             )
         self.distance_function = PairwiseDistance() if distance_function is None else distance_function
-        self.margin, self.swap, self.reduction = margin, swap, reduction
+        self.margin, self.swap = margin, swap
 
     def forward(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
         return F.triplet_margin_with_distance_loss(

@@ -49,27 +49,32 @@ class _ZeroPad(_ConstantPad):
         return f"{self.padding}"
 
 
-def _pad(name: str, base: type[_Pad], mode: str, rank: int, what: str) -> Any:
+def _pad(name: str, mode: str, rank: int, what: str, *bases: type[_Pad]) -> Any:
     sides = ", ".join(("left, right", "top, bottom", "front, back")[:rank])
     where = ("(N, C, L)", "(N, C, H, W)", "(N, C, D, H, W)")[rank - 1]
     doc = f"{what} around {where}, or without N: padding is ({sides}), or one number."
     return type(
-        f"{name}{rank}d", (base,), {"rank": rank, "mode": mode, "__module__": __name__, "__doc__": doc}
+        f"{name}{rank}d",
+        bases or (_Pad,),
+        {"rank": rank, "mode": mode, "__module__": __name__, "__doc__": doc},
     )
 
 
 ConstantPad1d, ConstantPad2d, ConstantPad3d = (
-    _pad("ConstantPad", _ConstantPad, "constant", n, "A constant") for n in (1, 2, 3)
+    _pad("ConstantPad", "constant", n, "A constant", _ConstantPad) for n in (1, 2, 3)
 )
-ZeroPad1d, ZeroPad2d, ZeroPad3d = (_pad("ZeroPad", _ZeroPad, "constant", n, "Zeros") for n in (1, 2, 3))
+ZeroPad1d, ZeroPad2d, ZeroPad3d = (
+    _pad("ZeroPad", "constant", n, "Zeros", _ZeroPad, kind)
+    for n, kind in enumerate((ConstantPad1d, ConstantPad2d, ConstantPad3d), 1)
+)
 ReflectionPad1d, ReflectionPad2d, ReflectionPad3d = (
-    _pad("ReflectionPad", _Pad, "reflect", n, "A reflection") for n in (1, 2, 3)
+    _pad("ReflectionPad", "reflect", n, "A reflection") for n in (1, 2, 3)
 )
 ReplicationPad1d, ReplicationPad2d, ReplicationPad3d = (
-    _pad("ReplicationPad", _Pad, "replicate", n, "The edge repeated") for n in (1, 2, 3)
+    _pad("ReplicationPad", "replicate", n, "The edge repeated") for n in (1, 2, 3)
 )
 CircularPad1d, CircularPad2d, CircularPad3d = (
-    _pad("CircularPad", _Pad, "circular", n, "The other side") for n in (1, 2, 3)
+    _pad("CircularPad", "circular", n, "The other side") for n in (1, 2, 3)
 )
 
 

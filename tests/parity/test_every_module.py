@@ -282,3 +282,139 @@ def test_names_of_functional():
         """.split()
     )
     same(lambda lib: lib.nn.functional.clip)
+
+
+# ---- classes, and what is left of them
+
+
+def ancestors(lib):
+    """The names of the bases of each class of nn, of those names that both libraries have."""
+    found = {}
+    for name in dir(lib.nn):
+        kind = getattr(lib.nn, name)
+        if isinstance(kind, type) and issubclass(kind, lib.nn.Module):
+            found[name] = [base.__name__ for base in kind.__mro__]
+    return found
+
+
+def test_bases_of_classes_are_pytorchs():
+    ours, theirs = ancestors(tinygrad6), ancestors(torch)
+    both = {n for bases in ours.values() for n in bases} & {n for bases in theirs.values() for n in bases}
+    wrong = []
+    for name in ours.keys() & theirs.keys():
+        a, b = ([n for n in bases if n in both] for bases in (ours[name], theirs[name]))
+        if a != b and "Lazy" not in name:  # a lazy module is of the class that it becomes, already
+            wrong.append((name, a, b))
+    assert not wrong
+    assert {"_Loss", "_WeightedLoss", "RNNBase", "RNNCellBase", "Module"} <= both
+
+
+@pytest.mark.parametrize("training", BOTH)
+def test_batch_norms_of_several_processes(training):
+    def run(lib):
+        lib.manual_seed(0)
+        nn = lib.nn
+        m = nn.Sequential(
+            nn.BatchNorm1d(2), nn.Sequential(nn.BatchNorm2d(3, 0.1, None, affine=False), nn.ReLU()),
+            nn.BatchNorm3d(2, track_running_stats=False), nn.SyncBatchNorm(2), nn.InstanceNorm1d(2),
+        )  # fmt: skip
+        m[0].weight.requires_grad_(False)
+        m.train(training)
+        m[1].train(not training)
+        twin = nn.SyncBatchNorm.convert_sync_batchnorm(m)
+        alone = nn.SyncBatchNorm.convert_sync_batchnorm(nn.BatchNorm1d(2).train(training))
+        return [
+            twin is m, repr(m), [k.training for k in m.modules()], type(alone).__name__, alone.training,
+            [n for n, _ in m.named_parameters()], list(m.state_dict()), m[0].weight.requires_grad,
+            m[0].process_group, nn.SyncBatchNorm(2, momentum=0.3).momentum,
+        ]  # fmt: skip
+
+    same(run)
+    same(lambda lib: lib.nn.SyncBatchNorm(2)(lib.ones(3)))
+
+
+CALLED = {
+    "grad_output": lambda m, log: m.register_full_backward_pre_hook(lambda k, go: (go[0], go[0])),
+    "doubled": lambda m, log: m.register_full_backward_pre_hook(lambda k, go: (go[0] * 2,)),
+    "grad_input": lambda m, log: m.register_full_backward_hook(lambda k, gi, go: (gi[0], gi[0])),
+    "halved": lambda m, log: m.register_full_backward_hook(lambda k, gi, go: (gi[0] / 2,)),
+    "seen": lambda m, log: m.register_full_backward_hook(lambda k, gi, go: log.append([len(gi), len(go)])),
+    "arguments": lambda m, log: m.register_forward_pre_hook(lambda k, a, kw: 3, with_kwargs=True),
+    "pair": lambda m, log: m.register_forward_pre_hook(lambda k, a, kw: ((a[0] * 2,), kw), with_kwargs=True),
+    "bare": lambda m, log: m.register_forward_pre_hook(lambda k, a: a[0] * 2),
+    "result": lambda m, log: m.register_forward_hook(lambda k, a, o: o * 2),
+    "named": lambda m, log: m.register_forward_hook(
+        lambda k, a, kw, o: log.append(list(kw)), with_kwargs=True
+    ),
+    "first": lambda m, log: m.register_forward_hook(lambda k, a, o: log.append("first"), prepend=True),
+    "always": lambda m, log: m.register_forward_hook(lambda k, a, o: log.append("always"), always_call=True),
+    "older": lambda m, log: m.register_backward_hook(lambda k, gi, go: log.append([len(gi), len(go)])),
+}
+
+
+@pytest.mark.parametrize("result", ["tensor", "tuple", "dict", "list", "nothing", "detached"])
+@pytest.mark.parametrize("hook", CALLED)
+def test_hooks_and_what_forward_gives(hook, result):
+    def run(lib):
+        log, shapes = [], {
+            "tensor": lambda y: y,
+            "tuple": lambda y: (y, 3),
+            "dict": lambda y: {"y": y},
+            "list": lambda y: [y],
+            "nothing": lambda y: None,
+            "detached": lambda y: y.detach(),
+        }  # fmt: skip
+
+        class Net(lib.nn.Module):
+            def forward(self, x, other=None):
+                return shapes[result](x * x.exp())
+
+        m = Net()
+        m.register_forward_hook(lambda k, a, o: log.append("last"))
+        handle = CALLED[hook](m, log)
+        x = lib.ones(2, dtype=lib.float64, requires_grad=True)
+        out = m(x * 1)
+        out = out["y"] if result == "dict" else out[0] if result in ("tuple", "list") else out
+        if out is not None and out.requires_grad:
+            out.sum().backward()
+        handle.remove()
+        m(x)
+        return [log, x.grad]
+
+    if not (hook == "older" and result == "nothing"):  # PyTorch looks for a tensor in it
+        same(run, second=False)
+
+
+LAZY_MIXIN = next(c for c in tinygrad6.nn.LazyLinear.__mro__ if c.__name__ == "LazyModuleMixin")
+UNSUPPORTED = {
+    "sparse gradients": lambda t: t.nn.functional.embedding(t.tensor([0]), t.ones(2, 2), sparse=True),
+    "sparse=False": lambda t: t.nn.Embedding(2, 2, sparse=True)(t.tensor([0])),
+    "process_group=None": lambda t: t.nn.SyncBatchNorm(2, process_group=1),
+    "train the module": lambda t: t.nn.parallel.DistributedDataParallel(t.nn.Linear(1, 1)),
+    "initialize_parameters": lambda t: type("L", (LAZY_MIXIN, t.nn.Linear), {})(1, 1)(1),
+    "options are not": lambda t: t.nn.functional.linear_cross_entropy(
+        t.ones(2, 3), t.ones(4, 3), t.tensor([0, 1]), options={}
+    ),
+    "static_k": lambda t: t.nn.functional.multi_head_attention_forward(
+        *[t.ones(1, 1, 2)] * 3, 2, 1, t.ones(6, 2), t.ones(6), None, None, False, 0.0, t.ones(2, 2), None,
+        static_k=t.ones(1, 1, 2),
+    ),
+    "use optim.Adam": lambda t: t.optim.SparseAdam([t.nn.Parameter(t.ones(1))]),
+    "capturable=True": lambda t: t.optim.Adam([t.nn.Parameter(t.ones(1))], capturable=True),
+    "differentiable=True": lambda t: t.optim.SGD([t.nn.Parameter(t.ones(1))], differentiable=True),
+    "LocalResponseNorm": lambda t: t.nn.CrossMapLRN2d(3),
+    "complex": lambda t: t.float32.to_complex(),
+    "bfloat16": lambda t: t.nn.Linear(1, 1).bfloat16(),
+    "sparse tensors": lambda t: t.autograd.gradcheck(t.sin, (t.ones(1).double(),), masked=True),
+    "forward mode": lambda t: t.autograd.gradgradcheck(t.sin, (t.ones(1).double(),), check_fwd_over_rev=True),
+    "forward derivatives|forward mode": lambda t: t.autograd.gradcheck(
+        t.sin, (t.nn.Parameter(t.ones(1).double()),), check_forward_ad=True
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("said", UNSUPPORTED)
+def test_what_is_not_supported_says_so(said):
+    """And what to use instead: PyTorch has these."""
+    with pytest.raises(NotImplementedError, match=said):
+        UNSUPPORTED[said](tinygrad6)
