@@ -47,12 +47,21 @@ from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
-GROUPS = {"ops": "tinygrad6/ops/*.py", "optim": "optim/*.py", "nn": "nn/*.py"}
+GROUPS = {
+    "ops": "tinygrad6/ops/*.py",
+    "optim": "optim/*.py",
+    "nn": "nn/*.py",
+    "core": "tinygrad6/*.py tinygrad6/autograd/*.py tinygrad6/utils/*.py tinygrad6/utils/data/*.py nn/utils/*.py",
+}
 PYTEST = ["-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
 LEFT_OUT = """
     benchmarks chapter6 data datasets demo interrupts layers memory page
     programs record rest scripts serialization tests vision
 """.split()  # what tests something else, at length
+OF_CORE = "data memory record rest serialization".split()  # but not something else than the core
+
+# what runs in other processes, where no trace is taken: the tests that start these
+BEYOND = {"tinygrad6/utils/data/worker.py": "/test_data.py"}
 
 # they choose the faster of two ways
 SIZES = "BLOCK|LONG|FEW|WORTH|NARROW|HEAVY|TURNED|SMALL|SHARED|SHORT|WIDE|ROWS"
@@ -90,6 +99,10 @@ EQUIVALENT = [
     ("optim/optimizer.py", r"comparison: weight < 0.5", "at one half both ends are equally near"),
     ("optim/adam.py", r"comparison: length > 5.0", "it is never just 5"),
     ("nn/module.py", r"setdefault\(name, True\)", "a dict whose values nobody reads"),
+    ("nn/hooks.py", r"^flag\[handle.id\] = True", "a dict whose values nobody reads"),
+    ("nn/norm.py", r"create.tensor\(0\)", "set to 0 once more where it is drawn anew"),
+    ("archive.py", r"1 << 20|1 << 26", "sizes of parts"),
+    ("random.py", r"2 \* \w+\.size", "how many numbers are drawn ahead; what is left is given back"),
 ]
 
 # tests that look at everything there is: they see what an import decides
@@ -355,10 +368,12 @@ def choose(mutant: Mutant, index: int, known: dict[str, Any], cap: float) -> lis
         i for i, name in enumerate(known["tests"]) if mutant.function is None and re.search(WHOLE, name)
     ]
     reached = set(signatures)
+    if mutant.file in BEYOND:
+        reached.update(i for i, name in enumerate(known["tests"]) if BEYOND[mutant.file] in name)
     for span in mutant.lines:
         for line in span:
             reached.update(known["reached"].get(str(index * 100_000 + line), ()))
-        if len(reached) > len(signatures):
+        if len(reached) > len(signatures) and mutant.file not in BEYOND:
             break
     groups: dict[tuple[bool, str], list[int]] = {}
     for number in sorted(reached, key=lambda n: known["seconds"][n]):
@@ -534,6 +549,12 @@ def traced(files: list[str], targets: list[str], cache: Path) -> dict[str, Any]:
     return known
 
 
+def files_of(what: list[str]) -> list[str]:
+    """The files of groups and patterns, each once."""
+    patterns = [p for w in what for p in GROUPS.get(w, w).split()]
+    return list(dict.fromkeys(str(f.relative_to(ROOT)) for p in patterns for f in sorted(ROOT.glob(p))))
+
+
 def _same_mutant(among: list[Mutant], file: str, line: int, text: str, **_: Any) -> Mutant | None:
     """The mutant of an earlier report, though lines may have moved since."""
     alike = [m for m in among if (m.file, m.text) == (file, text)]
@@ -574,7 +595,7 @@ def prepare() -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", nargs="+", help="ops, optim, nn, or files")
+    parser.add_argument("what", nargs="+", help="ops, optim, nn, core, or files")
     parser.add_argument("--sample", type=int, default=0, help="so many mutants instead of all")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--cap", type=float, default=40.0, help="seconds of tests for one mutant")
@@ -583,10 +604,7 @@ def main() -> None:
     parser.add_argument("--control", action="store_true", help="change nothing: all of them must survive")
     parser.add_argument("--report", type=Path, help="write every verdict here, a JSON object in each line")
     options = parser.parse_args()
-    options.cache.mkdir(exist_ok=True)
-    chosen_files = [
-        str(p.relative_to(ROOT)) for w in options.what for p in sorted(ROOT.glob(GROUPS.get(w, w)))
-    ]
+    chosen_files = files_of(options.what)
     everything = [m for f in chosen_files for m in mutants(f, (ROOT / f).read_text())]
     if options.again:
         rows = [r for r in map(json.loads, options.again.open()) if r["verdict"] == "survives"]
@@ -594,13 +612,16 @@ def main() -> None:
         everything = list(found.values())
     sample = random.Random(options.seed).sample(everything, options.sample or len(everything))
     prepare()
-    targets = [str(p.relative_to(ROOT)) for g in GROUPS.values() for p in sorted(ROOT.glob(g))]
+    core = not set(chosen_files) <= set(files_of(["ops", "optim", "nn"]))
+    targets = files_of(["optim", "nn", "core"] if core else ["ops", "optim", "nn"])
     files = [
         str(p)
         for p in [*sorted(Path("tests").glob("test_*.py")), *sorted(Path("tests/parity").glob("test_*.py"))]
-        if p.stem.removeprefix("test_") not in LEFT_OUT
+        if (name := p.stem.removeprefix("test_")) not in LEFT_OUT or core and name in OF_CORE
     ]
-    known = traced(files, targets, options.cache)
+    cache = options.cache / ("core" if core else "")
+    cache.mkdir(parents=True, exist_ok=True)
+    known = traced(files, targets, cache)
     if known["failing"]:
         print(f"left out, since they fail without any change: {len(known['failing'])} tests")
     seconds = dict(zip(known["tests"], known["seconds"]))
