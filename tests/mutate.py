@@ -51,7 +51,7 @@ GROUPS = {
     "ops": "tinygrad6/ops/*.py",
     "optim": "optim/*.py",
     "nn": "nn/*.py",
-    "core": "tinygrad6/*.py tinygrad6/autograd/*.py tinygrad6/utils/*.py tinygrad6/utils/data/*.py nn/utils/*.py",
+    "core": "tinygrad6/*.py tinygrad6/autograd/*.py tinygrad6/utils/**/*.py nn/utils/*.py",
 }
 PYTEST = ["-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
 LEFT_OUT = """
