@@ -394,6 +394,3 @@ def _splitter(name: str, dim: int, needed: int) -> None:
 
 for _name, _dim, _needed in (("hsplit", 1, 1), ("vsplit", 0, 2), ("dsplit", 2, 3)):
     _splitter(_name, _dim, _needed)
-
-
-__all__ = ["cat", "chunk", "split", "stack", "unbind"]

@@ -10,9 +10,9 @@ import numpy as np
 from tinygrad6 import dtypes
 from tinygrad6.arguments import composite
 from tinygrad6.op import POSITIVE, case, op
-from tinygrad6.ops.choose import maximum, minimum, where
+from tinygrad6.ops.choose import where
 from tinygrad6.ops.pointwise import abs as absolute
-from tinygrad6.ops.pointwise import log, nothing, pow, sign, sqrt
+from tinygrad6.ops.pointwise import nothing, pow, sign
 from tinygrad6.ops.shape import cast, expand_to, flip_over, normal_dim, normal_dims, permute_to
 from tinygrad6.quiet import Quiet
 from tinygrad6.sums import add_up
@@ -577,6 +577,3 @@ def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, 
     if math.isinf(p):
         _not_empty("amax" if p > 0 else "amin")([x.array], {"dim": dim})
     return norm_over(x, p, dim, keepdim)
-
-
-__all__ = ["log", "maximum", "minimum", "sign", "sqrt"]
