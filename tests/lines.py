@@ -3500,27 +3500,27 @@ utils.parametrize.register_parametrization(nn.Linear(2, 3), 'weight', nn.Flatten
 [m := utils.parametrize.register_parametrization(nn.Linear(2, 2), 'weight', nn.ReLU()), utils.parametrize.is_parametrized(m), utils.parametrize.is_parametrized(m, 'bias'), utils.parametrize.type_before_parametrizations(m).__name__, type(m).__name__, repr(m)][1:]
 [m := utils.parametrize.register_parametrization(nn.Linear(2, 2), 'weight', nn.ReLU()), c := __import__('copy').deepcopy(m), list(c.state_dict()), type(c).__name__, c.weight][2:]
 __import__('pickle').dumps(utils.parametrize.register_parametrization(nn.Linear(2, 2), 'weight', nn.ReLU()))
-utils.prune.l1_unstructured(nn.Linear(2, 3), 'weight', 7)
-utils.prune.l1_unstructured(nn.Linear(2, 3), 'weight', -1)
-utils.prune.l1_unstructured(nn.Linear(2, 3), 'weight', 1.5)
-utils.prune.l1_unstructured(nn.Linear(2, 3), 'weight', 'a')
+! utils.prune.l1_unstructured(nn.Linear(2, 3), 'weight', 7)
+! utils.prune.l1_unstructured(nn.Linear(2, 3), 'weight', -1)
+! utils.prune.l1_unstructured(nn.Linear(2, 3), 'weight', 1.5)
+! utils.prune.l1_unstructured(nn.Linear(2, 3), 'weight', 'a')
 utils.prune.l1_unstructured(nn.Linear(2, 3), 'weight', 2).weight
-utils.prune.l1_unstructured(nn.Linear(2, 3), 'weight', 2, importance_scores=x(2))
+! utils.prune.l1_unstructured(nn.Linear(2, 3), 'weight', 2, importance_scores=x(2))
 utils.prune.l1_unstructured(nn.Linear(2, 3), 'weight', 2, importance_scores=x(3, 2)).weight_mask
 utils.prune.ln_structured(nn.Linear(2, 3), 'weight', 0.5, 2, 0).weight_mask
-utils.prune.ln_structured(nn.Linear(2, 3), 'bias', 0.5, 2, 0)
-utils.prune.ln_structured(nn.Linear(2, 3), 'weight', 0.5, 2, 5)
+! utils.prune.ln_structured(nn.Linear(2, 3), 'bias', 0.5, 2, 0)
+! utils.prune.ln_structured(nn.Linear(2, 3), 'weight', 0.5, 2, 5)
 utils.prune.random_structured(nn.Linear(2, 3), 'weight', 0.5, 1).weight_mask
 utils.prune.random_unstructured(nn.Linear(2, 3), 'weight', 0.5).weight_mask
 utils.prune.custom_from_mask(nn.Linear(2, 3), 'weight', x(3, 2) > 0.5).weight_mask
-utils.prune.remove(nn.Linear(2, 3), 'weight')
+! utils.prune.remove(nn.Linear(2, 3), 'weight')
 utils.prune.is_pruned(nn.Linear(2, 3))
-utils.prune.global_unstructured(nn.Linear(2, 3), utils.prune.L1Unstructured, amount=1)
-utils.prune.global_unstructured([(nn.Linear(2, 3), 'weight')], utils.prune.L1Unstructured, importance_scores=[1], amount=1)
-utils.prune.global_unstructured([(nn.Linear(2, 3), 'weight')], utils.prune.LnStructured, amount=1)
-utils.prune.PruningContainer(3)
-utils.prune.PruningContainer(utils.prune.L1Unstructured(1)).add_pruning_method(3)
-utils.prune.BasePruningMethod()
+! utils.prune.global_unstructured(nn.Linear(2, 3), utils.prune.L1Unstructured, amount=1)
+! utils.prune.global_unstructured([(nn.Linear(2, 3), 'weight')], utils.prune.L1Unstructured, importance_scores=[1], amount=1)
+! utils.prune.global_unstructured([(nn.Linear(2, 3), 'weight')], utils.prune.LnStructured, amount=1)
+! utils.prune.PruningContainer(3)
+! utils.prune.PruningContainer(utils.prune.L1Unstructured(1)).add_pruning_method(3)
+! utils.prune.BasePruningMethod()
 rnn.pack_padded_sequence(x(3, 2, 1), torch.tensor([2, 3]))
 ! rnn.pack_padded_sequence(x(3, 2, 1), torch.tensor([3, 0]))
 rnn.pack_padded_sequence(x(3, 2, 1), torch.tensor([3]))
@@ -3599,4 +3599,33 @@ str(torch.finfo(torch.float16))
 torch.tensor(np.arange(3).astype('>i4'))
 torch.from_numpy(np.arange(3).astype('>i4'))
 ! torch.set_grad_enabled(3)
+data.DataLoader([1, 2]).prefetch_factor
+data.DataLoader([1, 2], num_workers=1).prefetch_factor
+data.DataLoader([1, 2], num_workers=1, prefetch_factor=4).prefetch_factor
+[getattr(data.DataLoader([1, 2], 2), n) for n in ('num_workers', 'pin_memory', 'pin_memory_device', 'timeout', 'drop_last', 'batch_size', 'persistent_workers', 'worker_init_fn', 'generator', 'in_order')]
+[getattr(data.DataLoader([1, 2], batch_sampler=[[0]]), n) for n in ('batch_size', 'drop_last')]
+utils.parametrize.register_parametrization(nn.Linear(2, 2), 'weight', nn.ReLU(), unsafe=True).parametrizations.weight.unsafe
+utils.parametrize.register_parametrization(nn.Linear(2, 2), 'weight', nn.ReLU()).parametrizations.weight.unsafe
+! utils.prune.PruningContainer(utils.prune.L1Unstructured(1)).compute_mask(x(3, 2), torch.ones(3, 2))
+[c := utils.prune.PruningContainer(), c.add_pruning_method(utils.prune.L1Unstructured(1)), len(c), c._tensor_name][2:]
+[m := nn.Linear(2, 3), utils.prune.l1_unstructured(m, 'weight', 1), utils.prune.l1_unstructured(m, 'weight', 2), utils.prune.random_structured(m, 'weight', 1, 0), m.weight_mask, len(list(m._forward_pre_hooks.values())[0])][4:]
+[m := nn.Linear(2, 3), utils.prune.ln_structured(m, 'weight', 1, 2, 0), utils.prune.l1_unstructured(m, 'weight', 1), m.weight_mask, list(m.state_dict()), utils.prune.remove(m, 'weight').weight, list(m.state_dict())][3:]
+np.asarray(x(3), dtype='f8').dtype
+np.asarray(x(3), dtype='f4').dtype
+[t := x(3), np.shares_memory(np.asarray(t), t.numpy()), np.shares_memory(np.asarray(t, dtype='f4'), t.numpy()), np.shares_memory(np.asarray(t, dtype='f8'), t.numpy()), np.shares_memory(np.array(t), t.numpy())][1:]
+[t := p(3), t.data.__class__.__name__, t.detach().__class__.__name__, type(t.grad).__name__][1:]
+utils.clip_grad_value_([graded(2), graded(3)], 0.3)
+utils.clip_grad_norm_([graded(2), graded(3)], 10.0)
+[q := graded(3), utils.clip_grad_norm_([q], 0.1, 1.0), q.grad][1:]
+[q := graded(3), utils.clip_grad_norm_([q], 0.1, inf), q.grad][1:]
+[q := graded(3), utils.clip_grad_norm_([q], 0.1, 0), q.grad][1:]
+rnn.pack_padded_sequence(x(3, 2, 1), torch.tensor([3, 2])).batch_sizes
+rnn.pack_padded_sequence(x(2, 3, 1), torch.tensor([2, 3]), batch_first=True, enforce_sorted=False).data
+torch.amp.GradScaler('cpu', init_scale=8.0).state_dict()
+[s := torch.amp.GradScaler('cpu', init_scale=8.0, growth_interval=1), o := sgd(), s.scale(o.param_groups[0]['params'][0].sum()).backward(), s.unscale_(o), o.param_groups[0]['params'][0].grad, s.step(o), s.update(), s.get_scale()][4::3]
+[s := torch.amp.GradScaler('cpu', init_scale=8.0), o := sgd(), s.scale((o.param_groups[0]['params'][0] * inf).sum()).backward(), s.step(o), s.update(), s.get_scale(), o.param_groups[0]['params'][0]][3:]
+! [s := torch.amp.GradScaler('cpu', init_scale=8.0), o := sgd(), s.scale(o.param_groups[0]['params'][0].sum()).backward(), s.unscale_(o), s.unscale_(o)]
+! [s := torch.amp.GradScaler('cpu', init_scale=8.0), o := sgd(), s.scale(o.param_groups[0]['params'][0].sum()).backward(), s.step(o), s.step(o)]
+! [s := torch.amp.GradScaler('cpu', init_scale=8.0), s.step(sgd())]
+[s := torch.amp.GradScaler('cpu', init_scale=8.0), s.load_state_dict({**s.state_dict(), 'scale': 3.0, '_growth_tracker': 2}), s.get_scale(), s.state_dict()][2:]
 """
