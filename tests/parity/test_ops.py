@@ -95,7 +95,9 @@ PLAIN = """
 """
 
 
-@pytest.mark.parametrize("name", ["view_as_complex", "fft", "sparse_coo_tensor", "quantize_per_tensor", "vmap_"])
+@pytest.mark.parametrize(
+    "name", ["view_as_complex", "fft", "sparse_coo_tensor", "quantize_per_tensor", "vmap_"]
+)
 def test_what_is_absent_says_so(name):
     with pytest.raises(AttributeError, match=name):
         getattr(torch, name)
