@@ -175,6 +175,11 @@ def test_the_function_is_called_once_or_for_each_slice():
     mapped = vmap(branching)
     assert mapped(x).tolist() == [-1.0, -5.0, 9.0] and seen == [True, False, False, False]
     assert mapped(x + 1).tolist() == [-3.0, 7.0, 11.0] and len(seen) == 7  # it remembers
+    once, seen = counted(lambda a: a + torch.ones(2))
+    mapped = vmap(once)
+    with pytest.raises(RuntimeError, match="must match"):
+        mapped(torch.ones(3, 4))
+    assert mapped(x).shape == (3, 2) and seen == [True, False, True]  # but not mistakes
 
 
 @pytest.mark.parametrize(

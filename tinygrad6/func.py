@@ -395,7 +395,7 @@ def vmap(
         )
     if chunk_size is not None and chunk_size <= 0:
         raise ValueError(f"vmap: chunk_size should be None or greater than 0. (got {chunk_size})")
-    by_slices: list[bool] = []  # whether it had to be
+    alone: list[bool] = []  # whether slices had to be taken alone
 
     @functools.wraps(func)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -420,33 +420,16 @@ def vmap(
             raise NotImplementedError(
                 f"vmap({name}): a batch of size 0 has no result whose shape could be known"
             )
-        start = random.get_rng_state()
-        if randomness == "error" and size > 1 and not by_slices and not state.lanes:
+        if randomness == "error" and size > 1 and not alone and not state.lanes:
+            start = random.get_rng_state()
             try:
                 return _together(func, args, kwargs, dims, chunk_size or size, out_dims)
             except Exception:  # whatever it is: slice by slice there is a result, or an error that explains
                 random.set_rng_state(start)
-                by_slices.append(True)
-        outs = []
-        for i in range(size):
-            if randomness == "same":
-                random.set_rng_state(start)
-            at = iter(dims)
-            piece = _map(args, lambda t: t if (d := next(at)) is None else t.select(d, i))  # noqa: B023
-            outs.append(_slice(func, piece, kwargs, last=i == size - 1))
-            if (
-                not i
-                and randomness == "error"
-                and not np.array_equal(start.array, random.get_rng_state().array)
-            ):
-                raise RuntimeError(
-                    "vmap: called random operation while in randomness error mode. Please either use the "
-                    "'same' or 'different' randomness flags on vmap or perform the randomness operation out "
-                    "of vmap"
-                )
-        _map_results(name, outs[0])
-        places = iter(_spread_out(out_dims, outs[0], name))
-        return _map(outs[0], lambda *column: _stacked(list(column), next(places)), *outs[1:])
+            found = _one_by_one(func, args, kwargs, dims, size, out_dims, randomness)
+            alone.append(True)
+            return found
+        return _one_by_one(func, args, kwargs, dims, size, out_dims, randomness)
 
     return wrapped
 
@@ -479,6 +462,29 @@ def _together(
         raise NotTogether
     places = iter(_spread_out(out_dims, outs[0], ""))
     return _map(outs[0], lambda *c: (cat(c) if len(c) > 1 else c[0]).movedim(0, next(places)), *outs[1:])
+
+
+def _one_by_one(
+    func: Callable[..., Any], args: tuple, kwargs: dict, dims: list, size: int, out_dims: Any, randomness: str
+) -> Any:
+    """func of each slice, stacked."""
+    name = getattr(func, "__name__", repr(func))
+    start = random.get_rng_state()
+    outs = []
+    for i in range(size):
+        if randomness == "same":
+            random.set_rng_state(start)
+        at = iter(dims)
+        piece = _map(args, lambda t: t if (d := next(at)) is None else t.select(d, i))  # noqa: B023
+        outs.append(_slice(func, piece, kwargs, last=i == size - 1))
+        if not i and randomness == "error" and not np.array_equal(start.array, random.get_rng_state().array):
+            raise RuntimeError(
+                "vmap: called random operation while in randomness error mode. Please either use the 'same' or "
+                "'different' randomness flags on vmap or perform the randomness operation out of vmap"
+            )
+    _map_results(name, outs[0])
+    places = iter(_spread_out(out_dims, outs[0], name))
+    return _map(outs[0], lambda *column: _stacked(list(column), next(places)), *outs[1:])
 
 
 def _slice(func: Callable[..., Any], args: Any, kwargs: dict, last: bool) -> Any:
