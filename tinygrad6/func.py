@@ -479,8 +479,8 @@ def _one_by_one(
         outs.append(_slice(func, piece, kwargs, last=i == size - 1))
         if not i and randomness == "error" and not np.array_equal(start.array, random.get_rng_state().array):
             raise RuntimeError(
-                "vmap: called random operation while in randomness error mode. Please either use the 'same' or "
-                "'different' randomness flags on vmap or perform the randomness operation out of vmap"
+                "vmap: called random operation while in randomness error mode. Please either use the 'same' "
+                "or 'different' randomness flags on vmap or perform the randomness operation out of vmap"
             )
     _map_results(name, outs[0])
     places = iter(_spread_out(out_dims, outs[0], name))
