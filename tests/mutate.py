@@ -120,8 +120,8 @@ SWAPS = {
     )
 }
 COMMUTATIVE = """
-    swapaxes min max add multiply maximum minimum fmin fmax hypot logaddexp gcd logical_and logical_or logical_xor
-    bitwise_and bitwise_or equal not_equal array_equal promote_types result_type broadcast_shapes
+    swapaxes min max add multiply maximum minimum fmin fmax hypot logaddexp gcd logical_and logical_or
+    logical_xor bitwise_and bitwise_or equal not_equal array_equal promote_types result_type broadcast_shapes
     shares_memory may_share_memory common_dtype
 """.split()
 # keyword arguments for tests and people; strict is an assertion, elementwise a matter of speed
