@@ -3623,4 +3623,24 @@ torch.amp.GradScaler('cpu', init_scale=8.0).state_dict()
 ! [s := torch.amp.GradScaler('cpu', init_scale=8.0), o := sgd(), s.scale(o.param_groups[0]['params'][0].sum()).backward(), s.step(o), s.step(o)]
 ! [s := torch.amp.GradScaler('cpu', init_scale=8.0), s.step(sgd())]
 [s := torch.amp.GradScaler('cpu', init_scale=8.0), s.load_state_dict({**s.state_dict(), 'scale': 3.0, '_growth_tracker': 2}), s.get_scale(), s.state_dict()][2:]
+# losses
+F.linear_cross_entropy(x(3, 4), x(5, 4), x(3, 5), ignore_index=1)
+F.linear_cross_entropy(x(3, 4), x(5, 4), x(3, 5))
+F.linear_cross_entropy(x(3, 4), x(5, 4), x(3, 5), weight=x(5), label_smoothing=0.1)
+F.linear_cross_entropy(x(3, 4), x(5, 4), i(5, 3), ignore_index=1, weight=x(5), reduction='none')
+F.linear_cross_entropy(x(3, 4), x(5, 4), i(5, 3), weight=x(4))
+F.linear_cross_entropy(x(4), x(5, 4), torch.tensor(2))
+! F.linear_cross_entropy(x(3, 4), x(5, 4), i(5, 3), reduction='no')
+! F.linear_cross_entropy(x(3, 4), x(5, 4), i(5, 3), label_smoothing=1.5)
+! F.linear_cross_entropy(x(3, 4), x(5, 4), i(5, 2))
+! nn.LinearCrossEntropyLoss(4, 5, weight=x(4))
+! nn.LinearCrossEntropyLoss(4, 5, label_smoothing=-0.5)
+! nn.TripletMarginWithDistanceLoss(margin=0.0)
+! nn.TripletMarginLoss(margin=-1.0)
+nn.MultiMarginLoss(p=3)
+nn.MultiMarginLoss(weight=x(2, 2))
+! nn.CrossEntropyLoss(reduction='no')(x(3, 4), i(4, 3))
+nn.CrossEntropyLoss(size_average=False)(x(3, 4), i(4, 3))
+nn.MSELoss(reduce=False)(x(3), x(3) + 1)
+nn.MSELoss(size_average=True, reduce=True).reduction
 """
