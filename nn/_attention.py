@@ -251,6 +251,8 @@ def multi_head_attention_forward(
     mask = _merged_mask(attn_mask, key_padding_mask, q, n, num_heads, length, source)
     more = 0  # keys and values that nobody may be kept from
     cat = NAMES["cat"]
+    if (bias_k is None) != (bias_v is None):
+        raise AssertionError("multi_head_attention_forward(): bias_k and bias_v go together")
     if bias_k is not None and bias_v is not None:
         k, v = (cat([x, b.expand(1, n, width)]) for x, b in ((k, bias_k), (v, bias_v)))
         more += 1

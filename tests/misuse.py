@@ -62,7 +62,7 @@ PECULIAR = {
     r"a\.requires_grad_\(\).* in [tw] after": "of views that were there before their base wanted gradients",
     r"t\.requires_grad_\(\)\).* in w after": "the same",
     r"a\[0\]\).*requires_grad.*False.* in t after": "of views made under no_grad",
-    r"\b[a-z]: RuntimeError": "views made under no_grad of what was written to, when they are asked for anything",
+    r"\b[a-z]: RuntimeError": "views made under no_grad of what was written to, when asked for anything",
     r"parameters_to_vector": "of parameters that are not contiguous",
     r"storage_offset": "views of other types need no even beginning",
     r"\.mT( ->| is only)": "of a number: PyTorch warns that it will refuse it",

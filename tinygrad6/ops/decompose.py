@@ -128,7 +128,8 @@ def _first_bad_minor(x: np.ndarray) -> int:
     """The size of the smallest leading block that is not positive definite; 0 if all are."""
     for k in range(1, len(x) + 1):
         try:
-            np.linalg.cholesky(x[:k, :k])
+            if np.isnan(np.linalg.cholesky(x[:k, :k])).any():
+                return k
         except np.linalg.LinAlgError:
             return k
     return 0
@@ -359,7 +360,10 @@ def _cholesky_rule(g: Any, out: Any) -> Any:
 def cholesky_factor(x):
     """The lower triangular L with L L^T = (x + x^T) / 2."""
     try:
-        return np.linalg.cholesky(symmetric(x))
+        factor = np.linalg.cholesky(symmetric(x))
+        if np.isnan(factor).any():
+            raise np.linalg.LinAlgError
+        return factor
     except np.linalg.LinAlgError:
         which, order = _batch_element(symmetric(x), _first_bad_minor)
         raise LinAlgError(

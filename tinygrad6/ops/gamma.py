@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad6.arguments import composite
+from tinygrad6.arguments import composite, real
 from tinygrad6.op import POSITIVE, REAL, case, op
 from tinygrad6.ops.pointwise import abs as absolute
 from tinygrad6.ops.choose import where
@@ -177,6 +177,7 @@ def ndtri(x):
 def logit(x, eps=None):
     """log(x / (1 - x)), elementwise; x is first limited to [eps, 1 - eps], if given. nan outside [0, 1]."""
     if eps is not None:
+        eps = real("logit", "eps", 2, eps)
         low, high = x.dtype.type(eps), x.dtype.type(1 - eps)
         x = np.where(x < low, low, np.where(x > high, high, x))
     with Quiet():

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad6 import dtypes
-from tinygrad6.arguments import Text, composite, refused, whole
+from tinygrad6.arguments import Text, composite, refused, scalar, whole
 from tinygrad6.modes import state
 from tinygrad6.op import case, op
 from tinygrad6.ops.index import ALL, add_rows, items, plus_items, replace_items
@@ -191,7 +191,7 @@ def _source(name: str, x: Tensor, dim: int, index: Tensor, src: Any) -> tuple[in
     """Check the arguments; cut src to the shape of index, of which it may be larger."""
     if not isinstance(src, Tensor):
         d, index = _checked(name, x, dim, index)
-        return d, index, number(src, x)
+        return d, index, number(scalar(name, "value", 4, src), x)
     d, index = _checked(name, x, dim, index, src)
     if src.array.dtype != x.array.dtype:
         raise RuntimeError(f"{name}(): Expected self.dtype to be equal to src.dtype")
@@ -411,7 +411,8 @@ def _along_rows(
             f"{list(have[:d] + have[d + 1 :])} at dimension {d} and source slice shape: "
             f"{list(given[:d] + given[d + 1 :])} at dimension {d}."
         )
-    in_range(at, have[d], d, kind, f"{name}_(): ")
+    flat = name == "index_add" and x.array.ndim < 2  # which PyTorch computes otherwise
+    in_range(at, have[d], d, RuntimeError if name == "index_add" and not flat else IndexError, f"{name}_(): ")
     return d, at
 
 
@@ -462,7 +463,9 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     in_range(np.where((at < 0) & (at >= -n), at + n, at), n, d, IndexError)
     if isinstance(value, Tensor):
         dtypes.check_size(value.item(), input.array.dtype)
-    value = value.to(input.array.dtype) if isinstance(value, Tensor) else number(value, input)
+        value = value.to(input.array.dtype)
+    else:
+        value = number(scalar("index_fill", "value", 4, value), input)
     return reshape(replace_items(_rows(input), value, (ALL,) * d + (at,)), input.array.shape)
 
 

@@ -16,6 +16,7 @@ from tinygrad6.arguments import checked
 from tinygrad6.op import NAMES, case, op
 from tinygrad6.ops.decompose import (
     LinAlgError,
+    _first_bad_minor,
     check_matrix,
     cholesky,
     inverse,
@@ -251,13 +252,7 @@ def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False) -
     info = np.zeros(A.array.shape[:-2], np.int32)
     for at in np.ndindex(*info.shape):
         a = np.tril(A.array[at]) if not upper else np.triu(A.array[at]).T
-        for k in range(1, len(a) + 1):
-            minor = a[:k, :k] + np.tril(a[:k, :k], -1).T
-            try:
-                np.linalg.cholesky(minor)
-            except np.linalg.LinAlgError:
-                info[at] = k
-                break
+        info[at] = _first_bad_minor(a + np.tril(a, -1).T)
     if info.any() and not check_errors:
         bad = wrap(np.asarray(info != 0)[..., None, None])
         safe = where(bad, wrap(_eye(A.array.shape[-1], A.array.dtype)), A)

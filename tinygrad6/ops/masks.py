@@ -76,7 +76,7 @@ def broadcast_pair(a: Any, b: Any) -> None:
 def _value(name: str, value: Any, like: Tensor) -> Tensor:
     """A number or a 0-d tensor in like's type."""
     if not isinstance(value, Tensor):
-        return number(value, like)
+        return number(scalar(name, "value", 3, value), like)
     if value.array.ndim:
         raise RuntimeError(
             f"{name}_ only supports a 0-dimensional value tensor, but got tensor with "

@@ -102,7 +102,7 @@ def index_reduce(
         raise RuntimeError(
             f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}."
         )
-    d, at = _along_rows("index_reduce", input, dim, index, source, IndexError)
+    d, at = _along_rows("index_reduce", input, dim, index, source, RuntimeError)
     x, given = _rows(input), _rows(source)
     wide = at.reshape((-1,) + (1,) * (x.array.ndim - 1 - d))
     full = wrap(np.array(np.broadcast_to(wide, given.array.shape)))
