@@ -47,7 +47,7 @@ def _map(mode: str, size: int, made: int, align: bool, factor: float | None, kin
     if mode == "linear":
         x = np.maximum(x, 0)
         first = np.minimum(np.floor(x).astype(np.int64), size - 1)
-        t = np.clip(x - first.astype(kind), 0, 1)
+        t = x - first.astype(kind)
         if made == size:  # nothing between elements
             return from_table(size, np.arange(size)[:, None])
         return from_table(

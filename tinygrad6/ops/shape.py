@@ -214,8 +214,9 @@ def _misfit(x: np.ndarray, shape: Any) -> RuntimeError:
     shape = [operator.index(n) for n in shape]
     if shape.count(-1) > 1:
         return RuntimeError("only one dimension can be inferred")
-    if builtins.any(n < -1 for n in shape):
-        return RuntimeError(f"invalid shape dimension {builtins.min(shape)}")
+    for i, n in enumerate(shape):
+        if n < -1:
+            return RuntimeError(f"invalid shape dimension {n} at index {i} of shape {shape}")
     if -1 in shape and 0 in shape:
         return RuntimeError(
             f"cannot reshape tensor of {x.size} elements into shape {shape} because the unspecified "
