@@ -1,62 +1,46 @@
-"""A word language model with an LSTM, and a sequence-to-sequence GRU with packed sequences."""
+"""An LSTM carries its state along a sequence of letters; a bidirectional GRU reads gestures of unequal length."""
 import torch
 import torch.nn as nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
 
 torch.manual_seed(3)
-
-
-class RNNModel(nn.Module):
-    def __init__(self, ntoken, ninp, nhid, nlayers, dropout=0.2, tie_weights=True):
-        super(RNNModel, self).__init__()
-        self.drop = nn.Dropout(dropout)
-        self.encoder = nn.Embedding(ntoken, ninp)
-        self.rnn = nn.LSTM(ninp, nhid, nlayers, dropout=dropout)
-        self.decoder = nn.Linear(nhid, ntoken)
-        if tie_weights:
-            self.decoder.weight = self.encoder.weight
-        self.init_weights()
-        self.nhid, self.nlayers = nhid, nlayers
-
-    def init_weights(self):
-        initrange = 0.1
-        nn.init.uniform_(self.encoder.weight, -initrange, initrange)
-        nn.init.zeros_(self.decoder.bias)
-
-    def forward(self, input, hidden):
-        emb = self.drop(self.encoder(input))
-        output, hidden = self.rnn(emb, hidden)
-        decoded = self.decoder(self.drop(output))
-        return decoded.view(-1, decoded.size(2)), hidden
-
-    def init_hidden(self, bsz):
-        weight = next(self.parameters())
-        return weight.new_zeros(self.nlayers, bsz, self.nhid), weight.new_zeros(self.nlayers, bsz, self.nhid)
-
-
-def repackage_hidden(h):
-    if isinstance(h, torch.Tensor):
-        return h.detach()
-    return tuple(repackage_hidden(v) for v in h)
-
-
-corpus = torch.randint(0, 30, (400,)).view(8, -1).t().contiguous()
-model = RNNModel(30, 24, 24, 2)
-criterion = nn.CrossEntropyLoss()
 losses = []
-hidden = model.init_hidden(8)
-lr = 5.0
-for i in range(0, corpus.size(0) - 1, 7):
-    seq_len = min(7, len(corpus) - 1 - i)
-    data, targets = corpus[i : i + seq_len], corpus[i + 1 : i + 1 + seq_len].reshape(-1)
-    model.zero_grad()
-    hidden = repackage_hidden(hidden)
-    output, hidden = model(data, hidden)
-    loss = criterion(output, targets)
+
+
+class Speller(nn.Module):
+    def __init__(self, letters, width, depth=2):
+        super(Speller, self).__init__()
+        self.table = nn.Embedding(letters, width)
+        self.lstm = nn.LSTM(width, width, depth, dropout=0.2)
+        self.blur = nn.Dropout(0.2)
+        self.score = nn.Linear(width, letters)
+        self.score.weight = self.table.weight  # tied: the same table reads and writes
+        nn.init.uniform_(self.table.weight, -0.2, 0.2)
+        nn.init.zeros_(self.score.bias)
+
+    def forward(self, ids, state):
+        seen, state = self.lstm(self.blur(self.table(ids)), state)
+        scores = self.score(self.blur(seen))
+        return scores.view(-1, scores.size(2)), state
+
+
+columns = torch.randint(0, 21, (390,)).view(6, -1).t().contiguous()
+speller = Speller(21, 18)
+blank = next(speller.parameters()).new_zeros(2, 6, 18)
+state = (blank, blank.clone())
+measure = nn.CrossEntropyLoss()
+for rows in columns.split(8):
+    if len(rows) < 2:
+        continue
+    speller.zero_grad()
+    scores, state = speller(rows[:-1], state)
+    loss = measure(scores, rows[1:].reshape(-1))
     loss.backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), 0.25)
-    for p in model.parameters():
-        p.data.add_(p.grad, alpha=-lr)
+    torch.nn.utils.clip_grad_norm_(speller.parameters(), 0.5)
+    with torch.no_grad():
+        for p in speller.parameters():
+            p.data.add_(p.grad, alpha=-2.0)
+    state = tuple(s.detach() if isinstance(s, torch.Tensor) else s for s in state)
     losses.append(loss.item())
 
 gru = nn.GRU(5, 12, batch_first=True, bidirectional=True)
