@@ -1,4 +1,4 @@
-"""The quickstart and optimization tutorials on synthetic data, and the tour of tensors and autograd."""
+"""A first program: a data set, a classifier kept in a file, then tensors and gradients one by one."""
 
 import numpy as np
 import torch
@@ -8,187 +8,145 @@ from torch.utils.data import DataLoader, Dataset
 torch.manual_seed(42)
 
 
-class FashionLike(Dataset):
-    classes = ["T-shirt/top", "Trouser", "Pullover", "Dress"]
+class Stripes(Dataset):
+    """Noisy pictures of six by ten pixels, each with one bright band; the class says where."""
 
-    def __init__(self, n, train=True, transform=None, target_transform=None):
-        g = np.random.default_rng(0 if train else 1)
-        self.data = torch.from_numpy((g.random((n, 8, 8)) * 255).astype(np.uint8))
-        self.targets = torch.tensor(g.integers(0, 4, n))
-        for i, t in enumerate(self.targets):
-            self.data[i, :, 2 * t : 2 * t + 2] = 255
-        self.transform, self.target_transform = transform, target_transform
+    names = ["left", "inner left", "middle", "inner right", "right"]
+
+    def __init__(self, count, seed, on_image=None, on_label=None):
+        draw = np.random.default_rng(seed)
+        self.label = torch.tensor(draw.integers(0, len(self.names), count))
+        self.image = torch.from_numpy(draw.integers(0, 200, (count, 6, 10)).astype(np.uint8))
+        for picture, where in zip(self.image, self.label):
+            picture[:, 2 * where : 2 * where + 2] = 250
+        self.on_image, self.on_label = on_image, on_label
 
     def __len__(self):
-        return len(self.data)
+        return self.label.size(0)
 
-    def __getitem__(self, idx):
-        img, target = self.data[idx].numpy(), int(self.targets[idx])
-        if self.transform is not None:
-            img = self.transform(img)
-        if self.target_transform:
-            target = self.target_transform(target)
-        return img, target
-
-
-to_tensor = lambda a: torch.from_numpy(a).unsqueeze(0).float().div(255)
-training_data = FashionLike(256, True, transform=to_tensor)
-test_data = FashionLike(64, False, transform=to_tensor)
-one = FashionLike(
-    4,
-    transform=to_tensor,
-    target_transform=lambda y: torch.zeros(10, dtype=torch.float).scatter_(0, torch.tensor(y), value=1),
-)
-print(one[0][1], one[1][0].shape)
-batch_size = 64
-train_dataloader = DataLoader(training_data, batch_size=batch_size, shuffle=True)
-test_dataloader = DataLoader(test_data, batch_size=batch_size)
-
-for X, y in test_dataloader:
-    print(f"Shape of X [N, C, H, W]: {X.shape}")
-    print(f"Shape of y: {y.shape} {y.dtype}")
-    break
-device = torch.accelerator.current_accelerator().type if torch.accelerator.is_available() else "cpu"
-print(f"Using {device} device")
-
-
-class NeuralNetwork(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.flatten = nn.Flatten()
-        self.linear_relu_stack = nn.Sequential(
-            nn.Linear(8 * 8, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 4)
+    def __getitem__(self, i):
+        image, label = self.image[i].numpy(), self.label[i].item()
+        return (
+            self.on_image(image) if self.on_image else image,
+            self.on_label(label) if self.on_label else label,
         )
 
-    def forward(self, x):
-        x = self.flatten(x)
-        logits = self.linear_relu_stack(x)
-        return logits
+
+def scaled(pixels):
+    return torch.from_numpy(pixels).unsqueeze(0).float().div(250)
 
 
-model = NeuralNetwork().to(device)
-print(model)
-print(f"Model structure: {model}\n\n")
-for name, param in model.named_parameters():
-    print(f"Layer: {name} | Size: {param.size()} | Values : {param[:2]} \n")
-loss_fn = nn.CrossEntropyLoss()
-optimizer = torch.optim.SGD(model.parameters(), lr=1e-1)
-print(optimizer)
+def one_hot(label):
+    return torch.zeros(5, dtype=torch.float).scatter_(0, torch.tensor(label), value=1)
 
 
-def train(dataloader, model, loss_fn, optimizer):
-    size = len(dataloader.dataset)
-    model.train()
-    for batch, (X, y) in enumerate(dataloader):
-        X, y = X.to(device), y.to(device)
-        pred = model(X)
-        loss = loss_fn(pred, y)
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        if batch % 2 == 0:
-            loss, current = loss.item(), (batch + 1) * len(X)
-            print(f"loss: {loss:>7f}  [{current:>5d}/{size:>5d}]")
+coded = Stripes(3, 5, on_label=one_hot)
+print("one hot:", coded[0][1], coded[2][0].shape, coded[2][0].dtype)
+known = DataLoader(Stripes(200, 0, scaled), batch_size=40, shuffle=True)
+unseen = DataLoader(Stripes(70, 1, scaled), batch_size=40)
+images, labels = next(iter(unseen))
+print("a batch:", images.shape, labels.shape, labels.dtype, "of", len(unseen), "from", len(unseen.dataset))
+place = torch.accelerator.current_accelerator().type if torch.accelerator.is_available() else "cpu"
+print("runs on", place)
 
 
-def test(dataloader, model, loss_fn):
-    size = len(dataloader.dataset)
-    num_batches = len(dataloader)
-    model.eval()
-    test_loss, correct = 0, 0
+class BandFinder(nn.Module):
+    def __init__(self, hidden):
+        super().__init__()
+        self.unroll = nn.Flatten()
+        self.layers = nn.Sequential(nn.Linear(60, hidden), nn.ReLU(), nn.Linear(hidden, 5))
+
+    def forward(self, image):
+        return self.layers(self.unroll(image))
+
+
+finder = BandFinder(24).to(place)
+print(finder)
+for name, weight in finder.named_parameters():
+    print(f"{name:>16} has {weight.numel():4d} numbers in {weight.size()} and begins with {weight[:2]}")
+measure = nn.CrossEntropyLoss()
+descent = torch.optim.SGD(finder.parameters(), lr=0.2)
+print(descent)
+
+
+def learn():
+    finder.train()
+    seen = 0
+    for image, label in known:
+        wrong = measure(finder(image.to(place)), label.to(place))
+        wrong.backward()
+        descent.step()
+        descent.zero_grad()
+        seen += len(image)
+        print(f"  after {seen:>3d} of {len(known.dataset)} pictures {wrong.item():>9f}")
+
+
+def examine():
+    finder.eval()
+    total = right = 0.0
     with torch.no_grad():
-        for X, y in dataloader:
-            X, y = X.to(device), y.to(device)
-            pred = model(X)
-            test_loss += loss_fn(pred, y).item()
-            correct += (pred.argmax(1) == y).type(torch.float).sum().item()
-    test_loss /= num_batches
-    correct /= size
-    print(f"Test Error: \n Accuracy: {(100 * correct):>0.1f}%, Avg loss: {test_loss:>8f} \n")
+        for image, label in unseen:
+            guess = finder(image.to(place)).cpu()
+            total += measure(guess, label).item() * len(label)
+            right += (guess.argmax(1) == label).type(torch.float).sum().item()
+    n = len(unseen.dataset)
+    print(f"on the {n} unseen ones {total / n:>9f}, {right / n:>6.1%} right")
 
 
-for t in range(5):
-    print(f"Epoch {t + 1}\n-------------------------------")
-    train(train_dataloader, model, loss_fn, optimizer)
-    test(test_dataloader, model, loss_fn)
-torch.save(model.state_dict(), "model.pth")
-model = NeuralNetwork().to(device)
-print(model.load_state_dict(torch.load("model.pth", weights_only=True)))
-model.eval()
-x, y = test_data[0][0], test_data[0][1]
+for lap in range(4):
+    print("lap", lap)
+    learn()
+    examine()
+torch.save(finder.state_dict(), "finder.pth")
+again = BandFinder(24).to(place)
+print(again.load_state_dict(torch.load("finder.pth", weights_only=True)))
+again.eval()
+image, label = unseen.dataset[9]
 with torch.no_grad():
-    x = x.to(device)
-    pred = model(x)
-    predicted, actual = test_data.classes[pred[0].argmax(0)], test_data.classes[y]
-    print(f'Predicted: "{predicted}", Actual: "{actual}"')
-pred_probab = nn.Softmax(dim=1)(pred)
-print(f"Predicted class: {pred_probab.argmax(1)}", pred_probab)
+    guess = again(image.to(place))
+    chances = nn.Softmax(dim=1)(guess)
+print("says", Stripes.names[guess[0].argmax(0)], "for", Stripes.names[label], chances, chances.argmax(1))
 
-# tensor tutorial
-data = [[1, 2], [3, 4]]
-x_data = torch.tensor(data)
-np_array = np.array(data)
-x_np = torch.from_numpy(np_array)
-x_ones = torch.ones_like(x_data)
-print(f"Ones Tensor: \n {x_ones} \n")
-x_rand = torch.rand_like(x_data, dtype=torch.float)
-print(f"Random Tensor: \n {x_rand} \n")
-tensor = torch.rand(3, 4)
-print(f"Shape of tensor: {tensor.shape}")
-print(f"Datatype of tensor: {tensor.dtype}")
-print(f"Device tensor is stored on: {tensor.device}")
-tensor = torch.ones(4, 4)
-print(f"First row: {tensor[0]}")
-print(f"First column: {tensor[:, 0]}")
-print(f"Last column: {tensor[..., -1]}")
-tensor[:, 1] = 0
-print(tensor)
-t1 = torch.cat([tensor, tensor, tensor], dim=1)
-print(t1)
-y1 = tensor @ tensor.T
-y2 = tensor.matmul(tensor.T)
-y3 = torch.rand_like(y1)
-torch.matmul(tensor, tensor.T, out=y3)
-z3 = torch.rand_like(tensor)
-torch.mul(tensor, tensor, out=z3)
-print(y1, y2, y3, z3)
-agg = tensor.sum()
-agg_item = agg.item()
-print(agg_item, type(agg_item))
-print(f"{tensor} \n")
-tensor.add_(5)
-print(tensor)
-t = torch.ones(5)
-print(f"t: {t}")
-n = t.numpy()
-print(f"n: {n}")
-t.add_(1)
-print(f"t: {t}")
-print(f"n: {n}")
-n = np.ones(5)
-t = torch.from_numpy(n)
-np.add(n, 1, out=n)
-print(f"t: {t}")
-print(f"n: {n}")
-# autograd tutorial
-x = torch.ones(5)
-y = torch.zeros(3)
-w = torch.randn(5, 3, requires_grad=True)
-b = torch.randn(3, requires_grad=True)
-z = torch.matmul(x, w) + b
-loss = torch.nn.functional.binary_cross_entropy_with_logits(z, y)
-loss.backward()
-print(w.grad)
-print(b.grad)
-z_det = z.detach()
-print(z.requires_grad, z_det.requires_grad)
-inp = torch.eye(4, 5, requires_grad=True)
-out = (inp + 1).pow(2).t()
-out.backward(torch.ones_like(out), retain_graph=True)
-print(f"First call\n{inp.grad}")
-out.backward(torch.ones_like(out), retain_graph=True)
-print(f"\nSecond call\n{inp.grad}")
-inp.grad.zero_()
-out.backward(torch.ones_like(out), retain_graph=True)
-print(f"\nCall after zeroing gradients\n{inp.grad}")
-print(out)
+# How tensors are made, cut, joined and multiplied.
+rows = np.array([[3, 1, 4], [1, 5, 9]])
+counts, shared = torch.tensor(rows.tolist()), torch.from_numpy(rows)
+print("same numbers:", torch.equal(counts, shared), torch.ones_like(counts), counts.dtype)
+print("noise of the same shape:", torch.rand_like(counts, dtype=torch.float))
+noise = torch.rand(2, 5)
+print("what noise is:", noise.shape, noise.dtype, noise.device)
+board = torch.ones(3, 5)
+board[1] = 2
+board[:, 3] = 0
+print("board", board, "corner row", board[0], "first", board[:, 0], "last", board[..., -1], sep="\n")
+print("beside itself:", torch.cat([board, -board], dim=1))
+gram, into = board @ board.T, torch.rand_like(board[:, :3])
+squares = torch.rand_like(board)
+torch.matmul(board, board.T, out=into)
+torch.mul(board, board, out=squares)
+print("three ways to one product:", torch.equal(gram, into), torch.equal(gram, board.matmul(board.T)), gram)
+print("squares", squares, type(squares.sum().item()), squares.sum().item())
+board.add_(0.5)
+print("raised in place:", board)
+# Memory shared with NumPy: a change on either side shows on the other.
+mine = torch.ones(4)
+view = mine.numpy()
+mine.add_(2)
+print("seen from NumPy:", view, "and here:", mine)
+theirs = np.ones(4)
+alias = torch.from_numpy(theirs)
+np.add(theirs, 0.25, out=theirs)
+print("seen from here:", alias)
+# Gradients: one layer, then a Jacobian's product asked for again and again.
+voltage, lit = torch.tensor([0.5, -1.0, 2.0, 0.25]), torch.tensor([1.0, 0.0])
+w, b = torch.randn(4, 2, requires_grad=True), torch.randn(2, requires_grad=True)
+z = torch.matmul(voltage, w) + b
+torch.nn.functional.binary_cross_entropy_with_logits(z, lit).backward()
+print("by weight", w.grad, "by bias", b.grad, "tracked", z.requires_grad, z.detach().requires_grad)
+grid = torch.eye(3, 4, requires_grad=True)
+bowl = (grid - 2).pow(2).t()
+for ask in ("first", "added to", "from zero"):
+    if ask == "from zero":
+        grid.grad.zero_()
+    bowl.backward(torch.ones_like(bowl), retain_graph=True)
+    print(ask, grid.grad)
+print(bowl)
