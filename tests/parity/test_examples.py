@@ -157,3 +157,19 @@ def test_the_dicts_of_a_module_go_backwards_too(lib):
     assert [*reversed(net._modules)] == [n for n, _ in reversed(net._modules.items())] == ["1", "0"]
     assert [*reversed(net[0]._parameters.keys())] == ["bias", "weight"]
     assert next(iter(reversed(net[0]._parameters.values()))) is net[0].bias
+
+
+@LIBRARIES
+def test_nodes_show_what_they_saved(lib):
+    x = lib.tensor([5.0], requires_grad=True)
+    y = x * x
+    assert y.grad_fn._saved_self is x and y.grad_fn._saved_other is x
+    z = y.exp()
+    assert z.grad_fn._saved_result.equal(z) and z.grad_fn._saved_result.grad_fn is z.grad_fn
+    square = y.pow(2).grad_fn._saved_self
+    assert square.item() == 25.0 and square.grad_fn is not None
+    with pytest.raises(AttributeError):
+        z.grad_fn._saved_other
+    z.backward()
+    with pytest.raises(RuntimeError, match="second time|already been freed"):
+        z.grad_fn._saved_result

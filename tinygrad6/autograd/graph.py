@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad6 import engine
-from tinygrad6.engine import Node
+from tinygrad6.engine import FREED, Node
 from tinygrad6.hooks import RemovableHandle
 from tinygrad6.modes import state
 from tinygrad6.tensor import Tensor, wrap
@@ -215,6 +215,27 @@ def disable_saved_tensors_hooks(error_message: str) -> Iterator[None]:
     finally:
         state.saving = before
 
+
+def _saved_as(node: Node, name: str) -> Any:
+    """node._saved_self, _saved_other, ..., _saved_result: what its rules keep, under PyTorch's names."""
+    places = {} if node.op is None else {n: i for i, n in enumerate([*node.op.public_names, "result"])}
+    i = places.get({"_saved_self": "input"}.get(name, name.removeprefix("_saved_")))
+    if not name.startswith("_saved_") or i is None:
+        raise AttributeError(f"{type(node).__name__!r} object has no attribute {name!r}")
+    if node.saved is None:
+        raise RuntimeError(FREED + f"the node freed is {node.name()}.")
+    value = node.saved[i] if node.saved else None
+    if value is None:
+        raise AttributeError(f"{node.name()} does not save {name.removeprefix('_saved_')!r}")
+    origin = node.parents[i] if i < len(node.parents) else node
+    if origin is not None and origin.op is None:
+        return origin.tensor()  # the leaf itself
+    t = value.tensor() if isinstance(value, Packed) else wrap(value)
+    t.node = origin
+    return t
+
+
+Node.__getattr__ = _saved_as  # type: ignore[attr-defined]
 
 # ---- hooks on nodes
 
