@@ -147,6 +147,7 @@ def nest(lib):
 
 BOTH = [True, False]
 OPTIONS = {
+    "_named_members": {"get_members_fn": [lambda m: m._buffers.items()], "prefix": ["p"], "recurse": BOTH},
     "parameters": {"recurse": BOTH},
     "buffers": {"recurse": BOTH},
     "modules": {"remove_duplicate": BOTH},
@@ -175,7 +176,8 @@ def test_every_option_of_a_method_both_ways(method, by_name):
 
     def run(lib):
         seen = []
-        for values in itertools.product(*OPTIONS[method].values()):
+        defaults = {"to_empty": ("cpu",), "_named_members": (lambda m: m._buffers.items(),)}.get(method, ())
+        for values in [*itertools.product(*OPTIONS[method].values()), defaults]:
             m = nest(lib)
             m(lib.ones(3, 2)).sum().backward()
             named = dict(zip(OPTIONS[method], values))
