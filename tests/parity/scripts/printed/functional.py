@@ -1,4 +1,4 @@
-"""torch.func: ensembles, per-sample gradients, Jacobians, Hessians, tangent kernels, and meta-learning."""
+"""torch.func: models side by side, a gradient for each example, derivatives of vectors, kernels, learning to learn."""
 
 import copy
 from functools import partial
@@ -22,184 +22,155 @@ from torch.func import (
 torch.manual_seed(0)
 
 
-class SimpleMLP(nn.Module):
-    def __init__(self):
-        super(SimpleMLP, self).__init__()
-        self.fc1 = nn.Linear(16, 12)
-        self.fc2 = nn.Linear(12, 12)
-        self.fc3 = nn.Linear(12, 4)
+class Committee:
+    """Several networks of one architecture, held as one set of stacked weights and called as one."""
 
-    def forward(self, x):
-        x = x.flatten(1)
-        x = F.relu(self.fc1(x))
-        x = F.relu(self.fc2(x))
-        return self.fc3(x)
+    def __init__(self, members):
+        self.weights, self.state = stack_module_state(members)
+        self.shape = copy.deepcopy(members[0]).eval()
 
+    def vote(self, weights, state, x):
+        return functional_call(self.shape, (weights, state), (x,))
 
-device = "cpu"
-num_models = 5
-data = torch.randn(10, 6, 1, 4, 4, device=device)
-targets = torch.randint(4, (60,), device=device)
-models = [SimpleMLP().to(device) for _ in range(num_models)]
-minibatches = data[:num_models]
-p1 = [model(mb) for model, mb in zip(models, minibatches)]
-params, buffers = stack_module_state(models)
-base_model = copy.deepcopy(models[0])
-base_model = base_model.to("meta") if False else base_model
+    def __call__(self, x, each_its_own):
+        return vmap(self.vote, in_dims=(0, 0, 0 if each_its_own else None))(self.weights, self.state, x)
+
+    def errors(self, x, y):
+        def error(weights, state):
+            return F.cross_entropy(self.vote(weights, state, x), y)
+
+        return vmap(error, (0, 0))(self.weights, self.state)
 
 
-def fmodel(params, buffers, x):
-    return functional_call(base_model, (params, buffers), (x,))
+def member():
+    return nn.Sequential(nn.Flatten(), nn.Linear(9, 14), nn.BatchNorm1d(14), nn.ReLU(), nn.Linear(14, 3))
 
 
-print([(k, tuple(v.shape), v.requires_grad) for k, v in params.items()])
-p1v = vmap(fmodel)(params, buffers, minibatches)
-print(p1v.shape, torch.allclose(torch.stack(p1), p1v, atol=1e-5))
-p2 = vmap(fmodel, in_dims=(0, 0, None))(params, buffers, minibatches[0])
-print(p2.shape, p2[:, 0])
-# train the ensemble in one go
-opt = torch.optim.Adam(params.values(), lr=1e-2)
-xb, yb = data[0], targets[:6]
+members = [member().eval() for _ in range(4)]
+committee = Committee(members)
+for name, stacked in (committee.weights | committee.state).items():
+    print(name, tuple(stacked.shape), stacked.requires_grad, stacked.dtype)
+grids, kinds = torch.randn(4, 8, 1, 3, 3, device="cpu"), torch.randint(3, (8,), device="cpu")
+apart = torch.stack([one(grid) for one, grid in zip(members, grids)])
+together = committee(grids, each_its_own=True)
+print(together.shape, torch.allclose(apart, together, atol=1e-5))
+print("all on the first batch", committee(grids[0], each_its_own=False)[..., 0])
+fit = torch.optim.Adam(committee.weights.values(), lr=2e-2)
+for lap in range(4):
+    errors = committee.errors(grids[1], kinds)
+    fit.zero_grad()
+    errors.sum().backward()
+    fit.step()
+    print("committee", lap, errors)
 
 
-def ens_loss(p, b, x, y):
-    return F.cross_entropy(functional_call(base_model, (p, b), (x,)), y)
+class Glyphs(nn.Module):
+    """Two convolutions and a linear map of their pooled responses."""
 
-
-for i in range(5):
-    l = vmap(ens_loss, (0, 0, None, None))(params, buffers, xb, yb)
-    opt.zero_grad()
-    l.sum().backward()
-    opt.step()
-    print(i, l)
-
-
-# per-sample gradients
-class SimpleCNN(nn.Module):
-    def __init__(self):
+    def __init__(self, classes=4):
         super().__init__()
-        self.conv1 = nn.Conv2d(1, 4, 3, 1)
-        self.conv2 = nn.Conv2d(4, 6, 3, 1)
-        self.fc1 = nn.Linear(6 * 4, 8)
-        self.fc2 = nn.Linear(8, 5)
+        self.edges = nn.Conv2d(1, 3, 3, 1)
+        self.shapes = nn.Conv2d(3, 5, 3, 1)
+        self.label = nn.Linear(20, classes)
 
     def forward(self, x):
-        x = F.relu(self.conv1(x))
-        x = F.relu(self.conv2(x))
-        x = F.max_pool2d(x, 2)
-        x = torch.flatten(x, 1)
-        return F.log_softmax(self.fc2(F.relu(self.fc1(x))), dim=1)
+        for layer in (self.edges, self.shapes):
+            x = F.relu(layer(x))
+        return F.log_softmax(self.label(torch.flatten(F.max_pool2d(x, 2), 1)), dim=1)
 
 
-def loss_fn(predictions, targets):
-    return F.nll_loss(predictions, targets)
+glyphs = Glyphs()
+picture, meant = torch.randn(6, 1, 9, 8)[..., :8, :], torch.randint(4, (6,))
+frozen = {name: w.detach() for name, w in glyphs.named_parameters()}
+no_buffers = {name: w.detach() for name, w in glyphs.named_buffers()}
 
 
-d = torch.randn(7, 1, 8, 8)
-t = torch.randint(5, (7,))
-model = SimpleCNN()
-params = {k: v.detach() for k, v in model.named_parameters()}
-buffers = {k: v.detach() for k, v in model.named_buffers()}
+def read(weights, one):
+    """Log-probabilities for a single picture, without a batch dimension on either side."""
+    return functional_call(glyphs, (weights, no_buffers), (one.unsqueeze(0),)).squeeze(0)
 
 
-def compute_loss(params, buffers, sample, target):
-    predictions = functional_call(model, (params, buffers), (sample.unsqueeze(0),))
-    return loss_fn(predictions, target.unsqueeze(0))
+def misread(weights, one, label):
+    return F.nll_loss(read(weights, one), label)
 
 
-ft_compute_sample_grad = vmap(grad(compute_loss), in_dims=(None, None, 0, 0))
-psg = ft_compute_sample_grad(params, buffers, d, t)
+each = vmap(grad(misread), in_dims=(None, 0, 0))(frozen, picture, meant)
+for name, w in glyphs.named_parameters():
+    slow = [torch.autograd.grad(F.nll_loss(glyphs(p[None]), m[None]), w)[0] for p, m in zip(picture, meant)]
+    same = torch.allclose(torch.stack(slow), each[name], atol=3e-3, rtol=1e-5)
+    print(name, each[name].shape, same, "norms", each[name].flatten(1).norm(dim=1))
 
 
-def compute_grad(sample, target):
-    loss = loss_fn(model(sample.unsqueeze(0)), target.unsqueeze(0))
-    return torch.autograd.grad(loss, list(model.parameters()))
+def tangent_kernel(left, right):
+    """K[n, m] (classes, classes) = sum over all weights of J(left[n]) J(right[m])^T."""
+    by_weight = vmap(jacrev(read), (None, 0))
+    a, b = by_weight(frozen, left), by_weight(frozen, right)
+    return sum(torch.einsum("ncw,mdw->nmcd", a[name].flatten(2), b[name].flatten(2)) for name in frozen)
 
 
-ref = [torch.stack(s) for s in zip(*[compute_grad(d[i], t[i]) for i in range(7)])]
-for r, (k, g) in zip(ref, psg.items()):
-    print(k, g.shape, torch.allclose(r, g, atol=3e-3, rtol=1e-5), g.flatten(1).norm(dim=1))
-# jacobians
-D = 4
-weight = torch.randn(D, D)
-bias = torch.randn(D)
-x = torch.randn(D)
+kernel = tangent_kernel(picture[:4], picture[4:])
+print("kernel", kernel.shape, kernel[2, 1])
+square = tangent_kernel(picture[:2], picture[:2])
+print("is symmetric", torch.allclose(square, square.permute(1, 0, 3, 2), atol=1e-5))
+
+# Jacobians, both ways and composed, of one small layer.
+gain, shift, point = torch.randn(3, 3), torch.randn(3), torch.randn(3)
 
 
-def predict(weight, bias, x):
-    return F.linear(x, weight, bias).tanh()
+def squash(gain, shift, x):
+    return F.linear(x, gain, shift).tanh()
 
 
-print(jacrev(predict, argnums=2)(weight, bias, x))
-print(jacfwd(predict, argnums=2)(weight, bias, x))
-print([j.shape for j in jacrev(predict, argnums=(0, 1))(weight, bias, x)])
-print(
-    hessian(predict, argnums=2)(weight, bias, x).shape,
-    jacfwd(jacrev(predict, argnums=2), argnums=2)(weight, bias, x)[0],
-)
-cj = vmap(jacrev(predict, argnums=2), in_dims=(None, None, 0))(weight, bias, torch.randn(3, D))
-print(cj.shape, cj[1])
-_, vjp_fn = vjp(partial(predict, weight, bias), x)
-(ft,) = vmap(vjp_fn)(torch.eye(D))
-print(ft)
-y, jv = jvp(lambda x: x.sin() * x.sum(), (x,), (torch.ones(D),))
-print(y, jv)
+for way in (jacrev, jacfwd):
+    print(way.__name__, way(squash, argnums=2)(gain, shift, point))
+    print("by the rest", [tuple(j.shape) for j in way(squash, argnums=(0, 1))(gain, shift, point)])
+curved = hessian(squash, argnums=2)(gain, shift, point)
+other = jacfwd(jacrev(squash, argnums=2), argnums=2)(gain, shift, point)
+print("curvature", curved.shape, torch.allclose(curved, other, atol=1e-6), other[1])
+at_many = vmap(jacrev(squash, argnums=2), in_dims=(None, None, 0))(gain, shift, torch.randn(5, 3))
+print("at five points", at_many.shape, at_many[3])
+value, pull = vjp(partial(squash, gain, shift), point)
+(rows,) = vmap(pull)(torch.eye(3))
+print("row by row", value, rows)
+pushed = jvp(lambda x: x.cos() * x.prod(), (point,), (torch.ones(3),))
+print("pushed forward", *pushed)
 
 
-def hvp(f, primals, tangents):
-    return jvp(grad(f), primals, tangents)[1]
+def bend(f, at, along):
+    """The Hessian of f at a point, times a direction: forward over reverse."""
+    return jvp(grad(f), (at,), (along,))[1]
 
 
-print(hvp(lambda x: x.sin().sum() * x.prod(), (x,), (torch.ones(D),)))
+print("bend", bend(lambda x: x.sin().sum() * x.prod(), point, torch.ones(3)))
+
+# Learning to learn lines: one step of descent inside, Adam outside, eight tasks at a time.
+curve = nn.Sequential(nn.Linear(1, 16), nn.Tanh(), nn.Linear(16, 1))
+start = dict(curve.named_parameters())
+outer = torch.optim.Adam(start.values(), 5e-3)
 
 
-# NTK
-def fnet_single(params, x):
-    return functional_call(model, params, (x.unsqueeze(0),)).squeeze(0)
+def misfit(weights, x, y):
+    return (functional_call(curve, weights, (x,)) - y).pow(2).mean()
 
 
-def empirical_ntk_jacobian_contraction(fnet_single, params, x1, x2):
-    jac1 = vmap(jacrev(fnet_single), (None, 0))(params, x1).values()
-    jac1 = [j.flatten(2) for j in jac1]
-    jac2 = vmap(jacrev(fnet_single), (None, 0))(params, x2).values()
-    jac2 = [j.flatten(2) for j in jac2]
-    return torch.stack([torch.einsum("Naf,Mbf->NMab", j1, j2) for j1, j2 in zip(jac1, jac2)]).sum(0)
+def after_one_step(shown, asked, slope, offset):
+    slopes = grad(misfit)(start, shown, slope * shown + offset)
+    adapted = {name: w - 0.05 * slopes[name] for name, w in start.items()}
+    return misfit(adapted, asked, slope * asked + offset)
 
 
-r = empirical_ntk_jacobian_contraction(fnet_single, params, d[:3], d[3:5])
-print(r.shape, r[0, 1])
-# MAML regression in functional style
-net = nn.Sequential(nn.Linear(1, 20), nn.Tanh(), nn.Linear(20, 1))
-P = dict(net.named_parameters())
-o = torch.optim.Adam(P.values(), 1e-2)
-
-
-def inner(p, x, y):
-    g = grad(lambda p: ((functional_call(net, p, x) - y) ** 2).mean())(p)
-    return {k: p[k] - 0.1 * g[k] for k in p}
-
-
-for it in range(6):
-    A, ph = torch.rand(4, 1, 1) * 4 + 0.1, torch.rand(4, 1, 1) * 3
-    x1 = torch.rand(4, 10, 1) * 10 - 5
-    x2 = torch.rand(4, 10, 1) * 10 - 5
-
-    def task(x1, x2, A, ph):
-        q = inner(P, x1, A * torch.sin(x1 + ph))
-        return ((functional_call(net, q, (x2,)) - A * torch.sin(x2 + ph)) ** 2).mean()
-
-    loss = vmap(task)(x1, x2, A, ph).mean()
-    o.zero_grad()
+for lap in range(6):
+    slope, offset = torch.rand(8, 1, 1) * 2 - 1, torch.rand(8, 1, 1)
+    shown, asked = (torch.rand(2, 8, 6, 1) * 4 - 2).unbind(0)
+    loss = vmap(after_one_step)(shown, asked, slope, offset).mean()
+    outer.zero_grad()
     loss.backward()
-    o.step()
-    print(it, loss.item())
-gv = grad_and_value(lambda w: (w**2).sum())
-print(gv(torch.arange(3.0)))
-print(
-    vmap(lambda a, b: torch.dot(a, b), in_dims=(1, 0), out_dims=0)(
-        torch.arange(6.0).view(3, 2), torch.ones(2, 3)
-    )
-)
-print(vmap(lambda x: {"a": x.sum(), "b": (x, x * 2)}, randomness="different")(torch.arange(4.0).view(2, 2)))
-print(grad(lambda x, y: (x * y).sum(), argnums=(0, 1), has_aux=False)(torch.ones(2), torch.full((2,), 3.0)))
-print(grad(lambda x: ((x**3).sum(), x.max()), has_aux=True)(torch.arange(3.0)))
+    outer.step()
+    print("lines", lap, loss.item())
+# Options of the transforms one by one.
+print(grad_and_value(lambda w: (w**2).sum())(torch.tensor([1.5, -2.0])))
+columns, lines = torch.arange(8.0).view(4, 2), torch.full((2, 4), 0.5)
+print(vmap(lambda a, b: torch.dot(a, b), in_dims=(1, 0), out_dims=0)(columns, lines))
+print(vmap(lambda x: {"peak": x.max(), "both": (x, -x)}, randomness="different")(columns))
+print(grad(lambda x, y: (x * y.exp()).sum(), argnums=(0, 1), has_aux=False)(lines[0], lines[1]))
+print(grad(lambda x: ((x**4).sum(), x.max()), has_aux=True)(torch.arange(3.0)))
