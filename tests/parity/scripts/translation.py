@@ -1,10 +1,7 @@
-"""Translation with attention, and packed sequences in a bidirectional LSTM."""
+"""Numbers are read out in words by an attending decoder; bags of unequal length go through a packed LSTM."""
 
-import torch
 import random
-import math
-import unicodedata
-import string
+import torch
 import torch.nn as nn
 from torch import optim
 import torch.nn.functional as F
@@ -25,121 +22,120 @@ random.seed(1)
 torch.manual_seed(1)
 np.random.seed(1)
 device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-SOS_token, EOS_token, MAX_LENGTH = (0, 1, 10)
+
+WORDS = ["<end>", "<go>", "minus", "hundred", "tens", "ones", *"abcdefghi"]  # a is one, b is two ...
+SIGNS = "-0123456789"
+LONGEST = 7
 
 
-class EncoderRNN(nn.Module):
-    def __init__(self, input_size, hidden_size, dropout_p=0.1):
-        super(EncoderRNN, self).__init__()
-        self.hidden_size = hidden_size
-        self.embedding = nn.Embedding(input_size, hidden_size)
-        self.gru = nn.GRU(hidden_size, hidden_size, batch_first=True)
-        self.dropout = nn.Dropout(dropout_p)
-
-    def forward(self, input):
-        embedded = self.dropout(self.embedding(input))
-        output, hidden = self.gru(embedded)
-        return (output, hidden)
+def say(number):
+    """The words of a number under 1000: the places that are not zero, from the left."""
+    digits = [int(d) for d in f"{abs(number):03d}"]
+    words = ["minus"] if number < 0 else []
+    for digit, place in zip(digits, ("hundred", "tens", "ones")):
+        words += [WORDS[5 + digit], place] if digit else []
+    return [WORDS.index(w) for w in words][:LONGEST]
 
 
-class BahdanauAttention(nn.Module):
-    def __init__(self, hidden_size):
+numbers = np.random.randint(-999, 1000, size=56)
+read = np.zeros((56, 4), dtype=np.int32)
+said = np.zeros((56, LONGEST), dtype=np.int32)
+for row, number in enumerate(numbers):
+    read[row] = [SIGNS.index(sign) for sign in f"{number:+04d}".replace("+", "0")]
+    said[row, : len(say(number))] = say(number)
+pairs = TensorDataset(torch.LongTensor(read).to(device), torch.LongTensor(said).to(device))
+batches = DataLoader(pairs, sampler=RandomSampler(pairs), batch_size=14)
+
+
+class Reader(nn.Module):
+    def __init__(self, width, blur=0.1):
+        super(Reader, self).__init__()
+        self.body = nn.Sequential(nn.Embedding(len(SIGNS), width), nn.Dropout(blur))
+        self.gru = nn.GRU(width, width, batch_first=True)
+
+    def forward(self, signs):
+        return self.gru(self.body(signs))
+
+
+class Glance(nn.Module):
+    """softmax over n of v . tanh(W s + U m_n): what of the memory m (B, n, C) the state s (B, 1, C) looks at."""
+
+    def __init__(self, width):
         super().__init__()
-        self.Wa = nn.Linear(hidden_size, hidden_size)
-        self.Ua = nn.Linear(hidden_size, hidden_size)
-        self.Va = nn.Linear(hidden_size, 1)
+        self.of_state = nn.Linear(width, width)
+        self.of_memory = nn.Linear(width, width)
+        self.judge = nn.Linear(width, 1)
 
-    def forward(self, query, keys):
-        scores = self.Va(torch.tanh(self.Wa(query) + self.Ua(keys)))
-        scores = scores.squeeze(2).unsqueeze(1)
-        weights = F.softmax(scores, dim=-1)
-        return (torch.bmm(weights, keys), weights)
+    def forward(self, state, memory):
+        worth = self.judge((self.of_state(state) + self.of_memory(memory)).tanh())
+        share = F.softmax(worth.squeeze(2).unsqueeze(1), dim=-1)
+        return share.bmm(memory), share
 
 
-class AttnDecoderRNN(nn.Module):
-    def __init__(self, hidden_size, output_size, dropout_p=0.1):
+class Speaker(nn.Module):
+    def __init__(self, width, blur=0.1):
         super().__init__()
-        self.embedding = nn.Embedding(output_size, hidden_size)
-        self.attention = BahdanauAttention(hidden_size)
-        self.gru = nn.GRU(2 * hidden_size, hidden_size, batch_first=True)
-        self.out = nn.Linear(hidden_size, output_size)
-        self.dropout = nn.Dropout(dropout_p)
+        self.words = nn.Embedding(len(WORDS), width)
+        self.blur = nn.Dropout(blur)
+        self.glance = Glance(width)
+        self.gru = nn.GRU(2 * width, width, batch_first=True)
+        self.choose = nn.Linear(width, len(WORDS))
 
-    def forward(self, encoder_outputs, encoder_hidden, target_tensor=None):
-        batch_size = encoder_outputs.size(0)
-        decoder_input = torch.empty(batch_size, 1, dtype=torch.long, device=device).fill_(SOS_token)
-        decoder_hidden = encoder_hidden
-        decoder_outputs = []
-        attentions = []
-        for i in range(6):
-            decoder_output, decoder_hidden, attn_weights = self.forward_step(
-                decoder_input, decoder_hidden, encoder_outputs
-            )
-            decoder_outputs.append(decoder_output)
-            attentions.append(attn_weights)
-            if target_tensor is not None:
-                decoder_input = target_tensor[:, i].unsqueeze(1)
+    def forward(self, memory, state, dictated=None):
+        """Log-probabilities (B, T, words), the last state, and the shares (B, T, n) of the memory."""
+        word = torch.empty(memory.size(0), 1, dtype=torch.long, device=device).fill_(WORDS.index("<go>"))
+        spoken, shares = [], []
+        while len(spoken) < LONGEST:
+            seen, share = self.glance(state.permute(1, 0, 2), memory)
+            step, state = self.gru(torch.cat((self.blur(self.words(word)), seen), dim=2), state)
+            spoken.append(F.log_softmax(self.choose(step), dim=-1))
+            shares.append(share)
+            if dictated is None:
+                word = spoken[-1].topk(1).indices.squeeze(-1).detach()
             else:
-                _, topi = decoder_output.topk(1)
-                decoder_input = topi.squeeze(-1).detach()
-        decoder_outputs = F.log_softmax(torch.cat(decoder_outputs, dim=1), dim=-1)
-        return (decoder_outputs, decoder_hidden, torch.cat(attentions, dim=1))
-
-    def forward_step(self, input, hidden, encoder_outputs):
-        embedded = self.dropout(self.embedding(input))
-        query = hidden.permute(1, 0, 2)
-        context, attn_weights = self.attention(query, encoder_outputs)
-        output, hidden = self.gru(torch.cat((embedded, context), dim=2), hidden)
-        return (self.out(output), hidden, attn_weights)
+                word = dictated[:, len(spoken) - 1].unsqueeze(1)
+        return torch.cat(spoken, dim=1), state, torch.cat(shares, dim=1)
 
 
-n = 48
-inp = np.zeros((n, 6), dtype=np.int32)
-tgt = np.zeros((n, 6), dtype=np.int32)
-for i in range(n):
-    s = [random.randint(2, 11) for _ in range(5)]
-    inp[i, :5] = s
-    inp[i, 5] = EOS_token
-    tgt[i, :5] = s[::-1]
-    tgt[i, 5] = EOS_token
-train_data = TensorDataset(torch.LongTensor(inp).to(device), torch.LongTensor(tgt).to(device))
-train_dataloader = DataLoader(train_data, sampler=RandomSampler(train_data), batch_size=16)
-encoder = EncoderRNN(12, 24).to(device)
-decoder = AttnDecoderRNN(24, 12).to(device)
-eo, do = (optim.Adam(encoder.parameters(), lr=0.003), optim.Adam(decoder.parameters(), lr=0.003))
-crit = nn.NLLLoss()
-for ep in range(12):
-    for a, b in train_dataloader:
-        eo.zero_grad()
-        do.zero_grad()
-        e, h = encoder(a)
-        o, _, _ = decoder(e, h, b if random.random() < 0.8 else None)
-        loss = crit(o.view(-1, o.size(-1)), b.view(-1))
+reader, speaker = Reader(20).to(device), Speaker(20).to(device)
+learners = [optim.Adam(part.parameters(), lr=0.004) for part in (reader, speaker)]
+surprise = nn.NLLLoss()
+for lap in range(12):
+    for signs, words in batches:
+        memory, state = reader(signs)
+        spoken, _, _ = speaker(memory, state, words if random.random() < 0.75 else None)
+        loss = surprise(spoken.view(-1, spoken.size(-1)), words.view(-1))
+        for learner in learners:
+            learner.zero_grad()
         loss.backward()
-        eo.step()
-        do.step()
-        losses += [loss.item()]
+        for learner in learners:
+            learner.step()
+        losses.append(loss.item())
 with torch.no_grad():
-    encoder.eval()
-    decoder.eval()
-    e, h = encoder(train_data[:2][0])
-    o, _, att = decoder(e, h)
-seqs = [torch.randint(1, 12, (l,)) for l in (5, 3, 7, 1)]
-lens = torch.tensor([len(s) for s in seqs])
-pad = pad_sequence(seqs, batch_first=True, padding_value=0)
-emb = nn.Embedding(12, 6, padding_idx=0)
-lstm = nn.LSTM(6, 8, num_layers=2, bidirectional=True, batch_first=True, dropout=0.1)
-fc = nn.Linear(16, 2)
-opt = optim.Adam([*emb.parameters(), *lstm.parameters(), *fc.parameters()], lr=0.01)
-y = torch.tensor([0, 1, 1, 0])
-for it in range(20):
-    p = pack_padded_sequence(emb(pad), lens.cpu(), batch_first=True, enforce_sorted=False)
-    out, (h, c) = lstm(p)
-    out, ol = pad_packed_sequence(out, batch_first=True, total_length=8)
-    loss = (
-        F.cross_entropy(fc(torch.cat((h[-2], h[-1]), 1)), y) + 0.1 * (out.sum(1) / ol[:, None]).pow(2).mean()
-    )
-    opt.zero_grad()
+    signs, words = pairs[:3]
+    spoken, _, shares = speaker.eval()(*reader.eval()(signs))
+    losses += [surprise(spoken.transpose(1, 2), words).item(), *shares.amax(-1).flatten().tolist()]
+
+# Bags of tokens, the longest not first: padded, packed, read both ways, unpacked to a fixed length.
+bags = [torch.randint(1, 12, (count,)) for count in (2, 6, 4, 3, 1)]
+kind = torch.tensor([1, 0, 0, 1, 1])
+sizes = torch.tensor([bag.numel() for bag in bags])
+table = nn.Embedding(12, 6, padding_idx=0)
+both_ways = nn.LSTM(6, 8, num_layers=2, bidirectional=True, batch_first=True, dropout=0.1)
+head = nn.Linear(16, 2)
+fit = optim.Adam([p for part in (table, both_ways, head) for p in part.parameters()], lr=0.01)
+for lap in range(20):
+    grid = table(pad_sequence(bags, batch_first=True, padding_value=0))
+    packed = pack_padded_sequence(grid, sizes.cpu(), batch_first=True, enforce_sorted=False)
+    assert isinstance(packed, PackedSequence)
+    steps, (last, _) = both_ways(packed)
+    steps, counted = pad_packed_sequence(steps, batch_first=True, total_length=9)
+    size_of_mean = (steps.sum(1) / counted[:, None]).pow(2).mean()
+    loss = F.cross_entropy(head(torch.cat((last[-2], last[-1]), 1)), kind) + 0.2 * size_of_mean
+    fit.zero_grad()
     loss.backward()
-    opt.step()
-    losses += [loss.item()]
+    fit.step()
+    losses.append(loss.item())
+packed = pack_sequence([table(bag) for bag in bags], enforce_sorted=False)
+ways, counted = pad_packed_sequence(both_ways.eval()(packed)[0], batch_first=True)
+losses += [part.sum().item() for part in unpad_sequence(ways, counted, batch_first=True)]
