@@ -1,4 +1,4 @@
-"""Reinforcement learning: policy gradients, actor and critic, Q-learning, and clipped ratios."""
+"""Learning from rewards: returns alone, with a critic, by Q-values of remembered moves, and by clipped ratios."""
 
 import numpy as np
 from itertools import count
@@ -13,186 +13,158 @@ from torch.distributions.normal import Normal
 losses = []
 
 
-class Env:
-    def __init__(self):
-        self.rng = np.random.default_rng(0)
+class Raft:
+    """Two paddles and a current: stay near the middle of the river for fourteen strokes."""
 
-    def reset(self):
-        self.s = self.rng.normal(size=4).astype(np.float32)
-        self.t = 0
-        return (self.s, {})
+    def __init__(self, seed):
+        self.river = np.random.default_rng(seed)
 
-    def step(self, a):
-        self.s = (0.8 * self.s + 0.1 * (a - 0.5) + 0.05 * self.rng.normal(size=4)).astype(np.float32)
-        self.t += 1
-        return (self.s, float(1.0 - abs(self.s[0]) * 3), self.t >= 12, False, {})
+    def launch(self):
+        self.at, self.speed, self.strokes = self.river.normal(scale=0.5), 0.0, 0
+        return self.look()
 
+    def look(self):
+        return np.array([self.at, self.speed, abs(self.at), self.strokes / 14], dtype=np.float32)
 
-env = Env()
-torch.manual_seed(543)
-eps = np.finfo(np.float32).eps.item()
-
-
-class Policy(nn.Module):
-    def __init__(self):
-        super(Policy, self).__init__()
-        self.affine1 = nn.Linear(4, 32)
-        self.dropout = nn.Dropout(p=0.6)
-        self.affine2 = nn.Linear(32, 2)
-        self.saved_log_probs = []
-        self.rewards = []
-
-    def forward(self, x):
-        x = self.affine1(x)
-        x = self.dropout(x)
-        x = F.relu(x)
-        return F.softmax(self.affine2(x), dim=1)
+    def paddle(self, side):
+        push = 0.3 if side else -0.3
+        self.speed = 0.7 * self.speed + push + 0.1 * self.river.normal()
+        self.at += 0.5 * self.speed
+        self.strokes += 1
+        return self.look(), 1.0 - abs(self.at), self.strokes == 14
 
 
-policy = Policy()
-optimizer = optim.Adam(policy.parameters(), lr=0.01)
+def discounted(rewards, keep):
+    """What each stroke leads to, standardized over the trip."""
+    worth = deque()
+    for reward in reversed(rewards):
+        worth.appendleft(reward + keep * (worth[0] if worth else 0.0))
+    worth = torch.tensor(worth)
+    return (worth - worth.mean()) / (worth.std() + np.finfo(np.float32).eps.item())
 
 
-def select_action(state):
-    state = torch.from_numpy(state).float().unsqueeze(0)
-    probs = policy(state)
-    m = Categorical(probs)
-    action = m.sample()
-    policy.saved_log_probs.append(m.log_prob(action))
-    return action.item()
+raft = Raft(3)
+torch.manual_seed(5)
 
-
-def finish_episode():
-    R = 0
-    policy_loss = []
-    returns = deque()
-    for r in policy.rewards[::-1]:
-        R = r + 0.99 * R
-        returns.appendleft(R)
-    returns = torch.tensor(returns)
-    returns = (returns - returns.mean()) / (returns.std() + eps)
-    for log_prob, R in zip(policy.saved_log_probs, returns):
-        policy_loss.append(-log_prob * R)
-    optimizer.zero_grad()
-    policy_loss = torch.cat(policy_loss).sum()
-    policy_loss.backward()
-    optimizer.step()
-    del policy.rewards[:]
-    del policy.saved_log_probs[:]
-    return policy_loss.item()
-
-
-for i in range(35):
-    state, _ = env.reset()
-    for t in range(12):
-        action = select_action(state)
-        state, reward, done, _, _ = env.step(action)
-        policy.rewards.append(reward)
-        if done:
+# Returns alone: each choice is made likelier by what followed it.
+chooser = nn.Sequential(
+    nn.Linear(4, 24), nn.Dropout(p=0.4), nn.ReLU(), nn.Linear(24, 2), nn.Softmax(dim=1)
+)
+learner = optim.Adam(chooser.parameters(), lr=0.01)
+for trip in range(25):
+    seen, likely, rewards = raft.launch(), [], []
+    for stroke in count():
+        options = Categorical(chooser(torch.from_numpy(seen).float().unsqueeze(0)))
+        side = options.sample()
+        likely.append(options.log_prob(side))
+        seen, reward, landed = raft.paddle(side.item())
+        rewards.append(reward)
+        if landed:
             break
-SavedAction = namedtuple("SavedAction", ["log_prob", "value"])
+    loss = -(torch.cat(likely) * discounted(rewards, 0.95)).sum()
+    learner.zero_grad()
+    loss.backward()
+    learner.step()
+    losses.append(loss.item())
+
+# A critic says what to expect; only the surprise counts, and hesitation is rewarded a little.
+Stroke = namedtuple("Stroke", "likely hesitation expected reward")
 
 
-class AC(nn.Module):
-    def __init__(self):
+class Crew(nn.Module):
+    def __init__(self, width=24):
         super().__init__()
-        self.affine1 = nn.Linear(4, 32)
-        self.action_head = nn.Linear(32, 2)
-        self.value_head = nn.Linear(32, 1)
-        self.saved_actions, self.rewards = ([], [])
+        self.eyes = nn.Linear(4, width)
+        self.hands = nn.Linear(width, 2)
+        self.judge = nn.Linear(width, 1)
 
-    def forward(self, x):
-        x = F.relu(self.affine1(x))
-        return (F.softmax(self.action_head(x), dim=-1), self.value_head(x))
+    def forward(self, seen):
+        what = F.relu(self.eyes(seen))
+        return F.softmax(self.hands(what), dim=-1), self.judge(what)
 
 
-model = AC()
-optimizer = optim.Adam(model.parameters(), lr=0.03)
-for ep in range(30):
-    state, _ = env.reset()
-    ent = 0
-    for t in range(1, 10):
-        probs, v = model(torch.from_numpy(state).float())
-        m = Categorical(probs)
-        action = m.sample()
-        ent = ent + m.entropy()
-        model.saved_actions.append(SavedAction(m.log_prob(action), v))
-        state, reward, done, _, _ = env.step(action.item())
-        model.rewards.append(reward)
-    R = 0
-    pl, vl, returns = ([], [], [])
-    for r in model.rewards[::-1]:
-        R = r + 0.99 * R
-        returns.insert(0, R)
-    returns = torch.tensor(returns)
-    returns = (returns - returns.mean()) / (returns.std() + eps)
-    for (log_prob, value), R in zip(model.saved_actions, returns):
-        advantage = R - value.item()
-        pl.append(-log_prob * advantage)
-        vl.append(F.smooth_l1_loss(value, torch.tensor([R])))
-    optimizer.zero_grad()
-    loss = torch.stack(pl).sum() + torch.stack(vl).sum() - 0.01 * ent
+def trip_of(crew, strokes):
+    seen = raft.launch()
+    for _ in range(strokes):
+        chances, expected = crew(torch.from_numpy(seen).float())
+        options = Categorical(chances)
+        side = options.sample()
+        seen, reward, _ = raft.paddle(side.item())
+        yield Stroke(options.log_prob(side), options.entropy(), expected, reward)
+
+
+crew = Crew()
+learner = optim.Adam(crew.parameters(), lr=0.02)
+for trip in range(25):
+    diary = Stroke(*zip(*trip_of(crew, 9)))
+    worth = discounted(diary.reward, 0.95)
+    expected = torch.cat(diary.expected)
+    blame = -(torch.stack(diary.likely) * (worth - expected.detach())).sum()
+    misjudged = F.smooth_l1_loss(expected, worth, reduction="sum")
+    learner.zero_grad()
+    loss = blame + misjudged - 0.02 * torch.stack(diary.hesitation).sum()
     loss.backward()
-    optimizer.step()
-    del model.rewards[:]
-    del model.saved_actions[:]
-    losses += [loss.item()]
-Transition = namedtuple("Transition", ("state", "action", "next_state", "reward"))
-policy_net = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 2))
-target_net = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 2))
-target_net.load_state_dict(policy_net.state_dict())
-optimizer = optim.AdamW(policy_net.parameters(), lr=0.001, amsgrad=True)
-g = torch.Generator()
-g.manual_seed(0)
-for it in range(40):
-    batch = Transition(
-        *zip(
-            *[
-                (
-                    torch.randn(1, 4),
-                    torch.randint(2, (1, 1)),
-                    None if torch.rand(()) < 0.2 else torch.randn(1, 4),
-                    torch.rand(1),
-                )
-                for _ in range(8)
-            ]
-        )
-    )
-    mask = torch.tensor(tuple(map(lambda s: s is not None, batch.next_state)), device="cpu", dtype=torch.bool)
-    nn_s = torch.cat([s for s in batch.next_state if s is not None])
-    sv = policy_net(torch.cat(batch.state)).gather(1, torch.cat(batch.action))
-    nsv = torch.zeros(8)
+    learner.step()
+    losses += [loss.item(), misjudged.item()]
+
+# Q-values: moves drawn from memory, judged by a copy that follows slowly; a finished trip has no next.
+Move = namedtuple("Move", "seen side after reward")
+
+
+def values():
+    return nn.Sequential(nn.Linear(4, 20), nn.ReLU(), nn.Linear(20, 2))
+
+
+memory = deque(maxlen=60)
+seen = raft.launch()
+for stroke in range(90):
+    side = stroke * 5 // 3 % 2
+    after, reward, landed = raft.paddle(side)
+    memory.append(Move(seen, side, None if landed else after, reward))
+    seen = raft.launch() if landed else after
+quick, slow = values(), values()
+slow.load_state_dict(quick.state_dict())
+learner = optim.AdamW(quick.parameters(), lr=0.002, amsgrad=True)
+huber = nn.SmoothL1Loss()
+lots = torch.Generator()
+lots.manual_seed(8)
+for lap in range(40):
+    drawn = torch.randint(len(memory), (10,), generator=lots)
+    moves = Move(*zip(*(memory[i] for i in drawn.tolist())))
+    goes_on = torch.tensor([after is not None for after in moves.after], device="cpu", dtype=torch.bool)
+    future = torch.zeros(10)
     with torch.no_grad():
-        nsv[mask] = target_net(nn_s).max(1).values
-    expected = nsv * 0.99 + torch.cat(batch.reward)
-    loss = nn.SmoothL1Loss()(sv, expected.unsqueeze(1))
-    optimizer.zero_grad()
+        ahead = torch.cat([torch.from_numpy(after)[None] for after in moves.after if after is not None])
+        future[goes_on] = slow(ahead).max(1).values
+    told = quick(torch.from_numpy(np.stack(moves.seen))).gather(1, torch.tensor(moves.side).unsqueeze(1))
+    aim = torch.tensor(moves.reward, dtype=torch.float) + 0.9 * future
+    loss = huber(told, aim.unsqueeze(1))
+    learner.zero_grad()
     loss.backward()
-    torch.nn.utils.clip_grad_value_(policy_net.parameters(), 0.05)
-    optimizer.step()
-    tsd, psd = (target_net.state_dict(), policy_net.state_dict())
-    for key in psd:
-        tsd[key] = psd[key] * 0.05 + tsd[key] * 0.95
-    target_net.load_state_dict(tsd)
-    losses += [loss.item()]
+    torch.nn.utils.clip_grad_value_(quick.parameters(), 0.1)
+    learner.step()
+    new, old = quick.state_dict(), slow.state_dict()
+    slow.load_state_dict({name: 0.9 * old[name] + 0.1 * new[name] for name in new})
+    losses.append(loss.item())
+
+# Clipped ratios: thirty steps on one record of aimed throws, without leaving its chances far behind.
 torch.manual_seed(0)
-net = nn.Sequential(nn.Linear(3, 16), nn.Tanh(), nn.Linear(16, 2))
-log_std = nn.Parameter(torch.zeros(2))
-opt = optim.Adam(list(net.parameters()) + [log_std], lr=0.003)
-obs = torch.randn(64, 3)
+aimer = nn.Sequential(nn.Linear(3, 16), nn.Tanh(), nn.Linear(16, 2))
+log_spread = nn.Parameter(torch.full((2,), -0.5))
+learner = optim.Adam([*aimer.parameters(), log_spread], lr=0.003)
+wind = torch.randn(50, 3)
 with torch.no_grad():
-    d = Normal(net(obs), log_std.exp())
-    act = d.sample()
-    old = d.log_prob(act).sum(-1)
-adv = -(act - obs[:, :2]).pow(2).sum(-1)
-adv = (adv - adv.mean()) / (adv.std() + 1e-08)
-for it in range(30):
-    d = Normal(net(obs), log_std.exp().expand_as(act))
-    ratio = (d.log_prob(act).sum(-1) - old).exp()
-    loss = (
-        -torch.min(ratio * adv, torch.clamp(ratio, 0.8, 1.2) * adv).mean() - 0.01 * d.entropy().sum(-1).mean()
-    )
-    opt.zero_grad()
+    throws = Normal(aimer(wind), log_spread.exp())
+    landed = throws.sample()
+    as_recorded = throws.log_prob(landed).sum(-1)
+score = -(landed + wind[:, 1:]).abs().sum(-1)
+score = (score - score.mean()) / (score.std() + 1e-06)
+for lap in range(30):
+    throws = Normal(aimer(wind), log_spread.exp().expand_as(landed))
+    ratio = (throws.log_prob(landed).sum(-1) - as_recorded).exp()
+    gain = torch.min(ratio * score, torch.clamp(ratio, 0.85, 1.15) * score).mean()
+    loss = -gain - 0.005 * throws.entropy().sum(-1).mean()
+    learner.zero_grad()
     loss.backward()
-    opt.step()
-    losses += [loss.item()]
+    learner.step()
+    losses.append(loss.item())
