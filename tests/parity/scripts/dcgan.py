@@ -1,4 +1,4 @@
-"""A generator against a discriminator, in the manner of PyTorch's dcgan example."""
+"""A painter of checkered tiles against a judge of them, both convolutional."""
 
 import random
 import torch
@@ -10,104 +10,93 @@ import torch.utils.data
 
 losses = []
 
-manualSeed = 999
-random.seed(manualSeed)
-torch.manual_seed(manualSeed)
+random.seed(4)
+torch.manual_seed(4)
 torch.use_deterministic_algorithms(True)
 cudnn.benchmark = True
-nz, ngf, ndf, nc, ngpu = (16, 8, 8, 3, 0)
-device = torch.device("cuda:0" if torch.cuda.is_available() and ngpu > 0 else "cpu")
+devices = [f"cuda:{i}" for i in range(2)] if torch.cuda.is_available() else ["cpu"]
+home = torch.device(devices[0])
+IDEAS, COLOURS = 10, 2
 
 
-def weights_init(m):
-    classname = m.__class__.__name__
-    if classname.find("Conv") != -1:
-        torch.nn.init.normal_(m.weight, 0.0, 0.02)
-    elif classname.find("BatchNorm") != -1:
-        torch.nn.init.normal_(m.weight, 1.0, 0.02)
-        torch.nn.init.zeros_(m.bias)
+def tiles(count):
+    """Checkered squares of 16 by 16 between -1 and 1, each with its own pitch, phase and colours."""
+    place = torch.arange(16.0)
+    pitch, phase = torch.rand(count, COLOURS, 1) + 0.4, 3 * torch.rand(count, COLOURS, 1)
+    wave = torch.sin(pitch * place + phase)
+    return torch.tanh(2 * wave.unsqueeze(-1) * wave.unsqueeze(-2))
 
 
-class Generator(nn.Module):
-    def __init__(self, ngpu):
-        super(Generator, self).__init__()
-        self.ngpu = ngpu
-        self.main = nn.Sequential(
-            nn.ConvTranspose2d(nz, ngf * 2, 4, 1, 0, bias=False),
-            nn.BatchNorm2d(ngf * 2),
-            nn.ReLU(True),
-            nn.ConvTranspose2d(ngf * 2, ngf, 4, 2, 1, bias=False),
-            nn.BatchNorm2d(ngf),
-            nn.ReLU(True),
-            nn.ConvTranspose2d(ngf, nc, 4, 2, 1, bias=False),
-            nn.Tanh(),
+def grow(wide, narrow, stride, pad):
+    """Four times four pixels for each one, twice as many or, from a single one, four."""
+    layer = nn.ConvTranspose2d(wide, narrow, 4, stride, pad, bias=False)
+    nn.init.normal_(layer.weight, 0.0, 0.05)
+    return layer
+
+
+def shrink(narrow, wide, stride, pad):
+    layer = nn.Conv2d(narrow, wide, 4, stride, pad, bias=False)
+    nn.init.normal_(layer.weight, 0.0, 0.05)
+    return layer
+
+
+class Painter(nn.Sequential):
+    def __init__(self, width):
+        super(Painter, self).__init__()
+        self.append(grow(IDEAS, 2 * width, 1, 0))
+        self.extend([nn.BatchNorm2d(2 * width), nn.ReLU(True), grow(2 * width, width, 2, 1)])
+        self.extend([nn.BatchNorm2d(width), nn.ReLU(True), grow(width, COLOURS, 2, 1), nn.Tanh()])
+
+
+class Judge(nn.Module):
+    """The probability that a tile was not painted, (B,)."""
+
+    def __init__(self, width):
+        super(Judge, self).__init__()
+        self.near = nn.Sequential(shrink(COLOURS, width, 2, 1), nn.LeakyReLU(0.1, inplace=True))
+        self.far = nn.Sequential(
+            shrink(width, 2 * width, 2, 1), nn.BatchNorm2d(2 * width), nn.LeakyReLU(0.1, inplace=True)
         )
+        self.verdict = nn.Sequential(shrink(2 * width, 1, 1, 0), nn.Sigmoid())
 
-    def forward(self, input):
-        if input.is_cuda and self.ngpu > 1:
-            output = nn.parallel.data_parallel(self.main, input, range(self.ngpu))
-        else:
-            output = self.main(input)
-        return output
-
-
-class Discriminator(nn.Module):
-    def __init__(self, ngpu):
-        super(Discriminator, self).__init__()
-        self.ngpu = ngpu
-        self.main = nn.Sequential(
-            nn.Conv2d(nc, ndf, 4, 2, 1, bias=False),
-            nn.LeakyReLU(0.2, inplace=True),
-            nn.Conv2d(ndf, ndf * 2, 4, 2, 1, bias=False),
-            nn.BatchNorm2d(ndf * 2),
-            nn.LeakyReLU(0.2, inplace=True),
-            nn.Conv2d(ndf * 2, 1, 4, 1, 0, bias=False),
-            nn.Sigmoid(),
-        )
-
-    def forward(self, input):
-        return self.main(input).view(-1, 1).squeeze(1)
+    def forward(self, tile):
+        for part in (self.near, self.far, self.verdict):
+            on_many = tile.is_cuda and len(devices) > 1
+            tile = nn.parallel.data_parallel(part, tile, range(len(devices))) if on_many else part(tile)
+        return tile.view(-1, 1).squeeze(1)
 
 
-netG = Generator(ngpu).to(device)
-netG.apply(weights_init)
-netD = Discriminator(ngpu).to(device)
-netD.apply(weights_init)
-criterion = nn.BCELoss()
-fixed_noise = torch.randn(8, nz, 1, 1, device=device)
-real_label = 1.0
-fake_label = 0.0
-optimizerD = optim.Adam(netD.parameters(), lr=0.0002, betas=(0.5, 0.999))
-optimizerG = optim.Adam(netG.parameters(), lr=0.0002, betas=(0.5, 0.999))
-data = torch.tanh(torch.randn(64, nc, 16, 16))
-dataloader = torch.utils.data.DataLoader(
-    torch.utils.data.TensorDataset(data), batch_size=16, shuffle=True, num_workers=0
+def jitter(layer):
+    """Scales near one and shifts of nothing, for whatever normalizes."""
+    if layer.__class__.__name__.startswith("BatchNorm"):
+        nn.init.normal_(layer.weight, 1.0, 0.05)
+        nn.init.zeros_(layer.bias)
+
+
+painter, judge = (net.to(home).apply(jitter) for net in (Painter(6), Judge(6)))
+error = nn.BCELoss()
+paints, judges = (
+    optim.Adam(net.parameters(), lr=rate, betas=(0.6, 0.99)) for net, rate in ((painter, 3e-4), (judge, 2e-4))
 )
-for epoch in range(8):
-    for i, data in enumerate(dataloader, 0):
-        netD.zero_grad()
-        real = data[0].to(device)
-        batch_size = real.size(0)
-        label = torch.full((batch_size,), real_label, dtype=real.dtype, device=device)
-        output = netD(real)
-        errD_real = criterion(output, label)
-        errD_real.backward()
-        D_x = output.mean().item()
-        noise = torch.randn(batch_size, nz, 1, 1, device=device)
-        fake = netG(noise)
-        label.fill_(fake_label)
-        output = netD(fake.detach())
-        errD_fake = criterion(output, label)
-        errD_fake.backward()
-        D_G_z1 = output.mean().item()
-        errD = errD_real + errD_fake
-        optimizerD.step()
-        netG.zero_grad()
-        label.fill_(real_label)
-        output = netD(fake)
-        errG = criterion(output, label)
-        errG.backward()
-        D_G_z2 = output.mean().item()
-        optimizerG.step()
-        losses += [errD.item(), errG.item()]
-fake = netG(fixed_noise).detach()
+always_the_same = torch.randn(5, IDEAS, 1, 1, device=home)
+shown = torch.utils.data.DataLoader(
+    torch.utils.data.TensorDataset(tiles(60)), batch_size=12, shuffle=True, num_workers=0
+)
+for lap in range(7):
+    for (found,) in shown:
+        found = found.to(home)
+        truth = torch.full((len(found),), 0.9, dtype=found.dtype, device=home)  # never quite certain
+        painted = painter(torch.randn(len(found), IDEAS, 1, 1, device=home))
+        judge.zero_grad()
+        fooled_by = error(judge(painted.detach()), truth.clone().fill_(0.0))
+        doubted = error(judge(found), truth)
+        (fooled_by + doubted).backward()
+        judges.step()
+        painter.zero_grad()
+        praise = judge(painted)
+        blamed = error(praise, truth.fill_(1.0))
+        blamed.backward()
+        paints.step()
+        losses += [fooled_by.item(), doubted.item(), blamed.item(), praise.mean().item()]
+with torch.no_grad():
+    losses.append(painter.eval()(always_the_same).detach().abs().mean().item())
