@@ -115,3 +115,56 @@ def test_along_each_dimension(line):
         warnings.simplefilter("ignore")
         for d in range(-3, 3):
             same(run, v, d)
+
+
+SETS = [
+    line
+    for line in """
+torch.all(v > 0, d, k)
+torch.amax(v, d, k)
+torch.amin(v, d, k)
+torch.any(v > 0, d, k)
+torch.count_nonzero(v, d)
+torch.flip(v, d)
+torch.linalg.vector_norm(v, 3, d, k)
+torch.linalg.vector_norm(v, float("inf"), d, k)
+torch.logsumexp(v, d, k)
+torch.mean(v, d, k)
+torch.nanmean(v, d, k)
+torch.nansum(v, d, k)
+torch.norm(v, 1, d, k)
+torch.roll(v, (1,) * len(d), d)
+torch.squeeze(v[:1], d)
+torch.std(v, d, keepdim=k)
+torch.std_mean(v, d, correction=0, keepdim=k)
+torch.sum(v, d, k)
+torch.sum(n, d, k)
+torch.sum(v > 0, d, k)
+torch.sum(v.half(), d, k)
+torch.mean(v.half(), d, k)
+torch.var(v, d, keepdim=k)
+torch.var_mean(v, d, correction=2, keepdim=k)
+torch.movedim(v, d, tuple(range(len(d))))
+torch.tensordot(v, v, (d, d))
+""".splitlines()
+    if line
+]
+
+
+# of no dimensions PyTorch reduces all, and has the gradients of none
+OWN = ("torch.std", "torch.var", "torch.logsumexp")
+
+
+@pytest.mark.parametrize("line", SETS)
+def test_along_sets_of_dimensions(line):
+    v, n = floats(2, 3, 2).requires_grad_(), (floats(2, 3, 2) * 5).int()
+
+    def run(lib, v, n, d, k):
+        return eval(line, {"torch": lib, "v": v, "n": n, "d": d, "k": k})
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for d in ((), (0,), (-1,), (0, 1), (2, 0), (-2, -1), (0, 1, 2), (2, -2, 0), (1, 1), (0, 3)):
+            for k in (False, True):
+                if d or not line.startswith(OWN):
+                    same(run, v, n, d, k)

@@ -19,7 +19,7 @@ from tinygrad6 import layouts
 from tinygrad6.arguments import composite, tensors
 from tinygrad6.op import case, op
 from tinygrad6.ops.reduce import sum as total
-from tinygrad6.ops.shape import contiguous, normal_dim, permute_to, reshape
+from tinygrad6.ops.shape import contiguous, normal_dims, permute_to, reshape
 from tinygrad6.tensor import Tensor
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"  # in the order of numbered subscripts
@@ -345,7 +345,7 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     first, second = ([d] if isinstance(d, int) else list(d) for d in dims)
     if len(first) != len(second):
         raise RuntimeError("both dimension lists should have same length")
-    first, second = [normal_dim(d, n) for d in first], [normal_dim(d, m) for d in second]
+    first, second = normal_dims(first, n), normal_dims(second, m)
     for p, q in zip(first, second, strict=True):
         if a.array.shape[p] != b.array.shape[q]:
             raise RuntimeError(

@@ -707,6 +707,8 @@ def roll(x, shifts, dims=None):
     """x with its elements moved on by `shifts` along `dims`, round the end; without dims, of x flattened."""
     moved = [shifts] if isinstance(shifts, int) else list(shifts)
     along = () if dims is None else [dims] if isinstance(dims, int) else list(dims)
+    if not moved:
+        raise RuntimeError("roll(): `shifts` required")
     if len(moved) != len(along) and (along or len(moved) > 1):
         raise ValueError(f"shifts and dimensions must align. shifts: {len(moved)}, dims:{len(along)}")
     return np.roll(x, moved[0] if not along else moved, along or None)
