@@ -3699,4 +3699,11 @@ nn.MultiMarginLoss(weight=x(2, 2))
 nn.CrossEntropyLoss(size_average=False)(x(3, 4), i(4, 3))
 nn.MSELoss(reduce=False)(x(3), x(3) + 1)
 nn.MSELoss(size_average=True, reduce=True).reduction
+# writes into odd layouts
+torch.zeros(3, 4, dtype=torch.uint8).t().add_(1)
+torch.zeros(3, 4, dtype=torch.bool).t().logical_not_()
+torch.zeros(3, 4, dtype=torch.int8)[:, ::2].fill_(3)
+x(1, 3).expand(2, 3).add_(1)
+x(4).unfold(0, 2, 2).mul_(2)
+torch.func.linearize(torch.sin, x(2))[1](x(2))
 """

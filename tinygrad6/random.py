@@ -307,14 +307,14 @@ class Generator:
         with np.errstate(divide="ignore"):
             return np.ceil(np.log(self._unit(math.prod(shape), np.float64)) / math.log1p(-p)).reshape(shape)
 
-    def cauchy(self, shape: tuple, median: float = 0.0, sigma: float = 1.0) -> np.ndarray:
+    def cauchy(self, shape: tuple, median: float, sigma: float) -> np.ndarray:
         """median + sigma tan(pi (u - 1/2)), in float64."""
         if not sigma > 0:
             raise RuntimeError(f"cauchy_ expects sigma > 0.0, but found sigma={sigma:g}")
         u = self._unit(math.prod(shape), np.float64)
         return (median + sigma * np.tan(math.pi * (u - 0.5))).reshape(shape)
 
-    def log_normal(self, shape: tuple, mean: float = 1.0, std: float = 2.0) -> np.ndarray:
+    def log_normal(self, shape: tuple, mean: float, std: float) -> np.ndarray:
         """exp of normal numbers, drawn one by one, in float64."""
         if not std > 0:
             raise RuntimeError(f"log_normal_ expects std > 0.0, but found std={std:g}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections
 import io
 import itertools
+import os
 import types
 
 import numpy as np
@@ -388,6 +389,19 @@ def test_arrays_in_files_of_pytorch(protocol):
         assert type(a) is type(b) and a.dtype == b.dtype
         np.testing.assert_array_equal(a, b)
     assert back["again"] is back["arrays"][0]
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="the system does not list what is open")
+def test_saving_and_loading_leave_nothing_open(tmp_path):
+    def rounds():
+        for name in ("a.pt", "b.pt"):
+            tinygrad6.save({"x": tinygrad6.ones(3)}, tmp_path / name)
+            tinygrad6.load(tmp_path / name)
+        safetensors.save_file({"x": tinygrad6.ones(3)}, tmp_path / "x.safetensors")
+        safetensors.load_file(tmp_path / "x.safetensors")
+        return len(os.listdir("/proc/self/fd"))
+
+    assert rounds() == rounds()
 
 
 def test_empty_parts_of_another_tensor_share_nothing(tmp_path):
