@@ -373,8 +373,11 @@ def linear_cross_entropy(
     if options is not None:
         raise NotImplementedError(f"{name}: options are not supported: leave them out")
     if input.ndim not in (1, 2) or linear_weight.ndim < 2:
-        what, t = ("input", input) if input.ndim not in (1, 2) else ("linear_weight", linear_weight)
-        expected = "1 or 2" if what == "input" else "at least 2"
+        what, expected, t = (
+            ("linear_weight", "at least 2", linear_weight)
+            if input.ndim in (1, 2)
+            else ("input", "1 or 2", input)
+        )
         raise RuntimeError(f"{name}: expected {what} with dimensionality {expected}, got {t.ndim}")
     if input.shape[-1] != linear_weight.shape[-1]:
         raise RuntimeError(
@@ -393,7 +396,7 @@ def linear_cross_entropy(
     bias = None if linear_bias is None else linear_bias.reshape(-1)
     logits = OPS["linear"].call(input, flat, bias).reshape(*input.shape[:-1], *classes)
     if target.shape == logits.shape and ignore_index is not None:
-        raise RuntimeError(f"{name}: ignore_index cannot be specified when target contains probabilities")
+        raise RuntimeError("ignore_index cannot be specified when target contains probabilities")
     ignored = -100 if ignore_index is None else ignore_index
     return cross_entropy(
         logits, target, weight, None, ignored, None, reduction, label_smoothing=label_smoothing

@@ -3683,7 +3683,8 @@ torch.amp.GradScaler('cpu', init_scale=8.0).state_dict()
 ! [s := torch.amp.GradScaler('cpu', init_scale=8.0), s.step(sgd())]
 [s := torch.amp.GradScaler('cpu', init_scale=8.0), s.load_state_dict({**s.state_dict(), 'scale': 3.0, '_growth_tracker': 2}), s.get_scale(), s.state_dict()][2:]
 # losses
-F.linear_cross_entropy(x(3, 4), x(5, 4), x(3, 5), ignore_index=1)
+! F.linear_cross_entropy(x(3, 4), x(5, 4), x(3, 5), ignore_index=1)
+! F.linear_cross_entropy(x(3, 4), x(5, 4), x(3, 5), ignore_index=-5)
 F.linear_cross_entropy(x(3, 4), x(5, 4), x(3, 5))
 F.linear_cross_entropy(x(3, 4), x(5, 4), x(3, 5), weight=x(5), label_smoothing=0.1)
 F.linear_cross_entropy(x(3, 4), x(5, 4), i(5, 3), ignore_index=1, weight=x(5), reduction='none')

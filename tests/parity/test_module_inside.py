@@ -8,6 +8,7 @@ import pickle
 import warnings
 from collections import OrderedDict
 
+import numpy as np
 import pytest
 from helpers import same
 
@@ -319,6 +320,7 @@ PLACES = [
     (), ("cpu",), ("f64",), ("cpu", "f64"), ("f64", "cpu"), ("t",), ("t", "cpu"), ("t", True), ("cpu", True),
     ("f64", True), ("cpu", "f64", True), ("cpu", "f64", True, False), (None,), (None, "f64"), ("cpu", None),
     (True,), ("f64", "f64"), ("t", "t"), (float,), (int,), ([1],), ({},), ("cpu", "cpu"), (3,), (str,),
+    (np.float32,), (dict,),
 ]  # fmt: skip
 NAMED = [{}, {"dtype": "f64"}, {"device": "cpu"}, {"non_blocking": True}, {"tensor": "t"},
          {"other": "t"}, {"device": "cpu", "dtype": "f64"}, {"dtype": None}]  # fmt: skip
