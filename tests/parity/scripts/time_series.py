@@ -1,4 +1,4 @@
-"""LSTMCells in float64 trained by LBFGS, other cells, and a logistic regression with strong Wolfe search."""
+"""Two stacked cells learn a drifting tide by LBFGS in double precision; other cells; a line search that is Wolfe's."""
 
 import torch
 import torch.nn as nn
@@ -7,110 +7,99 @@ import numpy as np
 
 losses = []
 
-np.random.seed(2)
-T = 50
-L = 60
-N = 12
-x = np.empty((N, L), "int64")
-x[:] = np.array(range(L)) + np.random.randint(-4 * T, 4 * T, N).reshape(N, 1)
-data = np.sin(x / 1.0 / T).astype("float64")
+# Tides at ten harbours: two periods that beat, each harbour with its own delay.
+draw = np.random.RandomState(2)
+hour = np.arange(48, dtype="float64")[None] + draw.randint(0, 40, (10, 1))
+tide = (0.6 * np.sin(hour / 2.0) + 0.4 * np.sin(hour / 2.3)).astype("float64")
+level = torch.from_numpy(tide)
+known, unseen = level[:8], level[8:]
 
 
-class Sequence(nn.Module):
-    def __init__(self):
-        super(Sequence, self).__init__()
-        self.lstm1 = nn.LSTMCell(1, 11)
-        self.lstm2 = nn.LSTMCell(11, 11)
-        self.linear = nn.Linear(11, 1)
+class Gauge(nn.Module):
+    """Foretells the next level from each one; after the last, goes on from its own forecasts."""
 
-    def forward(self, input, future=0):
-        outputs = []
-        h_t = torch.zeros(input.size(0), 11, dtype=torch.double)
-        c_t = torch.zeros(input.size(0), 11, dtype=torch.double)
-        h_t2 = torch.zeros(input.size(0), 11, dtype=torch.double)
-        c_t2 = torch.zeros(input.size(0), 11, dtype=torch.double)
-        for input_t in input.split(1, dim=1):
-            h_t, c_t = self.lstm1(input_t, (h_t, c_t))
-            h_t2, c_t2 = self.lstm2(h_t, (h_t2, c_t2))
-            output = self.linear(h_t2)
-            outputs += [output]
-        for i in range(future):
-            h_t, c_t = self.lstm1(output, (h_t, c_t))
-            h_t2, c_t2 = self.lstm2(h_t, (h_t2, c_t2))
-            output = self.linear(h_t2)
-            outputs += [output]
-        outputs = torch.cat(outputs, dim=1)
-        return outputs
+    def __init__(self, width):
+        super(Gauge, self).__init__()
+        self.cells = nn.ModuleList([nn.LSTMCell(1, width), nn.LSTMCell(width, width)])
+        self.read = nn.Linear(width, 1)
+        self.width = width
+
+    def forward(self, levels, beyond=0):
+        empty = torch.zeros(levels.size(0), self.width, dtype=torch.double)
+        memory = [(empty, empty) for _ in self.cells]
+        forecasts = []
+        measured = list(levels.split(1, dim=1))
+        for hour in range(len(measured) + beyond):
+            x = measured[hour] if hour < len(measured) else forecasts[-1]
+            for depth, cell in enumerate(self.cells):
+                memory[depth] = cell(x, memory[depth])
+                x = memory[depth][0]
+            forecasts.append(self.read(x))
+        return torch.cat(forecasts, dim=1)
 
 
-np.random.seed(0)
 torch.manual_seed(0)
-input = torch.from_numpy(data[3:, :-1])
-target = torch.from_numpy(data[3:, 1:])
-test_input = torch.from_numpy(data[:3, :-1])
-test_target = torch.from_numpy(data[:3, 1:])
-seq = Sequence()
-seq.double()
-criterion = nn.MSELoss()
-optimizer = optim.LBFGS(seq.parameters(), lr=0.8, max_iter=8)
-for i in range(2):
+gauge = Gauge(9).double()
+error = nn.MSELoss()
+search = optim.LBFGS(gauge.parameters(), lr=0.5, max_iter=7)
 
-    def closure():
-        optimizer.zero_grad()
-        out = seq(input)
-        loss = criterion(out, target)
-        losses.extend([loss.item()])
-        loss.backward()
-        return loss
 
-    optimizer.step(closure)
+def misfit():
+    search.zero_grad()
+    value = error(gauge(known[:, :-1]), known[:, 1:])
+    value.backward()
+    losses.append(value.item())
+    return value
+
+
+for lap in range(3):
+    search.step(misfit)
     with torch.no_grad():
-        future = 20
-        pred = seq(test_input, future=future)
-        loss = criterion(pred[:, :-future], test_target)
-        losses += [loss.item()]
-        y = pred.detach().numpy()
+        ahead = gauge(unseen[:, :30], beyond=12)
+        losses.append(error(ahead, unseen[:, 1:43]).item())
+        losses.append(float(np.abs(ahead.detach().numpy()[:, 30:]).mean()))
+
+# Single cells stepped by hand: the running sum of what they are shown.
 torch.manual_seed(3)
-for C in (nn.GRUCell, nn.RNNCell):
-    c = C(3, 5)
-    h = torch.zeros(2, 5)
-    l = nn.Linear(5, 1)
-    opt = torch.optim.RMSprop([*c.parameters(), *l.parameters()], lr=0.01, momentum=0.5, centered=True)
-    xs = torch.randn(6, 2, 3)
-    for it in range(15):
-        hh = h
-        tot = 0.0
-        for t in range(6):
-            hh = c(xs[t], hh)
-            tot = tot + (l(hh) - xs[t].sum(-1, True)).abs().mean()
-        opt.zero_grad()
-        tot.backward()
-        opt.step()
-        losses += [tot.item()]
+shown = torch.randn(7, 4, 2)
+for kind in (nn.GRUCell, nn.RNNCell):
+    cell, read = kind(2, 6), nn.Linear(6, 1)
+    fit = optim.RMSprop([*cell.parameters(), *read.parameters()], lr=0.01, momentum=0.5, centered=True)
+    for lap in range(15):
+        state, wrong = torch.zeros(4, 6), 0.0
+        for x in shown:
+            state = cell(x, state)
+            wrong = wrong + (read(state) - x.sum(-1, True)).abs().mean()
+        fit.zero_grad()
+        wrong.backward()
+        fit.step()
+        losses.append(wrong.item())
+
+# Which of two sides of a noisy plane: few steps, each searched along until Wolfe's conditions hold.
 torch.manual_seed(0)
-X = torch.randn(80, 4)
-w = torch.tensor([1.0, -2.0, 0.5, 0.0])
-y = (X @ w + 0.3 * torch.randn(80) > 0).float()
-W = torch.zeros(4, requires_grad=True)
-b = torch.zeros(1, requires_grad=True)
-opt = torch.optim.LBFGS(
-    [W, b],
+where = torch.randn(70, 3)
+side = (where @ torch.tensor([1.5, 0.0, -1.0]) + 0.4 * torch.randn(70)).gt(0.2).float()
+tilt, shift = torch.zeros(3, requires_grad=True), torch.zeros(1, requires_grad=True)
+newton = optim.LBFGS(
+    [tilt, shift],
     lr=1,
-    max_iter=20,
-    history_size=10,
+    max_iter=3,
+    history_size=2,
     line_search_fn="strong_wolfe",
     tolerance_grad=1e-05,
     tolerance_change=1e-09,
 )
 
 
-def closure():
-    opt.zero_grad()
-    l = nn.functional.binary_cross_entropy_with_logits(X @ W + b, y) + 0.01 * W.pow(2).sum()
-    l.backward()
-    losses.extend([l.item()])
-    return l
+def on_the_wrong_side():
+    newton.zero_grad()
+    fit = nn.functional.binary_cross_entropy_with_logits(where @ tilt + shift, side)
+    value = fit + 0.02 * tilt.pow(2).sum()
+    value.backward()
+    losses.append(value.item())
+    return value
 
 
-for i in range(3):
-    opt.step(closure)
+for lap in range(3):
+    newton.step(on_the_wrong_side)
+losses += tilt.tolist()
