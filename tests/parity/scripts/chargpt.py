@@ -1,4 +1,4 @@
-"""A character-level transformer with its own attention, in the manner of minGPT."""
+"""A transformer over letters that adds two numbers, its attention and its weight decay written out."""
 import math
 
 import torch
@@ -6,139 +6,126 @@ import torch.nn as nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
-TEXT = "the quick brown fox jumps over the lazy dog; pack my box with five dozen liquor jugs. " * 12
+SIGNS = "0123456789+=."
+LENGTH = 10  # 12+34=046. with the sum written from its ones upward is 10 signs
 
 
-class CharDataset(Dataset):
-    def __init__(self, text, block_size):
-        chars = sorted(list(set(text)))
-        self.stoi = {c: i for i, c in enumerate(chars)}
-        self.block_size, self.vocab_size = block_size, len(chars)
-        self.data = text
+class Sums(Dataset):
+    """a+b=c as signs, c backwards; only the signs of c are asked for, the others have the target -1."""
 
     def __len__(self):
-        return len(self.data) - self.block_size
+        return 90 * 90
 
-    def __getitem__(self, idx):
-        chunk = [self.stoi[s] for s in self.data[idx : idx + self.block_size + 1]]
-        return torch.tensor(chunk[:-1], dtype=torch.long), torch.tensor(chunk[1:], dtype=torch.long)
+    def __getitem__(self, which):
+        a, b = divmod(which, 90)
+        a, b = a + 10, b + 10
+        line = f"{a}+{b}={str(a + b).zfill(3)[::-1]}."
+        signs = torch.tensor([SIGNS.index(sign) for sign in line], dtype=torch.long)
+        wanted = signs[1:].clone()
+        wanted[: line.index("=")] = -1
+        return signs[:-1], wanted
 
 
-class CausalSelfAttention(nn.Module):
-    def __init__(self, n_embd, n_head, block_size):
+class Layer(nn.Module):
+    """x + attention(norm x), then x + two linear maps of its norm."""
+
+    def __init__(self, width, heads):
         super().__init__()
-        self.c_attn = nn.Linear(n_embd, 3 * n_embd)
-        self.c_proj = nn.Linear(n_embd, n_embd)
-        self.resid_dropout = nn.Dropout(0.1)
-        self.register_buffer("bias", torch.tril(torch.ones(block_size, block_size)).view(1, 1, block_size, block_size))
-        self.n_head, self.n_embd = n_head, n_embd
+        self.heads = heads
+        self.parts = nn.ModuleDict(
+            {
+                "before_looking": nn.LayerNorm(width),
+                "look": nn.Linear(width, 3 * width),
+                "report": nn.Linear(width, width),
+                "before_thinking": nn.LayerNorm(width),
+                "think": nn.Linear(width, 3 * width),
+                "bend": nn.GELU(),
+                "conclude": nn.Linear(3 * width, width),
+            }
+        )
+        self.blur = nn.Dropout(0.1)
+        seen = torch.tril(torch.ones(LENGTH, LENGTH))
+        self.register_buffer("unseen", seen.view(1, 1, LENGTH, LENGTH) == 0)
+
+    def attend(self, x):
+        n, length, width = x.size()
+        query, key, value = (
+            part.contiguous().view(n, length, self.heads, -1).transpose(1, 2)
+            for part in self.parts.look(x).split(width, dim=2)
+        )
+        alike = query @ key.transpose(-2, -1) / math.sqrt(key.size(-1))
+        alike = alike.masked_fill(self.unseen[..., :length, :length], float("-inf"))
+        heard = F.softmax(alike, dim=-1) @ value
+        return self.blur(self.parts.report(heard.transpose(1, 2).flatten(2)))
 
     def forward(self, x):
-        B, T, C = x.size()
-        q, k, v = self.c_attn(x).split(self.n_embd, dim=2)
-        k = k.view(B, T, self.n_head, C // self.n_head).transpose(1, 2)
-        q = q.view(B, T, self.n_head, C // self.n_head).transpose(1, 2)
-        v = v.view(B, T, self.n_head, C // self.n_head).transpose(1, 2)
-        att = (q @ k.transpose(-2, -1)) * (1.0 / math.sqrt(k.size(-1)))
-        att = att.masked_fill(self.bias[:, :, :T, :T] == 0, float("-inf"))
-        att = F.softmax(att, dim=-1)
-        y = (att @ v).transpose(1, 2).contiguous().view(B, T, C)
-        return self.resid_dropout(self.c_proj(y))
+        p = self.parts
+        x = x + self.attend(p.before_looking(x))
+        return x + p.conclude(p.bend(p.think(p.before_thinking(x))))
 
 
-class Block(nn.Module):
-    def __init__(self, n_embd, n_head, block_size):
+class Adder(nn.Module):
+    def __init__(self, width=32, heads=4, depth=2):
         super().__init__()
-        self.ln_1 = nn.LayerNorm(n_embd)
-        self.attn = CausalSelfAttention(n_embd, n_head, block_size)
-        self.ln_2 = nn.LayerNorm(n_embd)
-        self.mlp = nn.ModuleDict(dict(c_fc=nn.Linear(n_embd, 4 * n_embd), c_proj=nn.Linear(4 * n_embd, n_embd), act=nn.GELU()))
+        self.sign = nn.Embedding(len(SIGNS), width)
+        self.place = nn.Embedding(LENGTH, width)
+        self.layers = nn.ModuleList(Layer(width, heads) for _ in range(depth))
+        self.settle = nn.LayerNorm(width)
+        self.answer = nn.Linear(width, len(SIGNS), bias=False)
+        self.apply(Adder.start)
+        for name, weight in self.named_parameters():
+            if name.endswith(("report.weight", "conclude.weight")):
+                torch.nn.init.normal_(weight, mean=0.0, std=0.05 / depth)
 
-    def forward(self, x):
-        x = x + self.attn(self.ln_1(x))
-        m = self.mlp
-        return x + m.c_proj(m.act(m.c_fc(self.ln_2(x))))
+    @staticmethod
+    def start(module):
+        if isinstance(module, (nn.Linear, nn.Embedding)):
+            torch.nn.init.normal_(module.weight, mean=0.0, std=0.05)
+        if getattr(module, "bias", None) is not None:
+            torch.nn.init.zeros_(module.bias)
 
+    def forward(self, signs):
+        x = self.sign(signs) + self.place(torch.arange(0, signs.size(1), dtype=torch.long)).unsqueeze(0)
+        for layer in self.layers:
+            x = layer(x)
+        return self.answer(self.settle(x))
 
-class GPT(nn.Module):
-    def __init__(self, vocab_size, block_size, n_embd=48, n_head=4, n_layer=2):
-        super().__init__()
-        self.transformer = nn.ModuleDict(dict(
-            wte=nn.Embedding(vocab_size, n_embd),
-            wpe=nn.Embedding(block_size, n_embd),
-            h=nn.ModuleList([Block(n_embd, n_head, block_size) for _ in range(n_layer)]),
-            ln_f=nn.LayerNorm(n_embd),
-        ))
-        self.lm_head = nn.Linear(n_embd, vocab_size, bias=False)
-        self.apply(self._init_weights)
-        for pn, p in self.named_parameters():
-            if pn.endswith("c_proj.weight"):
-                torch.nn.init.normal_(p, mean=0.0, std=0.02 / math.sqrt(2 * n_layer))
-
-    def _init_weights(self, module):
-        if isinstance(module, nn.Linear):
-            torch.nn.init.normal_(module.weight, mean=0.0, std=0.02)
-            if module.bias is not None:
-                torch.nn.init.zeros_(module.bias)
-        elif isinstance(module, nn.Embedding):
-            torch.nn.init.normal_(module.weight, mean=0.0, std=0.02)
-
-    def configure_optimizers(self):
-        decay, no_decay = set(), set()
-        for mn, m in self.named_modules():
-            for pn, p in m.named_parameters():
-                fpn = "%s.%s" % (mn, pn) if mn else pn
-                if pn.endswith("bias") or (pn.endswith("weight") and isinstance(m, (nn.LayerNorm, nn.Embedding))):
-                    no_decay.add(fpn)
-                elif pn.endswith("weight") and isinstance(m, nn.Linear):
-                    decay.add(fpn)
-        named = {pn: p for pn, p in self.named_parameters()}
-        groups = [
-            {"params": [named[pn] for pn in sorted(list(decay))], "weight_decay": 0.1},
-            {"params": [named[pn] for pn in sorted(list(no_decay))], "weight_decay": 0.0},
-        ]
-        return torch.optim.AdamW(groups, lr=3e-3, betas=(0.9, 0.95))
-
-    def forward(self, idx, targets=None):
-        b, t = idx.size()
-        pos = torch.arange(0, t, dtype=torch.long).unsqueeze(0)
-        x = self.transformer.wte(idx) + self.transformer.wpe(pos)
-        for block in self.transformer.h:
-            x = block(x)
-        logits = self.lm_head(self.transformer.ln_f(x))
-        loss = None
-        if targets is not None:
-            loss = F.cross_entropy(logits.view(-1, logits.size(-1)), targets.view(-1), ignore_index=-1)
-        return logits, loss
-
-    @torch.no_grad()
-    def generate(self, idx, max_new_tokens, top_k):
-        for _ in range(max_new_tokens):
-            logits, _ = self(idx[:, -16:])
-            logits = logits[:, -1, :]
-            v, _ = torch.topk(logits, top_k)
-            logits[logits < v[:, [-1]]] = -float("Inf")
-            probs = F.softmax(logits, dim=-1)
-            idx = torch.cat((idx, torch.multinomial(probs, num_samples=1)), dim=1)
-        return idx
+    def groups(self):
+        """The matrices of linear maps shrink as they are trained; tables, scales and shifts do not."""
+        owners = [m for _, m in self.named_modules() if not isinstance(m, (Adder, Layer))]
+        shrink = [m.weight for m in owners if isinstance(m, nn.Linear)]
+        chosen = {id(w) for w in shrink}
+        keep = [w for w in self.parameters() if id(w) not in chosen]
+        return [{"params": shrink, "weight_decay": 0.05}, {"params": keep, "weight_decay": 0.0}]
 
 
-torch.manual_seed(1337)
-dataset = CharDataset(TEXT, 16)
-model = GPT(dataset.vocab_size, 16)
-optimizer = model.configure_optimizers()
-sampler = torch.utils.data.RandomSampler(dataset, replacement=True, num_samples=int(1e4))
-loader = DataLoader(dataset, sampler=sampler, shuffle=False, pin_memory=False, batch_size=8, num_workers=0)
+@torch.no_grad()
+def finish(adder, signs, likeliest):
+    """Sign by sign to the full length, each drawn from the likeliest few."""
+    while signs.size(1) < LENGTH:
+        scores = adder(signs)[:, -1, :]
+        least = torch.topk(scores, likeliest).values[:, [-1]]
+        scores[scores < least] = -float("Inf")
+        drawn = torch.multinomial(F.softmax(scores, dim=-1), num_samples=1)
+        signs = torch.cat((signs, drawn), dim=1)
+    return signs
+
+
+torch.manual_seed(12)
+sums = Sums()
+drawer = torch.utils.data.RandomSampler(sums, replacement=True, num_samples=60 * 12)
+batches = DataLoader(sums, sampler=drawer, shuffle=False, pin_memory=False, batch_size=12, num_workers=0)
+adder = Adder()
+descent = torch.optim.AdamW(adder.groups(), lr=2e-3, betas=(0.9, 0.98))
 losses = []
-model.train()
-for step, (x, y) in enumerate(loader):
-    if step == 50:
-        break
-    logits, loss = model(x, y)
-    model.zero_grad(set_to_none=True)
+adder.train()
+for signs, wanted in batches:
+    scores = adder(signs)
+    loss = F.cross_entropy(scores.view(-1, len(SIGNS)), wanted.view(-1), ignore_index=-1)
+    adder.zero_grad(set_to_none=True)
     loss.backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    optimizer.step()
+    torch.nn.utils.clip_grad_norm_(adder.parameters(), 0.5)
+    descent.step()
     losses.append(loss.item())
-model.eval()
-losses += [float(i) for i in model.generate(torch.zeros((1, 1), dtype=torch.long), 20, top_k=5)[0]]
+adder.eval()
+losses += finish(adder, sums[4000][0][None, :6], 4)[0].tolist()
