@@ -173,3 +173,22 @@ def test_nodes_show_what_they_saved(lib):
     z.backward()
     with pytest.raises(RuntimeError, match="second time|already been freed"):
         z.grad_fn._saved_result
+
+
+@LIBRARIES
+@pytest.mark.filterwarnings("ignore")
+def test_saved_tensors_have_their_old_name_too(lib):
+    class Double(lib.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            (x,) = ctx.saved_variables
+            return g * 2 + 0 * x
+
+    x = lib.ones(2, requires_grad=True)
+    Double.apply(x).sum().backward()
+    assert x.grad.tolist() == [2.0, 2.0]

@@ -93,6 +93,8 @@ class FunctionNode(Node):
         """Say that these outputs have no gradient."""
         self.constant = tensors
 
+    saved_variables = property(lambda self: self.saved_tensors, doc="The old name of saved_tensors.")
+
     def set_materialize_grads(self, value: bool) -> None:
         """Whether backward sees zeros (the default) or None for outputs that nothing depended on."""
         self.materialize = value

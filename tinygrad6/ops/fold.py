@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad6.arguments import Ints, composite
+from tinygrad6.layouts import keep_channels
 from tinygrad6.op import case, op
 from tinygrad6.ops.conv import output_sizes, overlaps, padded, windows
 from tinygrad6.ops.shape import clone, permute_to, reshape
@@ -159,9 +160,9 @@ def fold(
 # ---- channels and pixels
 
 
-def _owned(x: Tensor) -> Tensor:
-    """x, or a copy if its elements did not have to move: the result never shares memory with the input."""
-    return x if x.view_of is None else clone(x)
+def _owned(x: Tensor, source: Tensor) -> Tensor:
+    """x, or a copy if its elements did not have to move: the result never shares memory with `source`."""
+    return keep_channels(x if x.view_of is None else clone(x), source)
 
 
 @composite(method=False, examples=[case((1, 8, 2, 3), upscale_factor=2)], torch="pixel_shuffle")
@@ -188,7 +189,7 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     y = permute_to(
         reshape(input, (*lead, c // (r * r), r, r, h, w)), (*range(n + 1), n + 3, n + 1, n + 4, n + 2)
     )
-    return _owned(reshape(y, (*lead, c // (r * r), h * r, w * r)))
+    return _owned(reshape(y, (*lead, c // (r * r), h * r, w * r)), input)
 
 
 @composite(method=False, examples=[case((1, 2, 4, 6), downscale_factor=2)], torch="pixel_unshuffle")
@@ -215,7 +216,7 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     y = permute_to(
         reshape(input, (*lead, c, h // r, r, w // r, r)), (*range(n + 1), n + 2, n + 4, n + 1, n + 3)
     )
-    return _owned(reshape(y, (*lead, c * r * r, h // r, w // r)))
+    return _owned(reshape(y, (*lead, c * r * r, h // r, w // r)), input)
 
 
 @composite(method=False, examples=[case((1, 4, 2, 3), groups=2)], torch="channel_shuffle")
@@ -239,7 +240,7 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
             f"Number of channels must be divisible by groups. Got {c} channels and {groups} groups."
         )
     y = permute_to(reshape(input, (n, groups, c // groups, *size)), (0, 2, 1, *range(3, len(shape) + 1)))
-    return _owned(reshape(y, shape))
+    return _owned(reshape(y, shape), input)
 
 
 @composite(method=False, examples=[case((1, 4, 2, 3), groups=2)], torch="native_channel_shuffle")
