@@ -1,7 +1,9 @@
-"""A Llama: rotary embeddings, RMSNorm, grouped queries, SwiGLU, trained and sampled from."""
+"""A transformer that turns its queries and keys, scales by the root mean square and shares keys between heads."""
 
+import inspect
+import io
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Optional
 
 import torch
@@ -12,307 +14,228 @@ torch.manual_seed(1337)
 
 
 @dataclass
-class ModelArgs:
-    dim: int = 32
-    n_layers: int = 2
-    n_heads: int = 4
-    n_kv_heads: Optional[int] = 2
-    vocab_size: int = 64
-    hidden_dim: Optional[int] = None
-    multiple_of: int = 8
-    norm_eps: float = 1e-5
-    max_seq_len: int = 16
-    dropout: float = 0.0
+class Sizes:
+    signs: int = 40
+    width: int = 24
+    depth: int = 2
+    queries: int = 6
+    keys: Optional[int] = 3
+    inner: Optional[int] = None
+    reach: int = 12
+    blur: float = 0.0
+
+    def __post_init__(self):
+        self.keys = self.keys or self.queries
+        if self.inner is None:
+            self.inner = 8 * math.ceil(self.width / 3)  # about 8/3 of the width, in eights
 
 
-class RMSNorm(torch.nn.Module):
-    def __init__(self, dim: int, eps: float):
+class Scale(torch.nn.Module):
+    """x / sqrt(mean(x^2) + 1e-6) times a weight for each feature."""
+
+    def __init__(self, width: int):
         super().__init__()
-        self.eps = eps
-        self.weight = nn.Parameter(torch.ones(dim))
-
-    def _norm(self, x):
-        return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.eps)
+        self.weight = nn.Parameter(torch.ones(width))
 
     def forward(self, x):
-        output = self._norm(x.float()).type_as(x)
-        return output * self.weight
+        wide = x.float()
+        return (wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + 1e-6)).type_as(x) * self.weight
 
 
-def precompute_freqs_cis(dim: int, end: int, theta: float = 10000.0):
-    freqs = 1.0 / (theta ** (torch.arange(0, dim, 2)[: (dim // 2)].float() / dim))
-    t = torch.arange(end, device=freqs.device)
-    freqs = torch.outer(t, freqs).float()
-    return torch.cos(freqs), torch.sin(freqs)
+def angles(places: int, width: int) -> torch.Tensor:
+    """angle[p, i] = p 100^(-2i / width), (places, width // 2): later pairs turn more slowly."""
+    slower = 100.0 ** -(torch.arange(0, width, 2).float() / width)
+    return torch.outer(torch.arange(places, device=slower.device), slower).float()
 
 
-def reshape_for_broadcast(freqs_cis: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    ndim = x.ndim
-    assert 0 <= 1 < ndim
-    assert freqs_cis.shape == (x.shape[1], x.shape[-1])
-    shape = [d if i == 1 or i == ndim - 1 else 1 for i, d in enumerate(x.shape)]
-    return freqs_cis.view(shape)
+def turn(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+    """Each pair of neighbours in x (B, T, heads, width) turned by its angle, in float32."""
+    a, b = x.float().reshape(x.shape[:-1] + (-1, 2)).unbind(-1)
+    assert cos.shape == (x.shape[1], a.shape[-1]) and x.ndim == 4
+    cos, sin = (table.view(1, *table.shape).unsqueeze(2) for table in (cos, sin))
+    return torch.stack([a * cos - b * sin, a * sin + b * cos], dim=-1).flatten(3).type_as(x)
 
 
-def apply_rotary_emb(xq, xk, freqs_cos, freqs_sin):
-    xq_r, xq_i = xq.float().reshape(xq.shape[:-1] + (-1, 2)).unbind(-1)
-    xk_r, xk_i = xk.float().reshape(xk.shape[:-1] + (-1, 2)).unbind(-1)
-    freqs_cos = reshape_for_broadcast(freqs_cos, xq_r)
-    freqs_sin = reshape_for_broadcast(freqs_sin, xq_r)
-    xq_out_r = xq_r * freqs_cos - xq_i * freqs_sin
-    xq_out_i = xq_r * freqs_sin + xq_i * freqs_cos
-    xk_out_r = xk_r * freqs_cos - xk_i * freqs_sin
-    xk_out_i = xk_r * freqs_sin + xk_i * freqs_cos
-    return torch.stack([xq_out_r, xq_out_i], dim=-1).flatten(3).type_as(xq), torch.stack(
-        [xk_out_r, xk_out_i], dim=-1
-    ).flatten(3).type_as(xk)
-
-
-def repeat_kv(x: torch.Tensor, n_rep: int) -> torch.Tensor:
-    bs, slen, n_kv_heads, head_dim = x.shape
-    if n_rep == 1:
-        return x
-    return (
-        x[:, :, :, None, :]
-        .expand(bs, slen, n_kv_heads, n_rep, head_dim)
-        .reshape(bs, slen, n_kv_heads * n_rep, head_dim)
-    )
-
-
-class Attention(nn.Module):
-    def __init__(self, args: ModelArgs):
+class Look(nn.Module):
+    def __init__(self, sizes: Sizes):
         super().__init__()
-        self.n_kv_heads = args.n_heads if args.n_kv_heads is None else args.n_kv_heads
-        self.n_local_heads = args.n_heads
-        self.n_local_kv_heads = self.n_kv_heads
-        self.n_rep = self.n_local_heads // self.n_local_kv_heads
-        self.head_dim = args.dim // args.n_heads
-        self.wq = nn.Linear(args.dim, args.n_heads * self.head_dim, bias=False)
-        self.wk = nn.Linear(args.dim, self.n_kv_heads * self.head_dim, bias=False)
-        self.wv = nn.Linear(args.dim, self.n_kv_heads * self.head_dim, bias=False)
-        self.wo = nn.Linear(args.n_heads * self.head_dim, args.dim, bias=False)
-        self.attn_dropout = nn.Dropout(args.dropout)
-        self.resid_dropout = nn.Dropout(args.dropout)
-        self.dropout = args.dropout
-        self.flash = hasattr(torch.nn.functional, "scaled_dot_product_attention")
-        mask = torch.full((1, 1, args.max_seq_len, args.max_seq_len), float("-inf"))
-        mask = torch.triu(mask, diagonal=1)
-        self.register_buffer("mask", mask, persistent=False)
+        self.each = sizes.width // sizes.queries
+        self.shared = sizes.queries // sizes.keys
+        self.ask = nn.Linear(sizes.width, sizes.queries * self.each, bias=False)
+        self.keep = nn.Linear(sizes.width, 2 * sizes.keys * self.each, bias=False)
+        self.tell = nn.Linear(sizes.queries * self.each, sizes.width, bias=False)
+        self.blur = nn.Dropout(sizes.blur)
+        self.fast = hasattr(nn.functional, "scaled_dot_product_attention")
+        later = torch.triu(torch.full((sizes.reach, sizes.reach), float("-inf")), diagonal=1)
+        self.register_buffer("later", later, persistent=False)
 
-    def forward(self, x, freqs_cos, freqs_sin):
-        bsz, seqlen, _ = x.shape
-        xq, xk, xv = self.wq(x), self.wk(x), self.wv(x)
-        xq = xq.view(bsz, seqlen, self.n_local_heads, self.head_dim)
-        xk = xk.view(bsz, seqlen, self.n_local_kv_heads, self.head_dim)
-        xv = xv.view(bsz, seqlen, self.n_local_kv_heads, self.head_dim)
-        xq, xk = apply_rotary_emb(xq, xk, freqs_cos, freqs_sin)
-        xk = repeat_kv(xk, self.n_rep)
-        xv = repeat_kv(xv, self.n_rep)
-        xq = xq.transpose(1, 2)
-        xk = xk.transpose(1, 2)
-        xv = xv.transpose(1, 2)
-        if self.flash and self.training:
-            output = F.scaled_dot_product_attention(
-                xq, xk, xv, attn_mask=None, dropout_p=self.dropout if self.training else 0.0, is_causal=True
+    def heads(self, x):
+        return x.view(*x.shape[:2], -1, self.each)
+
+    def one_for_each(self, x):
+        """Every head of keys stands beside itself as often as queries share it."""
+        n, length, heads, width = x.shape
+        return x.unsqueeze(3).expand(n, length, heads, self.shared, width).flatten(2, 3)
+
+    def forward(self, x, cos, sin):
+        length = x.size(1)
+        query = turn(self.heads(self.ask(x)), cos, sin)
+        key, value = map(self.heads, self.keep(x).chunk(2, dim=-1))
+        key = turn(key, cos, sin)
+        query, key, value = (t.transpose(1, 2) for t in (query, self.one_for_each(key), self.one_for_each(value)))
+        if self.fast and self.training:
+            seen = F.scaled_dot_product_attention(
+                query, key, value, attn_mask=None, dropout_p=self.blur.p, is_causal=True
             )
         else:
-            scores = torch.matmul(xq, xk.transpose(2, 3)) / math.sqrt(self.head_dim)
-            scores = scores + self.mask[:, :, :seqlen, :seqlen]
-            scores = F.softmax(scores.float(), dim=-1).type_as(xq)
-            output = torch.matmul(self.attn_dropout(scores), xv)
-        output = output.transpose(1, 2).contiguous().view(bsz, seqlen, -1)
-        return self.resid_dropout(self.wo(output))
+            alike = torch.matmul(query, key.transpose(2, 3)) / math.sqrt(self.each)
+            alike = alike + self.later[:length, :length]
+            seen = torch.matmul(self.blur(F.softmax(alike.float(), dim=-1).type_as(query)), value)
+        return self.blur(self.tell(seen.transpose(1, 2).contiguous().view(x.shape)))
 
 
-class FeedForward(nn.Module):
-    def __init__(self, dim, hidden_dim, multiple_of, dropout):
+class Think(nn.Module):
+    def __init__(self, sizes: Sizes):
         super().__init__()
-        if hidden_dim is None:
-            hidden_dim = 4 * dim
-            hidden_dim = int(2 * hidden_dim / 3)
-            hidden_dim = multiple_of * ((hidden_dim + multiple_of - 1) // multiple_of)
-        self.w1 = nn.Linear(dim, hidden_dim, bias=False)
-        self.w2 = nn.Linear(hidden_dim, dim, bias=False)
-        self.w3 = nn.Linear(dim, hidden_dim, bias=False)
-        self.dropout = nn.Dropout(dropout)
+        self.gate, self.lift = (nn.Linear(sizes.width, sizes.inner, bias=False) for _ in range(2))
+        self.tell = nn.Linear(sizes.inner, sizes.width, bias=False)
+        self.blur = nn.Dropout(sizes.blur)
 
     def forward(self, x):
-        return self.dropout(self.w2(F.silu(self.w1(x)) * self.w3(x)))
+        return self.blur(self.tell(F.silu(self.gate(x)) * self.lift(x)))
 
 
-class TransformerBlock(nn.Module):
-    def __init__(self, layer_id: int, args: ModelArgs):
+class Storey(nn.Module):
+    def __init__(self, sizes: Sizes):
         super().__init__()
-        self.attention = Attention(args)
-        self.feed_forward = FeedForward(args.dim, args.hidden_dim, args.multiple_of, args.dropout)
-        self.layer_id = layer_id
-        self.attention_norm = RMSNorm(args.dim, eps=args.norm_eps)
-        self.ffn_norm = RMSNorm(args.dim, eps=args.norm_eps)
+        self.scales = nn.ModuleList([Scale(sizes.width), Scale(sizes.width)])
+        self.look, self.think = Look(sizes), Think(sizes)
 
-    def forward(self, x, freqs_cos, freqs_sin):
-        h = x + self.attention.forward(self.attention_norm(x), freqs_cos, freqs_sin)
-        return h + self.feed_forward.forward(self.ffn_norm(h))
+    def forward(self, x, cos, sin):
+        x = x + self.look(self.scales[0](x), cos, sin)
+        return x + self.think.forward(self.scales[1](x))
 
 
-class Transformer(nn.Module):
-    last_loss: Optional[torch.Tensor]
+class Tower(nn.Module):
+    """Scores (B, T, signs) and, given the signs that follow, how wrong they are; otherwise only the last place's."""
 
-    def __init__(self, params: ModelArgs):
+    def __init__(self, sizes: Sizes):
         super().__init__()
-        self.params = params
-        self.vocab_size = params.vocab_size
-        self.n_layers = params.n_layers
-        self.tok_embeddings = nn.Embedding(params.vocab_size, params.dim)
-        self.dropout = nn.Dropout(params.dropout)
-        self.layers = torch.nn.ModuleList()
-        for layer_id in range(params.n_layers):
-            self.layers.append(TransformerBlock(layer_id, params))
-        self.norm = RMSNorm(params.dim, eps=params.norm_eps)
-        self.output = nn.Linear(params.dim, params.vocab_size, bias=False)
-        self.tok_embeddings.weight = self.output.weight
-        freqs_cos, freqs_sin = precompute_freqs_cis(
-            self.params.dim // self.params.n_heads, self.params.max_seq_len
-        )
-        self.register_buffer("freqs_cos", freqs_cos, persistent=False)
-        self.register_buffer("freqs_sin", freqs_sin, persistent=False)
-        self.apply(self._init_weights)
-        for pn, p in self.named_parameters():
-            if pn.endswith("w3.weight") or pn.endswith("wo.weight"):
-                torch.nn.init.normal_(p, mean=0.0, std=0.02 / math.sqrt(2 * params.n_layers))
-        self.last_loss = None
+        self.sizes = sizes
+        self.enter = nn.Embedding(sizes.signs, sizes.width)
+        self.blur = nn.Dropout(sizes.blur)
+        self.storeys = torch.nn.ModuleList()
+        while len(self.storeys) < sizes.depth:
+            self.storeys.append(Storey(sizes))
+        self.scale = Scale(sizes.width)
+        self.leave = nn.Linear(sizes.width, sizes.signs, bias=False)
+        self.enter.weight = self.leave.weight
+        turns = angles(sizes.reach, sizes.width // sizes.queries)
+        self.register_buffer("cos", torch.cos(turns), persistent=False)
+        self.register_buffer("sin", torch.sin(turns), persistent=False)
+        self.apply(self.begin)
+        for name, weight in self.named_parameters():
+            if name.endswith("tell.weight"):
+                torch.nn.init.normal_(weight, mean=0.0, std=0.03 / sizes.depth**0.5)
 
-    def _init_weights(self, module):
-        if isinstance(module, nn.Linear):
-            torch.nn.init.normal_(module.weight, mean=0.0, std=0.02)
-            if module.bias is not None:
+    def begin(self, module):
+        match module:
+            case nn.Linear(bias=None) | nn.Embedding():
+                torch.nn.init.normal_(module.weight, mean=0.0, std=0.03)
+            case nn.Linear():
                 torch.nn.init.zeros_(module.bias)
-        elif isinstance(module, nn.Embedding):
-            torch.nn.init.normal_(module.weight, mean=0.0, std=0.02)
 
-    def forward(self, tokens: torch.Tensor, targets: Optional[torch.Tensor] = None) -> torch.Tensor:
-        _bsz, seqlen = tokens.shape
-        h = self.tok_embeddings(tokens)
-        h = self.dropout(h)
-        freqs_cos = self.freqs_cos[:seqlen]
-        freqs_sin = self.freqs_sin[:seqlen]
-        for layer in self.layers:
-            h = layer(h, freqs_cos, freqs_sin)
-        h = self.norm(h)
-        if targets is not None:
-            logits = self.output(h)
-            self.last_loss = F.cross_entropy(
-                logits.view(-1, logits.size(-1)), targets.view(-1), ignore_index=-1
-            )
-        else:
-            logits = self.output(h[:, [-1], :])
-            self.last_loss = None
-        return logits
-
-    def configure_optimizers(self, weight_decay, learning_rate, betas, device_type):
-        param_dict = {pn: p for pn, p in self.named_parameters()}
-        param_dict = {pn: p for pn, p in param_dict.items() if p.requires_grad}
-        decay_params = [p for n, p in param_dict.items() if p.dim() >= 2]
-        nodecay_params = [p for n, p in param_dict.items() if p.dim() < 2]
-        optim_groups = [
-            {"params": decay_params, "weight_decay": weight_decay},
-            {"params": nodecay_params, "weight_decay": 0.0},
-        ]
-        print(
-            f"num decayed parameter tensors: {len(decay_params)}, with {sum(p.numel() for p in decay_params):,} parameters"
-        )
-        print(
-            f"num non-decayed parameter tensors: {len(nodecay_params)}, with {sum(p.numel() for p in nodecay_params):,} parameters"
-        )
-        import inspect
-
-        fused_available = "fused" in inspect.signature(torch.optim.AdamW).parameters
-        use_fused = fused_available and device_type == "cuda"
-        extra_args = dict(fused=True) if use_fused else dict()
-        optimizer = torch.optim.AdamW(optim_groups, lr=learning_rate, betas=betas, **extra_args)
-        print(f"using fused AdamW: {use_fused}")
-        return optimizer
+    def forward(self, signs: torch.Tensor, following: Optional[torch.Tensor] = None):
+        length = signs.shape[1]
+        x = self.blur(self.enter(signs))
+        for storey in self.storeys:
+            x = storey(x, self.cos[:length], self.sin[:length])
+        x = self.scale(x)
+        if following is None:
+            return self.leave(x[:, [-1], :]), None
+        scores = self.leave(x)
+        wrong = F.cross_entropy(scores.view(-1, scores.size(-1)), following.view(-1), ignore_index=-1)
+        return scores, wrong
 
     @torch.inference_mode()
-    def generate(self, idx, max_new_tokens, temperature=1.0, top_k=None, top_p=None):
-        for _ in range(max_new_tokens):
-            idx_cond = idx if idx.size(1) <= self.params.max_seq_len else idx[:, -self.params.max_seq_len :]
-            logits = self(idx_cond)
-            logits = logits[:, -1, :]
-            if temperature == 0.0:
-                _, idx_next = torch.topk(logits, k=1, dim=-1)
+    def go_on(self, signs, count, warmth=1.0, among=None, within=None):
+        """count more signs: the likeliest if warmth is 0, else drawn among the best or within a share of chance."""
+        for _ in range(count):
+            scores = self(signs[:, -self.sizes.reach :])[0][:, -1, :]
+            if not warmth:
+                drawn = torch.topk(scores, k=1, dim=-1).indices
+            elif within is not None:
+                chance, sign = torch.sort(F.softmax(scores / warmth, dim=-1), dim=-1, descending=True)
+                chance[torch.cumsum(chance, dim=-1) - chance > within] = 0.0
+                chance.div_(chance.sum(dim=-1, keepdim=True))
+                drawn = torch.gather(sign, -1, torch.multinomial(chance, num_samples=1))
             else:
-                logits = logits / temperature
-                if top_k is not None:
-                    v, _ = torch.topk(logits, min(top_k, logits.size(-1)))
-                    logits[logits < v[:, [-1]]] = -float("Inf")
-                probs = F.softmax(logits, dim=-1)
-                if top_p is not None:
-                    ps, pi = torch.sort(probs, dim=-1, descending=True)
-                    cs = torch.cumsum(ps, dim=-1)
-                    mask = cs - ps > top_p
-                    ps[mask] = 0.0
-                    ps.div_(ps.sum(dim=-1, keepdim=True))
-                    nt = torch.multinomial(ps, num_samples=1)
-                    idx_next = torch.gather(pi, -1, nt)
-                else:
-                    idx_next = torch.multinomial(probs, num_samples=1)
-            idx = torch.cat((idx, idx_next), dim=1)
-        return idx
+                scores = scores / warmth
+                if among is not None:
+                    least = torch.topk(scores, min(among, scores.size(-1))).values[:, [-1]]
+                    scores[scores < least] = -float("Inf")
+                drawn = torch.multinomial(F.softmax(scores, dim=-1), num_samples=1)
+            signs = torch.cat((signs, drawn), dim=1)
+        return signs
 
 
-model = Transformer(ModelArgs(dropout=0.1))
-print(model)
-opt = model.configure_optimizers(1e-1, 5e-3, (0.9, 0.95), "cpu")
-data = torch.randint(0, 64, (2000,)).sort()[0].roll(3) % 64
-
-
-def get_lr(it, warmup=3, decay=20, lr=5e-3, mn=5e-4):
-    if it < warmup:
-        return lr * it / warmup
-    if it > decay:
-        return mn
-    r = (it - warmup) / (decay - warmup)
-    assert 0 <= r <= 1
-    return mn + 0.5 * (1 + math.cos(math.pi * r)) * (lr - mn)
-
-
-for it in range(24):
-    for g in opt.param_groups:
-        g["lr"] = get_lr(it)
-    for micro in range(2):
-        ix = torch.randint(len(data) - 16, (4,))
-        x = torch.stack([data[i : i + 16] for i in ix])
-        y = torch.stack([data[i + 1 : i + 17] for i in ix])
-        _ = model(x, y)
-        loss = model.last_loss / 2
-        loss.backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    opt.step()
-    opt.zero_grad(set_to_none=True)
-    if it % 3 == 0:
-        print(f"{it} | loss {loss.item() * 2:.4f} | lr {get_lr(it):e}")
-model.eval()
-print(
-    model.generate(torch.tensor([[1, 2, 3]]), 10, temperature=0.8, top_k=10),
-    model.generate(torch.tensor([[5]]), 6, top_p=0.9),
-    model.generate(torch.tensor([[5]]), 6, temperature=0.0),
+tower = Tower(Sizes(blur=0.1))
+print(tower)
+matrices, vectors = {}, {}
+for name, weight in tower.named_parameters():
+    if weight.requires_grad:
+        (matrices if weight.dim() >= 2 else vectors)[name] = weight
+for kind, chosen in dict(matrices=matrices, vectors=vectors).items():
+    print(kind, len(chosen), "with", f"{sum(w.numel() for w in chosen.values()):,}", "numbers")
+fused = {}
+if "fused" in inspect.signature(torch.optim.AdamW).parameters and torch.cuda.is_available():
+    fused = dict(fused=True)
+descent = torch.optim.AdamW(
+    [
+        {"params": list(vectors.values()), "weight_decay": 0.0},
+        {"params": list(matrices.values()), "weight_decay": 0.05},
+    ],
+    lr=4e-3,
+    betas=(0.9, 0.97),
+    **fused,
 )
-sd = model.state_dict()
-unwanted = "_orig_mod."
-sd = {unwanted + k: v for k, v in sd.items()}
-for k, v in list(sd.items()):
-    if k.startswith(unwanted):
-        sd[k[len(unwanted) :]] = sd.pop(k)
-print(
-    model.load_state_dict(sd, strict=False),
-    len(sd),
-    sum(v.numel() for v in sd.values()),
-    model.output.weight is model.tok_embeddings.weight,
-)
-import io
+# A staircase that never goes down, some steps longer than others.
+climb = torch.randint(0, 40, (1500,)).sort()[0].roll(5) % 40
 
-b = io.BytesIO()
-torch.save({"model": sd, "optimizer": opt.state_dict(), "args": model.params.__dict__, "iter": it}, b)
-b.seek(0)
-ck = torch.load(b, map_location="cpu")
-print(ck["args"], ck["iter"], list(ck["optimizer"]), ck["optimizer"]["param_groups"])
+
+def pace(lap):
+    """Up over four laps, then down along a cosine to a tenth at lap 18, and level."""
+    if lap < 4:
+        return 4e-3 * (lap + 1) / 4
+    done = min(1.0, (lap - 4) / 14)
+    return 4e-4 + 3.6e-3 * (1 + math.cos(math.pi * done)) / 2
+
+
+for lap in range(22):
+    for group in descent.param_groups:
+        group["lr"] = pace(lap)
+    total = 0.0
+    for share in range(2):
+        starts = torch.randint(len(climb) - 12, (5,))
+        windows = torch.stack([climb[at : at + 13] for at in starts])
+        _, wrong = tower(windows[:, :-1], windows[:, 1:].contiguous())
+        (wrong / 2).backward()
+        total += wrong.item() / 2
+    torch.nn.utils.clip_grad_norm_(tower.parameters(), 0.7)
+    descent.step()
+    descent.zero_grad(set_to_none=True)
+    if lap % 2:
+        print(f"lap {lap:2d}: wrong by {total:.4f} at pace {pace(lap):e}")
+tower.eval()
+for settings in (dict(warmth=0.7, among=8), dict(within=0.85), dict(warmth=0.0)):
+    print(settings, tower.go_on(torch.tensor([[4, 4, 5]]), 8, **settings))
+renamed = {"wrapped." + name: weight for name, weight in tower.state_dict().items()}
+bare = {name.removeprefix("wrapped."): weight for name, weight in renamed.items()}
+print(tower.load_state_dict(bare, strict=False), len(bare), sum(w.numel() for w in bare.values()))
+print("tied still:", tower.leave.weight is tower.enter.weight)
+file = io.BytesIO()
+torch.save({"weights": bare, "descent": descent.state_dict(), "sizes": asdict(tower.sizes), "lap": lap}, file)
+file.seek(0)
+kept = torch.load(file, map_location="cpu")
+print(kept["sizes"], kept["lap"], list(kept["descent"]), kept["descent"]["param_groups"])
+print(Tower(Sizes(**kept["sizes"])).load_state_dict(kept["weights"]))
