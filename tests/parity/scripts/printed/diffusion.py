@@ -1,8 +1,7 @@
-"""A diffusion model with a U-Net: weight standardization, linear attention, and sampling."""
+"""Noise is added to small pictures in steps and taken away again by a network with a skip at every size."""
 
 import math
 from functools import partial
-from inspect import isfunction
 
 import torch
 import torch.nn.functional as F
@@ -11,281 +10,180 @@ from torch import einsum, nn
 torch.manual_seed(0)
 
 
-def exists(x):
-    return x is not None
+class Add(nn.Module):
+    """x + f(norm(x)), with one group for the norm."""
 
-
-def default(val, d):
-    if exists(val):
-        return val
-    return d() if isfunction(d) else d
-
-
-class Residual(nn.Module):
-    def __init__(self, fn):
+    def __init__(self, channels, inner):
         super().__init__()
-        self.fn = fn
+        self.inner = nn.Sequential(nn.GroupNorm(1, channels), inner)
 
-    def forward(self, x, *args, **kwargs):
-        return self.fn(x, *args, **kwargs) + x
-
-
-def Upsample(dim, dim_out=None):
-    return nn.Sequential(
-        nn.Upsample(scale_factor=2, mode="nearest"), nn.Conv2d(dim, default(dim_out, dim), 3, padding=1)
-    )
+    def forward(self, x, *more, **settings):
+        return x + self.inner(x, *more, **settings)
 
 
-class Rearr(nn.Module):
+class Fold(nn.Module):
+    """Two by two pixels become channels: (B, C, H, W) to (B, 4C, H/2, W/2)."""
+
     def forward(self, x):
-        b, c, h, w = x.shape
-        return x.view(b, c, h // 2, 2, w // 2, 2).permute(0, 1, 3, 5, 2, 4).reshape(b, c * 4, h // 2, w // 2)
+        n, channels, high, wide = x.shape
+        blocks = x.view(n, channels, high // 2, 2, wide // 2, 2)
+        return blocks.permute(0, 3, 5, 1, 2, 4).reshape(n, 4 * channels, high // 2, wide // 2)
 
 
-def Downsample(dim, dim_out=None):
-    return nn.Sequential(Rearr(), nn.Conv2d(dim * 4, default(dim_out, dim), 1))
+class Clock(nn.Module):
+    """(B,) steps to (B, width) waves, from one radian a step to a thousandth."""
 
-
-class SinusoidalPositionEmbeddings(nn.Module):
-    def __init__(self, dim):
+    def __init__(self, width):
         super().__init__()
-        self.dim = dim
+        self.width = width
 
-    def forward(self, time):
-        device = time.device
-        half_dim = self.dim // 2
-        embeddings = math.log(10000) / (half_dim - 1)
-        embeddings = torch.exp(torch.arange(half_dim, device=device) * -embeddings)
-        embeddings = time[:, None] * embeddings[None, :]
-        return torch.cat((embeddings.sin(), embeddings.cos()), dim=-1)
+    def forward(self, step):
+        pace = torch.exp(torch.arange(self.width // 2, device=step.device) * (-2 * math.log(1000) / self.width))
+        turned = torch.einsum("b,w->bw", step.float(), pace)
+        return torch.cat((turned.cos(), turned.sin()), dim=-1)
 
 
-class WeightStandardizedConv2d(nn.Conv2d):
+class EvenConv(nn.Conv2d):
+    """Convolution by filters of mean zero and variance one."""
+
     def forward(self, x):
-        eps = 1e-5 if x.dtype == torch.float32 else 1e-3
-        weight = self.weight
-        mean = weight.mean(dim=(1, 2, 3), keepdim=True)
-        var = weight.var(dim=(1, 2, 3), keepdim=True, unbiased=False)
-        normalized_weight = (weight - mean) / (var + eps).rsqrt()
-        return F.conv2d(
-            x, normalized_weight, self.bias, self.stride, self.padding, self.dilation, self.groups
+        least = 1e-5 if x.dtype == torch.float32 else 1e-3
+        over = dict(dim=(1, 2, 3), keepdim=True)
+        spread = self.weight.var(unbiased=False, **over)
+        even = (self.weight - self.weight.mean(**over)) * (spread + least).rsqrt()
+        return F.conv2d(x, even, self.bias, self.stride, self.padding, self.dilation, self.groups)
+
+
+class Paint(nn.Module):
+    """Two convolutions; the clock says how far the first one's result is stretched and moved."""
+
+    def __init__(self, given, made, clock, groups):
+        super().__init__()
+        self.told = nn.Sequential(nn.SiLU(), nn.Linear(clock, 2 * made))
+        self.first = nn.Sequential(EvenConv(given, made, 3, padding=1), nn.GroupNorm(groups, made))
+        self.second = nn.Sequential(EvenConv(made, made, 3, padding=1), nn.GroupNorm(groups, made), nn.SiLU())
+        self.past = nn.Identity() if given == made else nn.Conv2d(given, made, 1)
+
+    def forward(self, x, clock):
+        stretch, move = self.told(clock).unsqueeze(-1).unsqueeze(-1).chunk(2, dim=1)
+        inner = F.silu(torch.addcmul(move, self.first(x), 1 + stretch))
+        return self.past(x) + self.second(inner)
+
+
+class Compare(nn.Module):
+    """Attention between all pixels; with linear=True the keys are summed first, so that cost grows as pixels do."""
+
+    def __init__(self, channels, heads=3, each=4, linear=False):
+        super().__init__()
+        self.heads, self.linear = heads, linear
+        self.split = nn.Conv2d(channels, 3 * heads * each, 1, bias=False)
+        self.join = nn.Conv2d(heads * each, channels, 1)
+        self.even = nn.GroupNorm(1, channels) if linear else nn.Identity()
+
+    def forward(self, x):
+        n, _, high, wide = x.shape
+        query, key, value = (
+            part.reshape(n, self.heads, -1, high * wide) for part in self.split(x).chunk(3, dim=1)
         )
+        query = query / query.size(2) ** 0.5
+        if self.linear:
+            gathered = einsum("b h k n, b h v n -> b h k v", key.softmax(dim=-1), value)
+            seen = torch.einsum("b h k v, b h k n -> b h v n", gathered, query.softmax(dim=-2))
+        else:
+            alike = einsum("b h k n, b h k m -> b h n m", query, key)
+            alike = alike - alike.amax(dim=-1, keepdim=True).detach()
+            seen = einsum("b h n m, b h v m -> b h n v", alike.softmax(dim=-1), value).permute(0, 1, 3, 2)
+        return self.even(self.join(seen.reshape(n, -1, high, wide)))
 
 
-class Block(nn.Module):
-    def __init__(self, dim, dim_out, groups=4):
+class Cleaner(nn.Module):
+    """Foretells the noise in x (B, 1, H, W) at a step (B,)."""
+
+    def __init__(self, width, wider=(1, 2), groups=3):
         super().__init__()
-        self.proj = WeightStandardizedConv2d(dim, dim_out, 3, padding=1)
-        self.norm = nn.GroupNorm(groups, dim_out)
-        self.act = nn.SiLU()
+        hours = 3 * width
+        paint = partial(Paint, clock=hours, groups=groups)
+        self.clock = nn.Sequential(Clock(width), nn.Linear(width, hours), nn.GELU(), nn.Linear(hours, hours))
+        self.enter = nn.Conv2d(1, width, 1, padding=0)
+        widths = [width, *(times * width for times in wider)]
+        self.down, self.up = nn.ModuleList([]), nn.ModuleList([])
+        for small, large in zip(widths, widths[1:]):
+            last = large == widths[-1]
+            shrink = nn.Conv2d(small, large, 3, padding=1)
+            grow = [nn.Conv2d(large, small, 3, padding=1)]
+            if not last:
+                shrink = nn.Sequential(Fold(), nn.Conv2d(4 * small, large, 1))
+                grow.insert(0, nn.Upsample(scale_factor=2, mode="nearest"))
+            self.down.append(nn.ModuleDict(dict(paint=paint(small, small), look=Add(small, Compare(small, linear=True)), resize=shrink)))
+            self.up.insert(0, nn.ModuleDict(dict(paint=paint(2 * small, small), look=Add(small, Compare(small, linear=True)), resize=nn.Sequential(*grow))))
+        deepest = widths[-1]
+        self.inmost = nn.ModuleList([paint(deepest, deepest), Add(deepest, Compare(deepest)), paint(deepest, deepest)])
+        self.last = paint(2 * width, width)
+        self.leave = nn.Conv2d(width, 1, 1)
 
-    def forward(self, x, scale_shift=None):
-        x = self.norm(self.proj(x))
-        if exists(scale_shift):
-            scale, shift = scale_shift
-            x = x * (scale + 1) + shift
-        return self.act(x)
-
-
-class ResnetBlock(nn.Module):
-    def __init__(self, dim, dim_out, *, time_emb_dim=None, groups=4):
-        super().__init__()
-        self.mlp = (
-            nn.Sequential(nn.SiLU(), nn.Linear(time_emb_dim, dim_out * 2)) if exists(time_emb_dim) else None
-        )
-        self.block1 = Block(dim, dim_out, groups=groups)
-        self.block2 = Block(dim_out, dim_out, groups=groups)
-        self.res_conv = nn.Conv2d(dim, dim_out, 1) if dim != dim_out else nn.Identity()
-
-    def forward(self, x, time_emb=None):
-        scale_shift = None
-        if exists(self.mlp) and exists(time_emb):
-            time_emb = self.mlp(time_emb)[..., None, None]
-            scale_shift = time_emb.chunk(2, dim=1)
-        return self.block2(self.block1(x, scale_shift=scale_shift)) + self.res_conv(x)
-
-
-class Attention(nn.Module):
-    def __init__(self, dim, heads=2, dim_head=4):
-        super().__init__()
-        self.scale = dim_head**-0.5
-        self.heads = heads
-        hidden_dim = dim_head * heads
-        self.to_qkv = nn.Conv2d(dim, hidden_dim * 3, 1, bias=False)
-        self.to_out = nn.Conv2d(hidden_dim, dim, 1)
-
-    def forward(self, x):
-        b, c, h, w = x.shape
-        q, k, v = map(lambda t: t.reshape(b, self.heads, -1, h * w), self.to_qkv(x).chunk(3, dim=1))
-        q = q * self.scale
-        sim = einsum("b h d i, b h d j -> b h i j", q, k)
-        sim = sim - sim.amax(dim=-1, keepdim=True).detach()
-        attn = sim.softmax(dim=-1)
-        out = einsum("b h i j, b h d j -> b h i d", attn, v)
-        out = out.permute(0, 1, 3, 2).reshape(b, -1, h, w)
-        return self.to_out(out)
+    def forward(self, x, step):
+        clock = self.clock(step)
+        x = begun = self.enter(x)
+        kept = []
+        for stage in self.down:
+            x = stage.look(stage.paint(x, clock))
+            kept.append(x)
+            x = stage.resize(x)
+        before, between, after = self.inmost
+        x = after(between(before(x, clock)), clock)
+        for stage in self.up:
+            x = stage.resize(x)
+            x = stage.look(stage.paint(torch.cat((x, kept.pop()), dim=1), clock))
+        return self.leave(self.last(torch.cat((x, begun.clone()), dim=1), clock))
 
 
-class LinearAttention(nn.Module):
-    def __init__(self, dim, heads=2, dim_head=4):
-        super().__init__()
-        self.scale = dim_head**-0.5
-        self.heads = heads
-        hidden_dim = dim_head * heads
-        self.to_qkv = nn.Conv2d(dim, hidden_dim * 3, 1, bias=False)
-        self.to_out = nn.Sequential(nn.Conv2d(hidden_dim, dim, 1), nn.GroupNorm(1, dim))
+class Fog:
+    """The same amounts of noise for every picture: step s leaves sqrt(clear[s]) of it."""
 
-    def forward(self, x):
-        b, c, h, w = x.shape
-        q, k, v = map(lambda t: t.reshape(b, self.heads, -1, h * w), self.to_qkv(x).chunk(3, dim=1))
-        q = q.softmax(dim=-2)
-        k = k.softmax(dim=-1)
-        q = q * self.scale
-        context = torch.einsum("b h d n, b h e n -> b h d e", k, v)
-        out = torch.einsum("b h d e, b h d n -> b h e n", context, q).reshape(b, -1, h, w)
-        return self.to_out(out)
+    def __init__(self, added):
+        self.added = added
+        self.clear = torch.cumprod(1.0 - added, dim=0)
+        before = F.pad(self.clear[:-1], (1, 0), value=1.0)
+        self.spread = added * (1.0 - before) / (1.0 - self.clear)
 
+    @staticmethod
+    def at(table, step, like):
+        return table.gather(-1, step.cpu()).reshape(-1, *[1] * (like.dim() - 1)).to(like.device)
 
-class PreNorm(nn.Module):
-    def __init__(self, dim, fn):
-        super().__init__()
-        self.fn = fn
-        self.norm = nn.GroupNorm(1, dim)
+    def thicken(self, picture, step, noise):
+        clear = self.at(self.clear, step, picture)
+        return torch.sqrt(clear) * picture + torch.sqrt(1.0 - clear) * noise
 
-    def forward(self, x):
-        return self.fn(self.norm(x))
+    @torch.no_grad()
+    def thin(self, cleaner, foggy, step):
+        share = self.at(self.added, step, foggy) / torch.sqrt(1.0 - self.at(self.clear, step, foggy))
+        cleaned = (foggy - share * cleaner(foggy, step)) / torch.sqrt(1.0 - self.at(self.added, step, foggy))
+        spread = self.at(self.spread, step, foggy)
+        return cleaned + torch.sqrt(spread) * torch.randn_like(foggy) * (step > 0).view(-1, 1, 1, 1)
 
 
-class Unet(nn.Module):
-    def __init__(self, dim, dim_mults=(1, 2), channels=1, resnet_block_groups=4):
-        super().__init__()
-        self.init_conv = nn.Conv2d(channels, dim, 1, padding=0)
-        dims = [dim, *map(lambda m: dim * m, dim_mults)]
-        in_out = list(zip(dims[:-1], dims[1:]))
-        bk = partial(ResnetBlock, groups=resnet_block_groups)
-        td = dim * 4
-        self.time_mlp = nn.Sequential(
-            SinusoidalPositionEmbeddings(dim), nn.Linear(dim, td), nn.GELU(), nn.Linear(td, td)
-        )
-        self.downs = nn.ModuleList([])
-        self.ups = nn.ModuleList([])
-        n = len(in_out)
-        for i, (di, do) in enumerate(in_out):
-            self.downs.append(
-                nn.ModuleList(
-                    [
-                        bk(di, di, time_emb_dim=td),
-                        bk(di, di, time_emb_dim=td),
-                        Residual(PreNorm(di, LinearAttention(di))),
-                        Downsample(di, do) if i < n - 1 else nn.Conv2d(di, do, 3, padding=1),
-                    ]
-                )
-            )
-        mid = dims[-1]
-        self.mid_block1 = bk(mid, mid, time_emb_dim=td)
-        self.mid_attn = Residual(PreNorm(mid, Attention(mid)))
-        self.mid_block2 = bk(mid, mid, time_emb_dim=td)
-        for i, (di, do) in enumerate(reversed(in_out)):
-            self.ups.append(
-                nn.ModuleList(
-                    [
-                        bk(do + di, do, time_emb_dim=td),
-                        bk(do + di, do, time_emb_dim=td),
-                        Residual(PreNorm(do, LinearAttention(do))),
-                        Upsample(do, di) if i < n - 1 else nn.Conv2d(do, di, 3, padding=1),
-                    ]
-                )
-            )
-        self.final_res_block = bk(dim * 2, dim, time_emb_dim=td)
-        self.final_conv = nn.Conv2d(dim, channels, 1)
-
-    def forward(self, x, time):
-        x = self.init_conv(x)
-        r = x.clone()
-        t = self.time_mlp(time)
-        h = []
-        for b1, b2, attn, down in self.downs:
-            x = b1(x, t)
-            h.append(x)
-            x = b2(x, t)
-            x = attn(x)
-            h.append(x)
-            x = down(x)
-        x = self.mid_block2(self.mid_attn(self.mid_block1(x, t)), t)
-        for b1, b2, attn, up in self.ups:
-            x = torch.cat((x, h.pop()), dim=1)
-            x = b1(x, t)
-            x = torch.cat((x, h.pop()), dim=1)
-            x = b2(x, t)
-            x = attn(x)
-            x = up(x)
-        return self.final_conv(self.final_res_block(torch.cat((x, r), dim=1), t))
-
-
-def cosine_beta_schedule(timesteps, s=0.008):
-    steps = timesteps + 1
-    x = torch.linspace(0, timesteps, steps)
-    ac = torch.cos(((x / timesteps) + s) / (1 + s) * torch.pi * 0.5) ** 2
-    ac = ac / ac[0]
-    return torch.clip(1 - (ac[1:] / ac[:-1]), 0.0001, 0.9999)
-
-
-timesteps = 20
-betas = torch.linspace(0.0001, 0.02, timesteps)
-print(cosine_beta_schedule(8), torch.linspace(1e-4**0.5, 0.02**0.5, 5) ** 2)
-alphas = 1.0 - betas
-alphas_cumprod = torch.cumprod(alphas, dim=0)
-acp = F.pad(alphas_cumprod[:-1], (1, 0), value=1.0)
-sra = torch.sqrt(1.0 / alphas)
-sac = torch.sqrt(alphas_cumprod)
-somac = torch.sqrt(1.0 - alphas_cumprod)
-posterior_variance = betas * (1.0 - acp) / (1.0 - alphas_cumprod)
-
-
-def extract(a, t, x_shape):
-    b = t.shape[0]
-    out = a.gather(-1, t.cpu())
-    return out.reshape(b, *((1,) * (len(x_shape) - 1))).to(t.device)
-
-
-def q_sample(x_start, t, noise=None):
-    if noise is None:
-        noise = torch.randn_like(x_start)
-    return extract(sac, t, x_start.shape) * x_start + extract(somac, t, x_start.shape) * noise
-
-
-def p_losses(m, x0, t, noise=None, loss_type="l1"):
-    if noise is None:
-        noise = torch.randn_like(x0)
-    xn = q_sample(x0, t, noise)
-    pn = m(xn, t)
-    return {"l1": F.l1_loss, "l2": F.mse_loss, "huber": F.smooth_l1_loss}[loss_type](noise, pn)
-
-
-@torch.no_grad()
-def p_sample(model, x, t, t_index):
-    mean = extract(sra, t, x.shape) * (
-        x - extract(betas, t, x.shape) * model(x, t) / extract(somac, t, x.shape)
-    )
-    if t_index == 0:
-        return mean
-    return mean + torch.sqrt(extract(posterior_variance, t, x.shape)) * torch.randn_like(x)
-
-
-model = Unet(dim=8)
-print(sum(p.numel() for p in model.parameters() if p.requires_grad))
-opt = torch.optim.Adam(model.parameters(), lr=1e-3)
-imgs = torch.stack(
-    [((torch.arange(8)[None] + torch.arange(8)[:, None] + k) % 4 < 2).float() * 2 - 1 for k in range(4)]
-)[:, None]
-for step in range(8):
-    opt.zero_grad()
-    t = torch.randint(0, timesteps, (4,)).long()
-    loss = p_losses(model, imgs, t, loss_type=["huber", "l1", "l2"][step % 3])
+STEPS = 16
+clearing = torch.cos(torch.linspace(0, torch.pi / 2, 9)) ** 2
+print("by a cosine", torch.clip(1 - clearing[1:] / clearing[:-1], 0.001, 0.99))
+print("by squares", torch.linspace(0.02, 0.2, 6) ** 2)
+fog = Fog(torch.linspace(0.001, 0.04, STEPS))
+print("clear", fog.clear, "spread", fog.spread, sep="\n")
+cleaner = Cleaner(6)
+print(cleaner.inmost, sum(p.numel() for p in cleaner.parameters() if p.requires_grad))
+descent = torch.optim.Adam(cleaner.parameters(), lr=1e-3)
+place = torch.arange(8)
+rings = (place[:, None] - 3).abs() + (place[None] - 4).abs()
+pictures = torch.stack([((rings + shift) % 5 < 2).float() * 2 - 1 for shift in range(5)]).unsqueeze(1)
+for lap, distance in enumerate([F.l1_loss, F.mse_loss, F.smooth_l1_loss] * 3):
+    step = torch.randint(0, STEPS, (5,)).long()
+    noise = torch.randn_like(pictures)
+    loss = distance(cleaner(fog.thicken(pictures, step, noise), step), noise)
+    descent.zero_grad()
     loss.backward()
-    print("Loss:", loss.item())
-    opt.step()
-img = torch.randn(2, 1, 8, 8)
-for i in reversed(range(0, timesteps)):
-    img = p_sample(model, img, torch.full((2,), i, dtype=torch.long), i)
-print(img[0, 0, :2], img.clamp(-1, 1).add(1).mul(0.5).mul(255).to(torch.uint8)[1, 0, 0])
+    descent.step()
+    print(lap, "steps", step.tolist(), "off by", loss.item())
+drawn = torch.randn(3, 1, 8, 8)
+for at in reversed(range(STEPS)):
+    drawn = fog.thin(cleaner, drawn, torch.full((3,), at, dtype=torch.long))
+print("drawn", drawn[0, 0, 2:4])
+print("as bytes", drawn.clamp(-1, 1).add(1).mul(0.5).mul(255).to(torch.uint8)[2, 0, 5])
