@@ -1,4 +1,4 @@
-"""Optimizers that users write: SAM, Lookahead, LAMB, Lion, Muon and Shampoo."""
+"""Optimizers as users write them: a step uphill first, slow weights, trust by layer, signs, and whitened steps."""
 
 import copy
 from collections import defaultdict
@@ -12,141 +12,104 @@ from torch.optim.optimizer import required
 torch.manual_seed(0)
 
 
-class SAM(torch.optim.Optimizer):
-    def __init__(self, params, base_optimizer, rho=0.05, adaptive=False, **kwargs):
-        assert rho >= 0.0
-        defaults = dict(rho=rho, adaptive=adaptive, **kwargs)
-        super(SAM, self).__init__(params, defaults)
-        self.base_optimizer = base_optimizer(self.param_groups, **kwargs)
-        self.param_groups = self.base_optimizer.param_groups
-        self.defaults.update(self.base_optimizer.defaults)
+def graded(optimizer):
+    """(group, parameter, its gradient's tensor, its state) for all that have a gradient."""
+    for group in optimizer.param_groups:
+        for p in group["params"]:
+            if p.grad is not None:
+                yield group, p, p.grad, optimizer.state[p]
 
-    @torch.no_grad()
-    def first_step(self, zero_grad=False):
-        grad_norm = self._grad_norm()
-        for group in self.param_groups:
-            scale = group["rho"] / (grad_norm + 1e-12)
-            for p in group["params"]:
-                if p.grad is None:
-                    continue
-                self.state[p]["old_p"] = p.data.clone()
-                e_w = (torch.pow(p, 2) if group["adaptive"] else 1.0) * p.grad * scale.to(p)
-                p.add_(e_w)
-        if zero_grad:
-            self.zero_grad()
 
-    @torch.no_grad()
-    def second_step(self, zero_grad=False):
-        for group in self.param_groups:
-            for p in group["params"]:
-                if p.grad is None:
-                    continue
-                p.data = self.state[p]["old_p"]
-        self.base_optimizer.step()
-        if zero_grad:
-            self.zero_grad()
+class Uphill(torch.optim.Optimizer):
+    """The gradient is taken a distance away in the worst direction, then applied here (Foret et al., 2021)."""
+
+    def __init__(self, params, inner, distance=0.05, relative=False, **settings):
+        assert distance >= 0.0
+        super(Uphill, self).__init__(params, dict(distance=distance, relative=relative, **settings))
+        self.inner = inner(self.param_groups, **settings)
+        self.param_groups = self.inner.param_groups
+        self.defaults.update(self.inner.defaults)
 
     @torch.no_grad()
     def step(self, closure=None):
         assert closure is not None
-        closure = torch.enable_grad()(closure)
-        self.first_step(zero_grad=True)
-        closure()
-        self.second_step()
-
-    def _grad_norm(self):
-        shared_device = self.param_groups[0]["params"][0].device
-        return torch.norm(
-            torch.stack(
-                [
-                    ((torch.abs(p) if group["adaptive"] else 1.0) * p.grad).norm(p=2).to(shared_device)
-                    for group in self.param_groups
-                    for p in group["params"]
-                    if p.grad is not None
-                ]
-            ),
-            p=2,
-        )
+        again = torch.enable_grad()(closure)
+        size = lambda group, p: torch.abs(p) if group["relative"] else 1.0
+        where = self.param_groups[0]["params"][0].device
+        steep = [(size(group, p) * g).norm(p=2).to(where) for group, p, g, _ in graded(self)]
+        steepest = torch.norm(torch.stack(steep), p=2)
+        for group, p, g, kept in graded(self):
+            kept["home"] = p.data.clone()
+            further = torch.pow(p, 2) if group["relative"] else 1.0
+            p.add_(further * g * (group["distance"] / (steepest + 1e-9)).to(p))
+        self.zero_grad()
+        there = again()
+        for _, p, _, kept in graded(self):
+            p.data = kept.pop("home")
+        self.inner.step()
+        self.zero_grad()
+        return there
 
     def load_state_dict(self, state_dict):
         super().load_state_dict(state_dict)
-        self.base_optimizer.param_groups = self.param_groups
+        self.inner.param_groups = self.param_groups
 
 
-class Lookahead(Optimizer):
-    def __init__(self, optimizer, k=3, alpha=0.5):
-        self.optimizer = optimizer
-        self.k = k
-        self.alpha = alpha
-        self.param_groups = self.optimizer.param_groups
+class Slow(Optimizer):
+    """Every few steps of another optimizer the weights fall back part of the way (Zhang et al., 2019)."""
+
+    def __init__(self, quick, every=3, share=0.5):
+        self.quick, self.every, self.share, self.taken = quick, every, share, 0
+        self.param_groups = quick.param_groups
         self.state = defaultdict(dict)
-        self.fast_state = self.optimizer.state
-        for group in self.param_groups:
-            group["counter"] = 0
-
-    def update(self, group):
-        for fast in group["params"]:
-            param_state = self.state[fast]
-            if "slow_param" not in param_state:
-                param_state["slow_param"] = torch.zeros_like(fast.data)
-                param_state["slow_param"].copy_(fast.data)
-            slow = param_state["slow_param"]
-            slow += (fast.data - slow) * self.alpha
-            fast.data.copy_(slow)
-
-    def step(self, closure=None):
-        loss = self.optimizer.step(closure)
-        for group in self.param_groups:
-            if group["counter"] == 0:
-                self.update(group)
-            group["counter"] += 1
-            if group["counter"] >= self.k:
-                group["counter"] = 0
-        return loss
 
     def zero_grad(self):
-        self.optimizer.zero_grad()
-
-
-class Lamb(Optimizer):
-    def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-6, weight_decay=0):
-        if not 0.0 <= lr:
-            raise ValueError("Invalid learning rate: {}".format(lr))
-        super(Lamb, self).__init__(params, dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay))
+        self.quick.zero_grad()
 
     def step(self, closure=None):
-        loss = closure() if closure is not None else None
-        for group in self.param_groups:
-            for p in group["params"]:
-                if p.grad is None:
-                    continue
-                grad = p.grad.data
-                if grad.is_sparse:
-                    raise RuntimeError("no")
-                state = self.state[p]
-                if len(state) == 0:
-                    state["step"] = 0
-                    state["exp_avg"] = torch.zeros_like(p.data)
-                    state["exp_avg_sq"] = torch.zeros_like(p.data)
-                m, v = state["exp_avg"], state["exp_avg_sq"]
-                b1, b2 = group["betas"]
-                state["step"] += 1
-                m.mul_(b1).add_(grad, alpha=1 - b1)
-                v.mul_(b2).addcmul_(grad, grad, value=1 - b2)
-                wn = p.data.pow(2).sum().sqrt().clamp(0, 10)
-                st = m / v.sqrt().add(group["eps"])
-                if group["weight_decay"] != 0:
-                    st.add_(p.data, alpha=group["weight_decay"])
-                an = st.pow(2).sum().sqrt()
-                tr = 1 if wn == 0 or an == 0 else wn / an
-                state["trust_ratio"] = tr
-                p.data.add_(st, alpha=-group["lr"] * float(tr))
+        loss = self.quick.step(closure)
+        for _, p, _, kept in graded(self):
+            if "slow" not in kept:
+                kept["slow"] = torch.zeros_like(p.data).copy_(p.data)
+            elif self.taken % self.every == 0:
+                kept["slow"] += (p.data - kept["slow"]) * self.share
+                p.data.copy_(kept["slow"])
+        self.taken += 1
         return loss
 
 
-class Lion(Optimizer):
-    def __init__(self, params, lr=1e-4, betas=(0.9, 0.99), wd=0.0):
-        super().__init__(params, dict(lr=lr, betas=betas, wd=wd))
+class Trust(Optimizer):
+    """Adam without correction, each layer's step as long as a share of its weights (You et al., 2020)."""
+
+    def __init__(self, params, lr, decay=0.0, betas=(0.9, 0.99), eps=1e-6):
+        if lr < 0.0:
+            raise ValueError("lr is negative: {}".format(lr))
+        super(Trust, self).__init__(params, dict(lr=lr, decay=decay, betas=betas, eps=eps))
+
+    def step(self, closure=None):
+        loss = None if closure is None else closure()
+        for group, p, g, kept in graded(self):
+            if g.is_sparse:
+                raise RuntimeError("Trust takes no sparse gradients")
+            if not kept:
+                kept.update(step=0, first=torch.zeros_like(p.data), second=torch.zeros_like(p.data))
+            quick, slow = group["betas"]
+            kept["step"] += 1
+            kept["first"].mul_(quick).add_(g.data, alpha=1 - quick)
+            kept["second"].mul_(slow).addcmul_(g.data, g.data, value=1 - slow)
+            move = kept["first"] / kept["second"].sqrt().add(group["eps"])
+            move.add_(p.data, alpha=group["decay"])
+            weigh, length = (t.pow(2).sum().sqrt() for t in (p.data, move))
+            kept["ratio"] = weigh.clamp(0, 8) / length if weigh > 0 and length > 0 else 1
+            p.data.add_(move, alpha=-group["lr"] * float(kept["ratio"]))
+        return loss
+
+
+class Signs(Optimizer):
+    """Steps of one length: the sign of a mean that is quicker than the one remembered (Chen et al., 2023)."""
+
+    def __init__(self, params, lr, decay=0.0, quick=0.85, slow=0.98):
+        super().__init__(params, dict(lr=lr, decay=decay, quick=quick, slow=slow))
 
     @torch.no_grad()
     def step(self, closure=None):
@@ -154,80 +117,63 @@ class Lion(Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        for g in self.param_groups:
-            for p in filter(lambda p: p.grad is not None, g["params"]):
-                p.mul_(1 - g["lr"] * g["wd"])
-                s = self.state[p]
-                m = s.setdefault("m", torch.zeros_like(p))
-                u = m.clone().mul_(g["betas"][0]).add(p.grad, alpha=1 - g["betas"][0]).sign_()
-                p.add_(u, alpha=-g["lr"])
-                m.lerp_(p.grad, 1 - g["betas"][1])
+        for group, p, g, kept in filter(lambda found: found[1].requires_grad, graded(self)):
+            mean = kept.setdefault("mean", torch.zeros_like(p))
+            way = mean.clone().mul_(group["quick"]).add(g, alpha=1 - group["quick"]).sign_()
+            p.mul_(1 - group["lr"] * group["decay"]).add_(way, alpha=-group["lr"])
+            mean.lerp_(g, 1 - group["slow"])
         return loss
 
 
-def ns5(G, steps=5, eps=1e-7):
-    a, b, c = (3.4445, -4.7750, 2.0315)
-    X = G / (G.norm() + eps)
-    if G.size(0) > G.size(1):
-        X = X.T
-    for _ in range(steps):
-        A = X @ X.T
-        B = b * A + c * A @ A
-        X = a * X + B @ X
-    return X.T if G.size(0) > G.size(1) else X
+def evened(matrix, rounds=4):
+    """The matrix with its singular values driven towards one, by cubic steps x (3 - x^2) / 2."""
+    x = matrix.T if matrix.size(0) > matrix.size(1) else matrix
+    x = x / (x.norm() + 1e-8)
+    for _ in range(rounds):
+        x = 1.5 * x - 0.5 * (x @ x.T) @ x
+    return x.T if matrix.size(0) > matrix.size(1) else x
 
 
-class MuonLike(Optimizer):
-    def __init__(self, params, lr=0.02, momentum=0.95, nesterov=True):
+class Evened(Optimizer):
+    def __init__(self, params, lr=0.02, momentum=0.9, nesterov=True):
         super().__init__(list(params), dict(lr=lr, momentum=momentum, nesterov=nesterov))
 
     @torch.no_grad()
     def step(self):
-        for g in self.param_groups:
-            for p in g["params"]:
-                if p.grad is None:
-                    continue
-                gr = p.grad
-                s = self.state[p]
-                if "momentum_buffer" not in s:
-                    s["momentum_buffer"] = torch.zeros_like(gr)
-                buf = s["momentum_buffer"]
-                buf.lerp_(gr, 1 - g["momentum"])
-                gr = gr.lerp_(buf, g["momentum"]) if g["nesterov"] else buf
-                p.add_(
-                    ns5(gr) if gr.ndim == 2 else gr.sign(),
-                    alpha=-g["lr"] * max(1, gr.size(-2) / gr.size(-1)) ** 0.5 if gr.ndim == 2 else -g["lr"],
-                )
+        for group, p, g, kept in graded(self):
+            if "speed" not in kept:
+                kept["speed"] = torch.zeros_like(g)
+            kept["speed"].lerp_(g, 1 - group["momentum"])
+            way = g.lerp_(kept["speed"], group["momentum"]) if group["nesterov"] else kept["speed"]
+            if way.ndim == 2:
+                p.add_(evened(way), alpha=-group["lr"] * max(1, way.size(-2) / way.size(-1)) ** 0.5)
+            else:
+                p.add_(way.sign(), alpha=-group["lr"])
 
 
-class Shampoo(Optimizer):
-    def __init__(self, params, lr=0.1, eps=1e-4):
+class Whitened(Optimizer):
+    """Along each dimension the gradient times a root of the sum of its outer products (Gupta et al., 2018)."""
+
+    def __init__(self, params, lr=0.1, eps=1e-3):
         super().__init__(params, dict(lr=lr, eps=eps))
 
     def step(self, closure=None):
-        for g in self.param_groups:
-            for p in g["params"]:
-                gr = p.grad.data
-                os = gr.size()
-                st = self.state[p]
-                for d, dim in enumerate(gr.size()):
-                    if len(st) < 2 * gr.ndim:
-                        st[f"p_{d}"] = g["eps"] * torch.eye(dim, out=gr.new(dim, dim))
-                        st[f"i_{d}"] = gr.new(dim, dim).zero_()
-                    pre = st[f"p_{d}"]
-                    gr = gr.transpose_(0, d).contiguous()
-                    ts = gr.size()
-                    gr = gr.view(dim, -1)
-                    pre.add_(gr @ gr.t())
-                    u, s, v = torch.svd(pre)
-                    st[f"i_{d}"].copy_(u @ s.pow_(-1 / len(os)).diag() @ v.t())
-                    gr = (st[f"i_{d}"] @ gr).view(ts)
-                    gr = gr.transpose_(0, d)
-                p.data.add_(gr.reshape(os), alpha=-g["lr"])
+        for group, p, g, kept in graded(self):
+            g = g.data.clone()
+            for axis, size in enumerate(p.size()):
+                if axis not in kept:
+                    kept[axis] = group["eps"] * torch.eye(size, out=g.new(size, size))
+                    kept[f"root of {axis}"] = g.new(size, size).zero_()
+                flat = g.transpose_(0, axis).contiguous().view(size, -1)
+                kept[axis].add_(flat @ flat.t())
+                left, values, right = torch.svd(kept[axis])
+                kept[f"root of {axis}"].copy_(left @ values.pow_(-0.5 / g.ndim).diag() @ right.t())
+                g = (kept[f"root of {axis}"] @ flat).view(g.size()).transpose_(0, axis)
+            p.data.add_(g.reshape(p.size()), alpha=-group["lr"])
 
 
 X = torch.randn(64, 5)
-Y = torch.sin(X[:, :1]) + X[:, 1:2] * X[:, 2:3]
+Y = X[:, :1].cos() - X[:, 1:2] * X[:, 4:5]
 
 
 def net():
@@ -235,42 +181,39 @@ def net():
     return nn.Sequential(nn.Linear(5, 16), nn.Tanh(), nn.Linear(16, 1))
 
 
-for name, mk in dict(
-    lamb=lambda m: Lamb(m.parameters(), 1e-2, weight_decay=0.01),
-    lion=lambda m: Lion(m.parameters(), 1e-2, wd=0.1),
-    muon=lambda m: MuonLike(m.parameters()),
-    shampoo=lambda m: Shampoo(m.parameters()),
-    look=lambda m: Lookahead(torch.optim.Adam(m.parameters(), 1e-2)),
-).items():
-    m = net()
-    o = mk(m)
-    for i in range(8):
-        l = F.mse_loss(m(X), Y)
-        o.zero_grad()
-        l.backward()
-        o.step()
-    print(
-        name,
-        l.item(),
-        sum(p.abs().sum().item() for p in m.parameters()),
-        sorted(k for k in list(o.state.values())[0]),
-    )
+makers = {
+    Trust: lambda weights: Trust(weights, 2e-2, decay=0.01),
+    Signs: lambda weights: Signs(weights, 1e-2, decay=0.1),
+    Evened: Evened,
+    Whitened: Whitened,
+    Slow: lambda weights: Slow(torch.optim.Adam(weights, 2e-2)),
+}
+for kind, make in makers.items():
+    model = net()
+    user = make(model.parameters())
+    for lap in range(8):
+        wrong = F.mse_loss(model(X), Y)
+        user.zero_grad()
+        wrong.backward()
+        user.step()
+    weights = sum(w.abs().sum().item() for w in model.parameters())
+    print(kind.__name__, wrong.item(), weights, sorted(map(str, next(iter(user.state.values())))))
 m = net()
-o = SAM(m.parameters(), torch.optim.SGD, rho=0.05, adaptive=True, lr=0.1, momentum=0.9)
-sch = torch.optim.lr_scheduler.StepLR(o, 3, 0.5)
-for i in range(6):
+o = Uphill(m.parameters(), torch.optim.SGD, distance=0.08, relative=True, lr=0.1, momentum=0.9)
+halved = torch.optim.lr_scheduler.StepLR(o, 2, 0.5)
 
-    def closure():
-        l = F.mse_loss(m(X), Y)
-        l.backward()
-        return l
 
-    l = F.mse_loss(m(X), Y)
-    l.backward()
-    o.step(closure)
-    o.zero_grad()
-    sch.step()
-    print("sam", l.item(), o.param_groups[0]["lr"])
+def wrong():
+    loss = F.mse_loss(m(X), Y)
+    loss.backward()
+    return loss
+
+
+for lap in range(6):
+    here = wrong().item()
+    there = o.step(wrong)
+    halved.step()
+    print("uphill from", here, "to", there.item(), "at", o.param_groups[0]["lr"])
 print(o.state_dict()["param_groups"], o)
 sw = torch.optim.SGD(net().parameters(), lr=required if False else 0.1)
 sw.add_param_group({"params": [nn.Parameter(torch.ones(2))], "lr": 1.0})
