@@ -1,295 +1,244 @@
-"""Self-supervised and few-shot losses, sequence to sequence with attention, beam search, and a CRF."""
+"""Embeddings by contrast, labels by likeness, a sequence turned round with attention and a search, chains of tags."""
 
+import copy
+import math
+import random
+
+import numpy as np
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
-import numpy as np
-import copy
-import random
 
 torch.manual_seed(0)
-# CLIP / SimSiam / MoCo / BYOL / prototypical / matching / triplets mining / arcface centre / memory bank / hard negatives
-enc_i, enc_t = (
-    nn.Sequential(nn.Linear(12, 16), nn.ReLU(), nn.Linear(16, 8)),
-    nn.Sequential(nn.EmbeddingBag(20, 16, mode="mean", padding_idx=0), nn.Linear(16, 8)),
-)
-logit_scale = nn.Parameter(torch.ones([]) * np.log(1 / 0.07))
-o = torch.optim.AdamW(
-    [*enc_i.parameters(), *enc_t.parameters(), logit_scale],
-    lr=5e-3,
-    betas=(0.9, 0.98),
-    eps=1e-6,
-    weight_decay=0.2,
-)
-im, tx = torch.randn(16, 12), torch.randint(0, 20, (16, 5))
-for i in range(6):
-    fi, ft = enc_i(im), enc_t(tx)
-    fi, ft = fi / fi.norm(dim=-1, keepdim=True), ft / ft.norm(dim=1, keepdim=True)
-    li = logit_scale.exp() * fi @ ft.t()
-    lab = torch.arange(len(li))
-    loss = (F.cross_entropy(li, lab) + F.cross_entropy(li.t(), lab)) / 2
-    o.zero_grad()
+
+
+def follow(name, optimizer, loss, *more):
+    optimizer.zero_grad()
     loss.backward()
-    o.step()
-    logit_scale.data = torch.clamp(logit_scale.data, 0, 4.6052)
-    print("clip", loss.item(), logit_scale.item(), (li.argmax(1) == lab).float().mean().item())
-sl = -F.logsigmoid((2 * torch.eye(16) - 1) * (li.detach() - 5)).sum() / 16
-print("siglip", sl.item())
+    optimizer.step()
+    print(name, loss.item(), *more)
 
 
-class MoCo(nn.Module):
-    def __init__(self, K=24, m=0.99, T=0.07):
+# Sixteen things seen and described: each sight is to be nearest to its own description.
+sight, words = torch.randn(16, 10), torch.randint(0, 18, (16, 6))
+see = nn.Sequential(nn.Linear(10, 14), nn.ReLU(), nn.Linear(14, 8))
+hear = nn.Sequential(nn.EmbeddingBag(18, 14, mode="mean", padding_idx=0), nn.Linear(14, 8))
+sharp = nn.Parameter(torch.ones([]) * np.log(8.0))
+fit = torch.optim.AdamW(
+    [sharp, *hear.parameters(), *see.parameters()], lr=6e-3, betas=(0.9, 0.97), eps=1e-7, weight_decay=0.1
+)
+own = torch.arange(16)
+for lap in range(6):
+    seen, heard = see(sight), hear(words)
+    alike = (seen / seen.norm(dim=-1, keepdim=True)) @ (heard / heard.norm(dim=1, keepdim=True)).t()
+    scores = sharp.exp() * alike
+    both = torch.stack([F.cross_entropy(side, own) for side in (scores, scores.t())])
+    found = (scores.argmax(1) == own).float().mean()
+    follow("described", fit, both.mean(), found.item(), sharp.item())
+    sharp.data = torch.clamp(sharp.data, 0, math.log(50))
+each_pair = F.logsigmoid((2 * torch.eye(16) - 1) * (scores.detach() - 3))
+print("pair by pair", -each_pair.sum().item() / 16)
+
+
+class Remembering(nn.Module):
+    """Told from a ring of earlier codes, which a slower copy of the coder writes (He et al., 2020)."""
+
+    def __init__(self, room=20, slow=0.95, warmth=0.1):
         super().__init__()
-        self.K, self.m, self.T = K, m, T
-        self.q = nn.Linear(12, 6)
-        self.k = nn.Linear(12, 6)
-        for pq, pk in zip(self.q.parameters(), self.k.parameters()):
-            pk.data.copy_(pq.data)
-            pk.requires_grad = False
-        self.register_buffer("queue", F.normalize(torch.randn(6, K), dim=0))
-        self.register_buffer("queue_ptr", torch.zeros(1, dtype=torch.long))
+        self.room, self.slow, self.warmth = room, slow, warmth
+        self.quick, self.late = nn.Linear(10, 5), nn.Linear(10, 5)
+        for ours, theirs in self.pairs():
+            theirs.data.copy_(ours.data)
+            theirs.requires_grad = False
+        self.register_buffer("ring", F.normalize(torch.randn(5, room), dim=0))
+        self.register_buffer("next", torch.zeros(1, dtype=torch.long))
+
+    def pairs(self):
+        return zip(self.quick.parameters(), self.late.parameters())
 
     @torch.no_grad()
-    def _momentum(self):
-        for pq, pk in zip(self.q.parameters(), self.k.parameters()):
-            pk.data = pk.data * self.m + pq.data * (1.0 - self.m)
+    def code_late(self, x):
+        for ours, theirs in self.pairs():
+            theirs.data = torch.lerp(ours.data, theirs.data, self.slow)
+        mixed = torch.randperm(len(x))
+        return F.normalize(self.late(x[mixed]), dim=1)[torch.argsort(mixed)]
 
     @torch.no_grad()
-    def _enqueue(self, keys):
-        bs = keys.shape[0]
-        ptr = int(self.queue_ptr)
-        assert self.K % bs == 0
-        self.queue[:, ptr : ptr + bs] = keys.T
-        self.queue_ptr[0] = (ptr + bs) % self.K
+    def write(self, codes):
+        assert self.room % codes.shape[0] == 0
+        start = int(self.next)
+        self.ring[:, start : start + codes.shape[0]] = codes.T
+        self.next[0] = (start + codes.shape[0]) % self.room
 
-    def forward(self, a, b):
-        q = F.normalize(self.q(a), dim=1)
-        with torch.no_grad():
-            self._momentum()
-            idx = torch.randperm(len(b))
-            inv = torch.argsort(idx)
-            k = F.normalize(self.k(b[idx]), dim=1)[inv]
-        l = (
-            torch.cat(
-                [
-                    torch.einsum("nc,nc->n", [q, k]).unsqueeze(-1),
-                    torch.einsum("nc,ck->nk", [q, self.queue.clone().detach()]),
-                ],
-                dim=1,
-            )
-            / self.T
-        )
-        self._enqueue(k)
-        return l, torch.zeros(l.shape[0], dtype=torch.long)
+    def forward(self, this, same):
+        ours, theirs = F.normalize(self.quick(this), dim=1), self.code_late(same)
+        near = torch.einsum("nc,nc->n", [ours, theirs]).unsqueeze(-1)
+        far = torch.einsum("nc,cr->nr", [ours, self.ring.clone().detach()])
+        self.write(theirs)
+        return torch.cat([near, far], dim=1) / self.warmth
 
 
-mo = MoCo()
-o = torch.optim.SGD(filter(lambda p: p.requires_grad, mo.parameters()), 0.1, momentum=0.9, weight_decay=1e-4)
-for i in range(5):
-    l, y = mo(im[:8] + 0.1 * torch.randn(8, 12), im[:8])
-    loss = nn.CrossEntropyLoss()(l, y)
-    o.zero_grad()
-    loss.backward()
-    o.step()
-    print("moco", loss.item(), mo.queue_ptr.item(), mo.queue.sum().item())
-on, pr = nn.Sequential(nn.Linear(12, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 4)), nn.Linear(4, 4)
-tg = copy.deepcopy(on)
-[p.requires_grad_(False) for p in tg.parameters()]
-o = torch.optim.SGD([*on.parameters(), *pr.parameters()], 0.05)
-for i in range(4):
-    a, b = im + 0.1 * torch.randn_like(im), im + 0.1 * torch.randn_like(im)
-    f = lambda x, y: 2 - 2 * (F.normalize(x, dim=-1) * F.normalize(y, dim=-1)).sum(-1)
-    loss = (f(pr(on(a)), tg(b).detach()) + f(pr(on(b)), tg(a).detach())).mean()
-    o.zero_grad()
-    loss.backward()
-    o.step()
-    for t, s in zip(tg.parameters(), on.parameters()):
-        t.data = 0.9 * t.data + 0.1 * s.data
-    print("byol", loss.item())
-
-
-def proto(sup, qry, n_way, k):
-    z = sup.view(n_way, k, -1).mean(1)
-    d = torch.pow(qry.unsqueeze(1).expand(-1, n_way, -1) - z.unsqueeze(0).expand(qry.size(0), -1, -1), 2).sum(
-        2
-    )
-    return F.log_softmax(-d, dim=1)
-
-
-lp = proto(enc_i(im[:12]), enc_i(im[12:]), 4, 3)
-print("proto", F.nll_loss(lp, torch.arange(4)).item(), lp.argmax(1))
-
-
-def batch_hard(e, y, m=0.3):
-    d = torch.cdist(e, e)
-    same = y[:, None] == y[None]
-    hp = (d * same).max(1)[0]
-    hn = d.masked_fill(same, float("inf")).min(1)[0]
-    return (
-        F.relu(hp - hn + m).mean(),
-        F.margin_ranking_loss(hn, hp, torch.ones_like(hn), margin=m),
-        F.soft_margin_loss(hn - hp, torch.ones_like(hn)),
-    )
-
-
-print("hard", [v.item() for v in batch_hard(enc_i(im), torch.arange(16) % 4)])
-cen = nn.Parameter(torch.zeros(4, 8))
-yv = torch.arange(16) % 4
-cl = (enc_i(im).detach() - cen[yv]).pow(2).sum(1).mean()
-cl.backward()
-print(
-    cl.item(),
-    cen.grad.norm().item(),
-    nn.TripletMarginWithDistanceLoss(
-        distance_function=lambda a, b: 1 - F.cosine_similarity(a, b), margin=0.2
-    )(enc_i(im[:4]), enc_i(im[4:8]), enc_i(im[8:12])).item(),
-    nn.CosineEmbeddingLoss(margin=0.1)(enc_i(im[:4]), enc_i(im[4:8]), torch.tensor([1, -1, 1, -1])).item(),
+remember = Remembering()
+first = torch.zeros(10, dtype=torch.long)  # the right answer is the first of the scores
+fit = torch.optim.SGD(
+    filter(lambda w: w.requires_grad, remember.parameters()), 0.05, momentum=0.9, weight_decay=1e-4
 )
-# seq2seq with attention (PyTorch tutorial) with teacher forcing and beam search
-SOS, EOS, V, Hd = 0, 1, 9, 12
+for lap in range(5):
+    shaken = sight[:10] + 0.2 * torch.randn(10, 10)
+    told = nn.CrossEntropyLoss()(remember(shaken, sight[:10]), first)
+    follow("remembered", fit, told, remember.next.item(), remember.ring.sum().item())
+
+# No contrast at all: one branch foretells the other, which follows it and gets no gradient.
+lead = nn.Sequential(nn.Linear(10, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 3))
+foretell, trail = nn.Linear(3, 3), copy.deepcopy(lead)
+for w in trail.parameters():
+    w.requires_grad_(False)
+fit = torch.optim.SGD([*foretell.parameters(), *lead.parameters()], 0.1)
+for lap in range(4):
+    views = [sight + 0.15 * torch.randn_like(sight) for _ in range(2)]
+    apart = 0.0
+    for this, other in (views, views[::-1]):
+        said, meant = (F.normalize(code, dim=-1) for code in (foretell(lead(this)), trail(other).detach()))
+        apart = apart + (said - meant).pow(2).sum(-1).mean()
+    follow("foretold", fit, apart)
+    for late, early in zip(trail.parameters(), lead.parameters()):
+        late.data = 0.8 * late.data + 0.2 * early.data
 
 
-class EncoderRNN(nn.Module):
+def nearest_mean(known, asked):
+    """log p(class) of asked (q, d) by squared distance from the means of known (classes, shots, d)."""
+    means = known.mean(1)
+    shape = (asked.size(0), *means.shape)
+    gaps = asked.unsqueeze(1).expand(shape) - means.unsqueeze(0).expand(shape)
+    return F.log_softmax(-torch.pow(gaps, 2).sum(2), dim=1)
+
+
+code = see(sight)
+likely = nearest_mean(code[:12].view(3, 4, 8), code[12:15])
+print("nearest mean", F.nll_loss(likely, torch.arange(3)).item(), likely.argmax(1))
+kinds = torch.arange(16) % 3
+alike = kinds.unsqueeze(1).eq(kinds)
+gaps = torch.cdist(code, code)
+furthest = (gaps * alike).max(1)[0]
+closest = gaps.masked_fill(alike, float("inf")).min(1)[0]
+up = torch.ones_like(closest)
+print("hardest", F.relu(furthest - closest + 0.2).mean().item())
+print("ranked", F.margin_ranking_loss(closest, furthest, up, margin=0.2).item())
+print("softly", F.soft_margin_loss(closest - furthest, up).item())
+middle = nn.Parameter(torch.zeros(3, 8))
+to_middle = (code.detach() - middle[kinds]).pow(2).sum(1).mean()
+to_middle.backward()
+print("to the middle", to_middle.item(), middle.grad.norm().item())
+cosine = nn.TripletMarginWithDistanceLoss(
+    distance_function=lambda one, other: 1 - F.cosine_similarity(one, other), margin=0.3
+)
+print("by angle", cosine(code[:5], code[5:10], code[10:15]).item())
+signs = torch.tensor([-1, 1, 1, -1, 1])
+print("by sign", nn.CosineEmbeddingLoss(margin=0.2)(code[:5], code[5:10], signs).item())
+
+# A sequence is said backwards: what is read is kept, and every word said looks back at it.
+GO, TOKENS, WIDTH, LONG = 0, 8, 10, 6
+
+
+class Backwards(nn.Module):
     def __init__(self):
         super().__init__()
-        self.embedding = nn.Embedding(V, Hd)
-        self.gru = nn.GRU(Hd, Hd, batch_first=True)
-        self.dropout = nn.Dropout(0.1)
+        self.table = nn.Embedding(TOKENS, WIDTH)
+        self.blur = nn.Dropout(0.1)
+        self.read = nn.GRU(WIDTH, WIDTH, batch_first=True)
+        self.ask, self.offer, self.weigh = nn.Linear(WIDTH, WIDTH), nn.Linear(WIDTH, WIDTH), nn.Linear(WIDTH, 1)
+        self.speak = nn.GRU(2 * WIDTH, WIDTH, batch_first=True)
+        self.word = nn.Linear(WIDTH, TOKENS)
 
-    def forward(self, input):
-        return self.gru(self.dropout(self.embedding(input)))
+    def say(self, before, state, kept):
+        """log p of the next word (B, 1, words), the state, and where it looked (B, 1, T)."""
+        worth = self.weigh(torch.tanh(self.ask(state.permute(1, 0, 2)) + self.offer(kept))).squeeze(2)
+        where = F.softmax(worth.unsqueeze(1), dim=-1)
+        given = torch.cat((self.blur(self.table(before)), torch.bmm(where, kept)), dim=2)
+        said, state = self.speak(given, state)
+        return F.log_softmax(self.word(said), dim=-1), state, where
 
+    def forward(self, tokens, prompt=None):
+        kept, state = self.read(self.blur(self.table(tokens)))
+        before = torch.empty(len(tokens), 1, dtype=torch.long).fill_(GO)
+        said, looked = [], []
+        for place in range(LONG):
+            likely, state, where = self.say(before, state, kept)
+            said.append(likely)
+            looked.append(where)
+            before = likely.topk(1)[1].squeeze(-1).detach() if prompt is None else prompt[:, place, None]
+        return torch.cat(said, dim=1), torch.cat(looked, dim=1)
 
-class BahdanauAttention(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.Wa, self.Ua, self.Va = nn.Linear(Hd, Hd), nn.Linear(Hd, Hd), nn.Linear(Hd, 1)
-
-    def forward(self, query, keys):
-        scores = self.Va(torch.tanh(self.Wa(query) + self.Ua(keys)))
-        scores = scores.squeeze(2).unsqueeze(1)
-        weights = F.softmax(scores, dim=-1)
-        return torch.bmm(weights, keys), weights
-
-
-class AttnDecoderRNN(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.embedding = nn.Embedding(V, Hd)
-        self.attention = BahdanauAttention()
-        self.gru = nn.GRU(2 * Hd, Hd, batch_first=True)
-        self.out = nn.Linear(Hd, V)
-        self.dropout = nn.Dropout(0.1)
-
-    def forward(self, eo, eh, target=None):
-        bs = eo.size(0)
-        di = torch.empty(bs, 1, dtype=torch.long).fill_(SOS)
-        dh = eh
-        outs, att = [], []
-        for i in range(5):
-            e = self.dropout(self.embedding(di))
-            c, w = self.attention(dh.permute(1, 0, 2), eo)
-            o, dh = self.gru(torch.cat((e, c), dim=2), dh)
-            o = self.out(o)
-            outs.append(o)
-            att.append(w)
-            if target is not None:
-                di = target[:, i].unsqueeze(1)
-            else:
-                _, topi = o.topk(1)
-                di = topi.squeeze(-1).detach()
-        return F.log_softmax(torch.cat(outs, dim=1), dim=-1), dh, torch.cat(att, dim=1)
+    def search(self, tokens, width):
+        """The likeliest few whole answers to one sequence, each with its log-probability."""
+        kept, state = self.read(self.table(tokens))
+        open_ends = [(0.0, [GO], state)]
+        for _ in range(LONG):
+            longer = []
+            for total, line, state in open_ends:
+                likely, after, _ = self.say(torch.tensor([line[-1:]]), state, kept)
+                for gain, word in zip(*(part.tolist() for part in likely[0, 0].topk(width))):
+                    longer.append((total + gain, [*line, word], after))
+            longer.sort(key=lambda end: end[0], reverse=True)
+            open_ends = longer[:width]
+        return [(line[1:], round(total, 4)) for total, line, _ in open_ends]
 
 
-e, d = EncoderRNN(), AttnDecoderRNN()
-eo_, do_ = torch.optim.Adam(e.parameters(), lr=0.01), torch.optim.Adam(d.parameters(), lr=0.01)
-src = torch.randint(2, V, (16, 5))
-tgt = src.flip(1)
-crit = nn.NLLLoss()
-for i in range(12):
-    eo_.zero_grad()
-    do_.zero_grad()
-    a, h = e(src)
-    out, _, _ = d(a, h, tgt if random.Random(i).random() < 0.7 else None)
-    loss = crit(out.view(-1, out.size(-1)), tgt.reshape(-1))
-    loss.backward()
-    eo_.step()
-    do_.step()
-    if i % 4 == 0:
-        print("s2s", loss.item())
-e.eval()
-d.eval()
+talk = Backwards()
+fit = torch.optim.Adam(talk.parameters(), lr=0.01)
+tokens = torch.randint(1, TOKENS, (14, LONG))
+answer = tokens.flip(1)
+dice = random.Random(5)
+for lap in range(12):
+    said, _ = talk(tokens, answer if dice.random() < 0.6 else None)
+    follow("backwards", fit, nn.NLLLoss()(said.view(-1, said.size(-1)), answer.reshape(-1)))
+talk.eval()
 with torch.no_grad():
-    a, h = e(src[:2])
-    out, _, at = d(a, h)
-    print(out.topk(1)[1].squeeze(), at.sum(-1))
+    said, looked = talk(tokens[:2])
+    print(said.argmax(-1), looked.sum(-1), looked[0, 0])
+    print(*talk.search(tokens[:1], 3), sep="\n")
 
 
-def beam(step, k=3, n=4):
-    beams = [([SOS], 0.0, h[:, :1])]
-    for _ in range(n):
-        cand = []
-        for s, sc, hh in beams:
-            lp, h2 = step(torch.tensor([[s[-1]]]), hh)
-            v, ix = lp[0, -1].topk(k)
-            cand += [(s + [j.item()], sc + p.item(), h2) for p, j in zip(v, ix)]
-        beams = sorted(cand, key=lambda b: -b[1])[:k]
-    return [(s, round(sc, 4)) for s, sc, _ in beams]
+class Tags(nn.Module):
+    """A chain of tags: scores of each tag at its word, of each after each other, of the first and the last."""
 
-
-def step(t, hh):
-    emb = d.embedding(t)
-    c, _ = d.attention(hh.permute(1, 0, 2), a[:1])
-    o, h2 = d.gru(torch.cat((emb, c), 2), hh)
-    return F.log_softmax(d.out(o), -1), h2
-
-
-with torch.no_grad():
-    print(beam(step))
-
-
-# CRF & viterbi
-class CRF(nn.Module):
-    def __init__(self, n):
+    def __init__(self, tags):
         super().__init__()
-        self.T = nn.Parameter(torch.empty(n, n).uniform_(-0.1, 0.1))
-        self.s, self.e = nn.Parameter(torch.zeros(n)), nn.Parameter(torch.zeros(n))
+        self.after = nn.Parameter(torch.empty(tags, tags).uniform_(-0.2, 0.2))
+        self.begin, self.end = nn.Parameter(torch.zeros(tags)), nn.Parameter(torch.zeros(tags))
 
-    def nll(self, em, y, m):
-        B, L, N = em.shape
-        sc = self.s[y[:, 0]] + em[:, 0].gather(1, y[:, :1]).squeeze(1)
-        al = self.s + em[:, 0]
-        for t in range(1, L):
-            sc = (
-                sc + (self.T[y[:, t - 1], y[:, t]] + em[:, t].gather(1, y[:, t : t + 1]).squeeze(1)) * m[:, t]
-            )
-            nx = torch.logsumexp(al.unsqueeze(2) + self.T + em[:, t].unsqueeze(1), 1)
-            al = torch.where(m[:, t].unsqueeze(1).bool(), nx, al)
-        last = m.long().sum(1) - 1
-        sc = sc + self.e[y.gather(1, last[:, None]).squeeze(1)]
-        return (torch.logsumexp(al + self.e, 1) - sc).mean()
+    def surprise(self, scores, tags, present):
+        """log of the sum over all chains minus the score of this one, the mean over (B, T, tags)."""
+        here = scores.gather(2, tags.unsqueeze(2)).squeeze(2) * present
+        step = self.after[tags[:, :-1], tags[:, 1:]] * present[:, 1:]
+        last = tags.gather(1, present.long().sum(1, keepdim=True) - 1).squeeze(1)
+        this = self.begin[tags[:, 0]] + here.sum(1) + step.sum(1) + self.end[last]
+        every = self.begin + scores[:, 0]
+        for word, there in zip(scores.unbind(1)[1:], present.unbind(1)[1:]):
+            moved = torch.logsumexp(every.unsqueeze(2) + self.after, 1) + word
+            every = torch.where(there.unsqueeze(1).bool(), moved, every)
+        return (torch.logsumexp(every + self.end, 1) - this).mean()
 
-    def decode(self, em):
-        v = self.s + em[0]
-        bp = []
-        for t in range(1, len(em)):
-            x, i = (v[:, None] + self.T).max(0)
-            v = x + em[t]
-            bp.append(i)
-        p = [int((v + self.e).argmax())]
-        [p.append(int(b[p[-1]])) for b in reversed(bp)]
-        return p[::-1]
+    @torch.no_grad()
+    def best(self, scores):
+        """The best chain for one sentence (T, tags), traced from its end."""
+        reach, came_from = self.begin + scores[0], []
+        for word in scores[1:]:
+            reach, origin = (reach.unsqueeze(1) + self.after).max(0)
+            reach = reach + word
+            came_from.insert(0, origin)
+        chain = [int((reach + self.end).argmax())]
+        for origin in came_from:
+            chain.insert(0, int(origin[chain[0]]))
+        return chain
 
 
-crf, lin = CRF(4), nn.Linear(6, 4)
-xs = torch.randn(8, 5, 6)
-ys = xs[..., :4].argmax(-1)
-ms = (torch.arange(5) < torch.randint(2, 6, (8, 1))).float()
-o = torch.optim.Adam([*crf.parameters(), *lin.parameters()], 0.05)
-for i in range(6):
-    l = crf.nll(lin(xs), ys, ms)
-    o.zero_grad()
-    l.backward()
-    o.step()
-    print("crf", l.item())
-print(crf.decode(lin(xs[0]).detach()), ys[0].tolist())
+chain, read = Tags(3), nn.Linear(5, 3)
+sentences = torch.randn(9, 6, 5)
+truth = sentences[..., 1:4].argmax(-1)
+present = (torch.arange(6) < torch.randint(3, 7, (9, 1))).float()
+fit = torch.optim.Adam([*read.parameters(), *chain.parameters()], 0.04)
+for lap in range(6):
+    follow("tags", fit, chain.surprise(read(sentences), truth, present))
+for sentence, tags in zip(sentences[:2], truth):
+    print(chain.best(read(sentence)), tags.tolist())
