@@ -433,7 +433,9 @@ def fault(call: Call) -> str:
 # PyTorch's own accidents: it meets what it was given as a missing attribute, a key, an assertion.
 MISTAKES = (AttributeError, AssertionError, KeyError, UnboundLocalError, ZeroDivisionError)
 
-_THEIR_ACCIDENTS = re.compile(ACCIDENTS.pattern + "|can only concatenate|iteration over a 0-d|bad operand type")
+_THEIR_ACCIDENTS = re.compile(
+    ACCIDENTS.pattern + "|can only concatenate|iteration over a 0-d|bad operand type"
+)
 
 
 def on_purpose(call: Call, theirs: Exception | None, ours: Exception | None) -> bool:
@@ -509,7 +511,7 @@ def disagreement(call: Call) -> str:
 
 
 def judged(
-    calls: Iterable[Call], judge: Callable[[Call], str], seconds: int = 10
+    calls: Iterable[Call], judge: Callable[[Call], str], seconds: int = 20
 ) -> Iterator[tuple[Call, str]]:
     """Each call with what `judge` says of it: "died" if the process did, or took longer than `seconds`."""
     left = list(calls)
@@ -560,6 +562,8 @@ def every(n: int, wanted: Sequence[str] = ()) -> list[Call]:
 
 if __name__ == "__main__":
     judge, wanted = (fault, sys.argv[2:]) if sys.argv[1:2] == ["ours"] else (disagreement, sys.argv[1:])
+    if judge is disagreement:
+        import torch  # noqa: F401 -- once, before the processes
     lines = every(1, wanted)
     for line, words in judged(lines, judge):
         if words:

@@ -150,6 +150,73 @@ def test_lists_of_tensors_become_numbers():
         torch.tensor([torch.ones(2), torch.ones(2)])
 
 
+# ---- taken in silence, once
+
+
+def test_resize_shows_the_memory_of_the_base_or_refuses():
+    a = torch.arange(6.0).reshape(2, 3).clone()
+    row = a[1]
+    assert row.resize_(2).tolist() == [3, 4]
+    row.fill_(9)
+    assert a.tolist() == [[0, 1, 2], [9, 9, 5]]
+    assert a[0].resize_(3, 2).tolist() == [[0, 1], [2, 9], [9, 5]]
+    with pytest.raises(RuntimeError, match="no room"):
+        a[1].resize_(4)
+    assert a.t().resize_(2).tolist() == [0, 1]  # as it lies in memory
+
+
+@pytest.mark.parametrize("p", [torch.ones(1, 2).expand(3, 2), torch.ones(3, dtype=torch.int64)])
+def test_optimizers_write_neither_into_integers_nor_twice_into_one_place(p):
+    p.grad = torch.ones_like(p)
+    before = p.tolist()
+    with pytest.raises(RuntimeError, match="SGD.step"):
+        torch.optim.SGD([p], lr=0.1).step()
+    assert p.tolist() == before
+
+
+@pytest.mark.filterwarnings("ignore:optimizer contains")
+def test_a_parameter_that_is_there_twice_is_stepped_twice():
+    p, q = torch.ones(2, requires_grad=True), torch.ones(3, requires_grad=True)
+    optimizer = torch.optim.SGD([p, q, p], lr=0.25)
+    for _ in range(2):
+        p.grad, q.grad = torch.ones(2), torch.ones(3)
+        optimizer.step()
+    assert p.tolist() == [0, 0] and q.tolist() == [0.5, 0.5, 0.5]
+
+
+def test_what_pytorch_refuses_is_refused():
+    x = torch.ones(2, requires_grad=True)
+    for call, error in (
+        (lambda: setattr(x * 2, "requires_grad", True), RuntimeError),
+        (lambda: setattr(torch.ones(2), "requires_grad", 1), RuntimeError),
+        (lambda: torch.linalg.cholesky(torch.eye(2) * np.nan), torch.linalg.LinAlgError),
+        (lambda: torch.ones(2, dtype=torch.uint8).random_(-1, 5), RuntimeError),
+        (lambda: torch.ones(2, 3).t().view(-1), RuntimeError),
+        (lambda: torch.tensor(1.0).flip(7), IndexError),
+        (lambda: torch.ones(2).masked_fill(torch.ones(2) > 0, [1.0]), TypeError),
+        (lambda: nn.functional.adaptive_avg_pool2d(torch.ones(1, 4, 4), (2,)), RuntimeError),
+        (lambda: (x * 2).split(1)[0].t_(), RuntimeError),
+    ):
+        with pytest.raises(error):
+            call()
+
+
+def test_a_batch_that_is_refused_is_not_counted():
+    m = nn.BatchNorm1d(3)
+    with pytest.raises(ValueError, match="more than 1 value"):
+        m(torch.ones(1, 3))
+    assert m.num_batches_tracked == 0
+    m(torch.ones(2, 3))
+    assert m.num_batches_tracked == 1
+
+
+def test_draws_from_parameters_give_gradients_of_zero():
+    p = torch.full((3,), 0.5, requires_grad=True)
+    for drawn in (p.bernoulli(), torch.poisson(p), torch.normal(p, p)):
+        drawn.sum().backward()
+        assert p.grad.tolist() == [0, 0, 0]
+
+
 # ---- accidents
 
 

@@ -48,10 +48,8 @@ LOOSER = {
     ("topk", "bool"), ("kthvalue", "bool"), ("max_pool1d", "int"), ("gradient", "bool"),
     ("cartesian_prod", "bool"), ("vecdot", "int"), ("vecdot", "double"), ("logsumexp", "dim=None"),
     ("movedim", "source=[1]"), ("movedim", "destination=[1]"), ("moveaxis", "source=[1]"),
-    ("moveaxis", "destination=[1]"), ("tile", "dims=None"), ("repeat_interleave", "repeats=[1]"),
-    ("conv_tbc", "pad=[1]"), ("adaptive_avg_pool2d", "output_size=[1]"), ("renorm", "p=nan"),
-    ("adaptive_avg_pool3d", "output_size=[1]"), ("adaptive_max_pool2d", "output_size=[1]"),
-    ("adaptive_max_pool3d", "output_size=[1]"), ("lp_pool1d", "kernel_size=[1]"), ("renorm", "maxnorm=nan"),
+    ("moveaxis", "destination=[1]"), ("tile", "dims=None"), ("renorm", "p=nan"),
+    ("conv_tbc", "pad=[1]"), ("lp_pool1d", "kernel_size=[1]"), ("renorm", "maxnorm=nan"),
     ("lp_pool2d", "kernel_size=[1]"), ("lp_pool3d", "kernel_size=[1]"), ("fill", "other=None"),
     ("fill", "other=[1]"),
 }  # fmt: skip
