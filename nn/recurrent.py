@@ -390,7 +390,7 @@ class LSTM(RNNBase):
         bias = weights[2] + weights[3] if self.bias else self._bias(weights, 2)
         both = OPS["lstm_scan"].call(x, *state, weights[0], weights[1], bias)
         h, c = both[..., : self.hidden_size], both[..., self.hidden_size :]
-        return h, (h, c)
+        return h.contiguous(), (h, c)  # out of what h and c share, as users view it in other shapes
 
     @staticmethod
     def _projected(z: Tensor, h: Tensor, c: Tensor, w: Tensor, b: Tensor, projection: Tensor) -> Any:

@@ -114,3 +114,13 @@ def test_a_memory_format_needs_its_number_of_dimensions(lib):
     for x, name in ((lib.ones(2, 3, 4), "channels_last"), (lib.ones(2, 3, 4, 5), "channels_last_3d")):
         with pytest.raises(RuntimeError, match="required rank"):
             x.contiguous(memory_format=getattr(lib, name))
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("cell", ["RNN", "LSTM", "GRU"])
+def test_outputs_of_recurrent_layers_lie_as_in_pytorch(cell, layers):
+    for options in ({}, {"batch_first": True}, {"bidirectional": True}):
+        ours, theirs = (
+            getattr(lib.nn, cell)(4, 6, layers, **options)(lib.ones(3, 5, 4))[0] for lib in LIBRARIES
+        )
+        assert ours.stride() == theirs.stride() and ours.is_contiguous() == theirs.is_contiguous()
