@@ -144,7 +144,8 @@ def nest(lib):
     tree.add_module("gone", None)
     tree.scale = nn.Parameter(lib.ones(1))
     tree[1].scale = tree.scale
-    tree[1].own = nn.Buffer(tree.own, persistent=False)
+    tree[1].register_buffer("own", tree.own, persistent=False)
+    tree[1].extra = nn.Buffer(lib.ones(1), persistent=False)
     return tree
 
 
