@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinygrad6.modes import no_grad
-from tinygrad6.op import NAMES, OPS
+from tinygrad6.op import NAMES, OPS, named
 from tinygrad6.ops import create
 from tinygrad6.tensor import Tensor, wrap
 
@@ -166,7 +166,9 @@ def embedding_bag(
     if input.ndim == 2 and padding_idx is None and flat.array.size:  # bags of one size: no index is needed
         each_bag = rows.reshape(count, -1, weight.shape[1])
         if mode == "max":
-            return each_bag.max(1)[0]
-        return each_bag.sum(1) if mode == "sum" else each_bag.sum(1) / each_bag.shape[1]
+            return named(each_bag.max(1)[0], "EmbeddingBag")
+        out = each_bag.sum(1) if mode == "sum" else each_bag.sum(1) / each_bag.shape[1]
+        return named(out, "EmbeddingBag")
     kept = np.ones(len(bags), bool) if padding_idx is None else flat.array != padding_idx % weight.shape[0]
-    return _reduce_bags(rows[wrap(np.flatnonzero(kept))], bags[kept], count, mode)
+    out = _reduce_bags(rows[wrap(np.flatnonzero(kept))], bags[kept], count, mode)
+    return named(out, "EmbeddingBag")

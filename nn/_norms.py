@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad6.dtypes import float16, float32
 from tinygrad6.layouts import keep_channels
 from tinygrad6.modes import no_grad
-from tinygrad6.op import OPS
+from tinygrad6.op import OPS, named
 from tinygrad6.ops.norm import batch_norm_fixed
 from tinygrad6.out import into
 from tinygrad6.tensor import Tensor, wrap
@@ -162,7 +162,7 @@ def layer_norm(
     b = wrap(np.zeros(n, kind)) if bias is None else bias if len(shape) == 1 else bias.reshape(n)
     flat = input if input.ndim == 2 and len(shape) == 1 else input.reshape(-1, n)
     out = OPS["layer_norm_rows"].call(flat, w, b, eps, None)
-    return out if flat is input else out.reshape(input.array.shape)
+    return out if flat is input else named(out.reshape(input.array.shape), "NativeLayerNorm")
 
 
 def _channel_affine(out: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:

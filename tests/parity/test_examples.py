@@ -192,3 +192,14 @@ def test_saved_tensors_have_their_old_name_too(lib):
     x = lib.ones(2, requires_grad=True)
     Double.apply(x).sum().backward()
     assert x.grad.tolist() == [2.0, 2.0]
+
+
+@LIBRARIES
+def test_compositions_are_called_what_they_are_in_the_graph(lib):
+    x = lib.ones(2, 3, 4, requires_grad=True)
+    assert lib.nn.LayerNorm(4)(x).grad_fn.name() == "NativeLayerNormBackward0"
+    index, offsets = lib.tensor([1, 2, 4, 0]), lib.tensor([0, 3])
+    for mode in ("sum", "mean", "max"):
+        bags = lib.nn.EmbeddingBag(6, 3, mode=mode)
+        for out in (bags(index, offsets), bags(index[None])):
+            assert out.grad_fn.name() == "EmbeddingBagBackward0"
