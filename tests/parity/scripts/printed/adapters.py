@@ -1,4 +1,4 @@
-"""Layers that replace or wrap Linear: Kolmogorov-Arnold splines, LoRA, and a mixture of two experts."""
+"""Layers beside or instead of Linear: curves on each edge, low-rank corrections, and experts chosen by token."""
 
 import math
 from copy import deepcopy
@@ -10,201 +10,170 @@ import torch.nn.functional as F
 torch.manual_seed(0)
 
 
-class KANLinear(nn.Module):
-    def __init__(
-        self,
-        in_features,
-        out_features,
-        grid_size=5,
-        spline_order=3,
-        scale_noise=0.1,
-        base_activation=nn.SiLU,
-        grid_range=[-1, 1],
-    ):
-        super().__init__()
-        self.in_features, self.out_features, self.grid_size, self.spline_order = (
-            in_features,
-            out_features,
-            grid_size,
-            spline_order,
-        )
-        h = (grid_range[1] - grid_range[0]) / grid_size
-        grid = (
-            (torch.arange(-spline_order, grid_size + spline_order + 1) * h + grid_range[0])
-            .expand(in_features, -1)
-            .contiguous()
-        )
-        self.register_buffer("grid", grid)
-        self.base_weight = nn.Parameter(torch.Tensor(out_features, in_features))
-        self.spline_weight = nn.Parameter(torch.Tensor(out_features, in_features, grid_size + spline_order))
-        self.spline_scaler = nn.Parameter(torch.Tensor(out_features, in_features))
-        self.base_activation = base_activation()
-        self.scale_noise = scale_noise
-        self.reset_parameters()
+class Curves(nn.Module):
+    """y_o = sum over i of a_oi silu(x_i) + c_oi s_oi(x_i), the s splines of a degree over even knots.
 
-    def reset_parameters(self):
-        nn.init.kaiming_uniform_(self.base_weight, a=math.sqrt(5))
+    x (B, inputs) within low..high, y (B, outputs). The curves start as interpolations of noise.
+    """
+
+    def __init__(self, inputs, outputs, cells=4, degree=2, noise=0.2, low=-1.0, high=1.0):
+        super().__init__()
+        self.inputs, self.cells, self.degree = inputs, cells, degree
+        step = (high - low) / cells
+        knots = low + step * torch.arange(-degree, cells + degree + 1)
+        self.register_buffer("knots", knots.expand(inputs, -1).contiguous())
+        self.straight = nn.Parameter(torch.Tensor(outputs, inputs))
+        self.curve = nn.Parameter(torch.Tensor(outputs, inputs, cells + degree))
+        self.scale = nn.Parameter(torch.Tensor(outputs, inputs))
+        for weight in (self.straight, self.scale):
+            nn.init.kaiming_uniform_(weight, a=math.sqrt(3))
         with torch.no_grad():
-            noise = (
-                (torch.rand(self.grid_size + 1, self.in_features, self.out_features) - 1 / 2)
-                * self.scale_noise
-                / self.grid_size
-            )
-            self.spline_weight.data.copy_(
-                self.curve2coeff(self.grid.T[self.spline_order : -self.spline_order], noise)
-            )
-            nn.init.kaiming_uniform_(self.spline_scaler, a=math.sqrt(5))
+            at = self.knots[:, degree:-degree].T
+            self.curve.data.copy_(self.through(at, noise * (torch.rand(*at.shape, outputs) - 0.5)))
 
-    def b_splines(self, x):
-        assert x.dim() == 2 and x.size(1) == self.in_features
-        grid = self.grid
-        x = x.unsqueeze(-1)
-        bases = ((x >= grid[:, :-1]) & (x < grid[:, 1:])).to(x.dtype)
-        for k in range(1, self.spline_order + 1):
-            bases = ((x - grid[:, : -(k + 1)]) / (grid[:, k:-1] - grid[:, : -(k + 1)]) * bases[:, :, :-1]) + (
-                (grid[:, k + 1 :] - x) / (grid[:, k + 1 :] - grid[:, 1:(-k)]) * bases[:, :, 1:]
-            )
-        return bases.contiguous()
+    def bumps(self, x):
+        """The splines' values (B, inputs, cells + degree), by the recursion of Cox and de Boor."""
+        assert x.dim() == 2 and x.size(1) == self.inputs
+        x, knots = x.unsqueeze(-1), self.knots
+        value = torch.logical_and(x >= knots[:, :-1], x < knots[:, 1:]).to(x.dtype)
+        for order in range(1, self.degree + 1):
+            span = knots[:, order:] - knots[:, :-order]
+            rising = (x - knots[:, :-order]) / span
+            value = rising[..., :-1] * value[..., :-1] + (1 - rising[..., 1:]) * value[..., 1:]
+        return value.contiguous()
 
-    def curve2coeff(self, x, y):
-        A = self.b_splines(x).transpose(0, 1)
-        B = y.transpose(0, 1)
-        solution = torch.linalg.lstsq(A, B).solution
-        return solution.permute(2, 0, 1).contiguous()
+    def through(self, x, y):
+        """Coefficients (outputs, inputs, splines) of the curves nearest to y (B, inputs, outputs) at x."""
+        fit = torch.linalg.lstsq(self.bumps(x).transpose(0, 1), y.transpose(0, 1))
+        return fit.solution.permute(2, 0, 1).contiguous()
 
     def forward(self, x):
-        base = F.linear(self.base_activation(x), self.base_weight)
-        sp = F.linear(
-            self.b_splines(x).view(x.size(0), -1),
-            (self.spline_weight * self.spline_scaler.unsqueeze(-1)).view(self.out_features, -1),
-        )
-        return base + sp
+        curves = (self.curve * self.scale.unsqueeze(-1)).flatten(1)
+        return F.linear(F.silu(x), self.straight) + F.linear(self.bumps(x).view(x.size(0), -1), curves)
 
-    def regularization_loss(self):
-        l1 = self.spline_weight.abs().mean(-1)
-        s = l1.sum()
-        p = l1 / s
-        ent = -torch.sum(p * p.log())
-        return s + ent
+    def crowding(self):
+        """How large the curves are, plus the entropy of how that is shared among them."""
+        size = self.curve.abs().mean(-1)
+        share = size / size.sum()
+        return size.sum() - torch.sum(share * share.log())
 
 
-kan = nn.Sequential(KANLinear(2, 5), KANLinear(5, 1))
-print(kan)
-x = torch.rand(64, 2) * 2 - 1
-y = torch.exp(torch.sin(torch.pi * x[:, [0]]) + x[:, [1]] ** 2)
-opt = torch.optim.LBFGS(
-    kan.parameters(), lr=0.5, max_iter=5, history_size=10, line_search_fn="strong_wolfe", tolerance_grad=1e-32
+bend = nn.Sequential(Curves(3, 4), Curves(4, 1))
+print(bend)
+x = torch.rand(48, 3) * 2 - 1
+y = torch.sin(torch.pi * x[:, [1]]) * x[:, [0]] + torch.exp(-x[:, [2]].abs())
+fit = torch.optim.LBFGS(
+    bend.parameters(), lr=0.4, max_iter=4, history_size=8, line_search_fn="strong_wolfe", tolerance_grad=1e-20
 )
-for i in range(4):
-
-    def closure():
-        opt.zero_grad()
-        l = F.mse_loss(kan(x), y) + 1e-5 * sum(k.regularization_loss() for k in kan)
-        l.backward()
-        return l
-
-    l = opt.step(closure)
-    print("kan", i, round(l.item(), 4))
 
 
-class LoRA(nn.Module):
-    def __init__(self, lin, r=4, alpha=8):
+def misfit():
+    fit.zero_grad()
+    wrong = F.mse_loss(bend(x), y) + 1e-5 * sum(layer.crowding() for layer in bend)
+    wrong.backward()
+    return wrong
+
+
+for lap in range(4):
+    print("curves", lap, round(fit.step(misfit).item(), 4))
+
+
+class Corrected(nn.Module):
+    """A frozen linear layer and a correction of low rank, which is nothing at first (Hu et al., 2021)."""
+
+    def __init__(self, fixed, rank=3, strength=1.5):
         super().__init__()
-        self.lin = lin
-        self.lin.requires_grad_(False)
-        self.A = nn.Parameter(torch.empty(r, lin.in_features))
-        self.B = nn.Parameter(torch.zeros(lin.out_features, r))
-        nn.init.kaiming_uniform_(self.A, a=5**0.5)
-        self.scale = alpha / r
+        self.fixed = fixed.requires_grad_(False)
+        self.narrow = nn.Parameter(torch.empty(rank, fixed.in_features))
+        self.widen = nn.Parameter(torch.zeros(fixed.out_features, rank))
+        nn.init.kaiming_uniform_(self.narrow, a=3**0.5)
+        self.strength = strength
 
     def forward(self, x):
-        return self.lin(x) + (x @ self.A.T @ self.B.T) * self.scale
+        return torch.add(self.fixed(x), F.linear(F.linear(x, self.narrow), self.widen), alpha=self.strength)
 
     @torch.no_grad()
-    def merge(self):
-        lin = deepcopy(self.lin)
-        lin.weight += self.scale * self.B @ self.A
-        return lin
+    def folded(self):
+        """One plain layer that does the same."""
+        whole = deepcopy(self.fixed)
+        whole.weight += self.strength * (self.narrow.T @ self.widen.T).T
+        return whole
 
 
-def inject(module, cls=nn.Linear):
-    for name, child in module.named_children():
-        if isinstance(child, cls):
-            setattr(module, name, LoRA(child))
-        else:
-            inject(child)
+def correct(root):
+    """Every linear layer below root, however deep, gets a correction."""
+    found = [(parent, name) for parent in root.modules() for name, child in parent.named_children() if isinstance(child, nn.Linear)]
+    for parent, name in found:
+        setattr(parent, name, Corrected(getattr(parent, name)))
 
 
-enc = nn.TransformerEncoder(
-    nn.TransformerEncoderLayer(16, 2, 32, dropout=0.0, batch_first=True, norm_first=True, activation="gelu"),
+body = nn.TransformerEncoder(
+    nn.TransformerEncoderLayer(12, 3, 20, dropout=0.0, batch_first=True, norm_first=True, activation="gelu"),
     2,
     enable_nested_tensor=False,
 )
-head = nn.Sequential(nn.Linear(16, 16), nn.Tanh(), nn.Linear(16, 3))
-inject(head)
-model = nn.ModuleDict({"enc": enc, "head": head})
-for p in model["enc"].parameters():
-    p.requires_grad = False
-print(
-    head,
-    sum(p.numel() for p in model.parameters() if p.requires_grad),
-    [n for n, p in model.named_parameters() if p.requires_grad],
-)
-o = torch.optim.AdamW(filter(lambda p: p.requires_grad, model.parameters()), lr=1e-2)
-X = torch.randn(32, 6, 16)
-Y = torch.randint(0, 3, (32,))
-mask = torch.arange(6)[None] >= torch.randint(3, 7, (32, 1))
-for i in range(8):
-    h = model["enc"](X, src_key_padding_mask=mask)
-    h = h.masked_fill(mask[..., None], 0).sum(1) / (~mask).sum(1, keepdim=True)
-    l = F.cross_entropy(model["head"](h), Y)
-    o.zero_grad()
-    l.backward()
-    o.step()
-    print("lora", l.item())
-merged = nn.Sequential(head[0].merge(), nn.Tanh(), head[2].merge())
-print(torch.allclose(merged(h), head(h), atol=1e-6))
+for weight in body.parameters():
+    weight.requires_grad = False
+top = nn.Sequential(nn.Linear(12, 10), nn.Sequential(nn.Tanh(), nn.Linear(10, 4)))
+correct(top)
+whole = nn.ModuleDict({"body": body, "top": top})
+moving = {name: weight for name, weight in whole.named_parameters() if weight.requires_grad}
+print(top, list(moving), sum(weight.numel() for weight in moving.values()))
+descent = torch.optim.AdamW(filter(lambda weight: weight.requires_grad, whole.parameters()), lr=2e-2)
+lines, kinds = torch.randn(28, 5, 12), torch.randint(0, 4, (28,))
+past_end = torch.arange(5)[None] >= torch.randint(2, 6, (28, 1))
+for lap in range(8):
+    read = whole["body"](lines, src_key_padding_mask=past_end).masked_fill(past_end[..., None], 0)
+    mean = read.sum(1) / past_end.logical_not().sum(1, keepdim=True)
+    wrong = F.cross_entropy(whole["top"](mean), kinds)
+    descent.zero_grad()
+    wrong.backward()
+    descent.step()
+    print("corrected", wrong.item())
+folded = nn.Sequential(top[0].folded(), nn.Tanh(), top[1][1].folded())
+print("folded in:", torch.allclose(folded(mean), top(mean), atol=1e-6), folded)
 
 
-class Top2MoE(nn.Module):
-    def __init__(self, d, E, k=2):
+class Guild(nn.Module):
+    """Every token (B, T, width) goes to the two experts of highest chance, in training with some noise.
+
+    even is the number of experts times the sum of their mean chance and share of first places: 1 when all are alike.
+    """
+
+    def __init__(self, width, count, asked=2):
         super().__init__()
-        self.gate = nn.Linear(d, E, bias=False)
-        self.experts = nn.ModuleList(
-            nn.Sequential(nn.Linear(d, 2 * d), nn.GELU(), nn.Linear(2 * d, d)) for _ in range(E)
-        )
-        self.k = k
-        self.noise = nn.Linear(d, E)
+        self.asked = asked
+        self.choose = nn.Linear(width, count, bias=False)
+        self.waver = nn.Linear(width, count)
+        self.experts = nn.ModuleList()
+        for _ in range(count):
+            self.experts.append(nn.Sequential(nn.Linear(width, 18), nn.GELU(), nn.Linear(18, width)))
 
     def forward(self, x):
-        B, T, D = x.shape
-        x = x.view(-1, D)
-        logits = self.gate(x)
+        tokens = x.view(-1, x.size(-1))
+        scores = self.choose(tokens)
         if self.training:
-            logits = logits + torch.randn_like(logits) * F.softplus(self.noise(x))
-        w, idx = torch.topk(logits.softmax(-1), self.k, dim=-1)
-        w = w / w.sum(-1, keepdim=True)
-        out = torch.zeros_like(x)
-        mask = F.one_hot(idx, len(self.experts)).permute(2, 1, 0)
-        for e, expert in enumerate(self.experts):
-            kk, tok = torch.where(mask[e])
-            if tok.shape[0] == 0:
-                continue
-            out.index_add_(0, tok, expert(x[None, tok].reshape(-1, D)) * w[tok, kk, None])
-        me = logits.softmax(-1).mean(0)
-        ce = F.one_hot(idx[:, 0], len(self.experts)).float().mean(0)
-        self.aux = (me * ce).sum() * len(self.experts)
-        return out.view(B, T, D)
+            scores = torch.addcmul(scores, torch.randn_like(scores), F.softplus(self.waver(tokens)))
+        chance = scores.softmax(-1)
+        trust, chosen = torch.topk(chance, self.asked, dim=-1)
+        trust = trust / trust.sum(-1, keepdim=True)
+        places = F.one_hot(chosen, len(self.experts)).permute(2, 1, 0)
+        told = torch.zeros_like(tokens)
+        for expert, place in zip(self.experts, places):
+            rank, token = torch.where(place)
+            if token.shape[0]:
+                told.index_add_(0, token, trust[token, rank, None] * expert(tokens[None, token].squeeze(0)))
+        first = F.one_hot(chosen[:, 0], len(self.experts)).float()
+        self.even = len(self.experts) * torch.dot(chance.mean(0), first.mean(0))
+        return told.reshape(x.shape)
 
 
-moe = Top2MoE(16, 4)
-o = torch.optim.RAdam(moe.parameters(), lr=1e-2)
-for i in range(6):
-    l = F.smooth_l1_loss(moe(X), X.roll(1, 1)) + 0.01 * moe.aux
-    o.zero_grad(set_to_none=True)
-    l.backward()
-    o.step()
-    print(
-        "moe %d %.6f aux %.5f" % (i, l, moe.aux),
-        [sum(p.grad is not None for p in e.parameters()) for e in moe.experts],
-    )
+guild = Guild(12, 5)
+descent = torch.optim.RAdam(guild.parameters(), lr=2e-2)
+for lap in range(6):
+    wrong = F.smooth_l1_loss(guild(lines), lines.roll(1, 1)) + 0.02 * guild.even
+    descent.zero_grad(set_to_none=True)
+    wrong.backward()
+    descent.step()
+    asked = [sum(weight.grad is not None for weight in expert.parameters()) for expert in guild.experts]
+    print("guild %d: %.6f, even %.5f, gradients" % (lap, wrong, guild.even), asked)
