@@ -1,4 +1,4 @@
-"""Reinforcement learning beyond reinforce.py: distributional and quantile Q-learning with noisy layers, soft actor-critic."""
+"""Rewards beyond reinforce.py: whole distributions and quantiles of what is to come, and choices kept open."""
 
 import copy
 import math
@@ -14,235 +14,219 @@ from torch.distributions import Normal, TanhTransform, TransformedDistribution
 random.seed(0)
 np.random.seed(0)
 torch.manual_seed(0)
-Transition = namedtuple("Transition", ("state", "action", "next_state", "reward"))
 
 
-class ReplayMemory(object):
-    def __init__(self, capacity):
-        self.memory = deque([], maxlen=capacity)
+class Stairs:
+    """Seven steps up or down; one point on the top step, nothing elsewhere, and home after eighteen moves."""
 
-    def push(self, *args):
-        self.memory.append(Transition(*args))
+    TOP = 6
 
-    def sample(self, batch_size):
-        return random.sample(self.memory, batch_size)
+    def start(self):
+        self.step, self.moves = 3, 0
+        return self.view()
 
-    def __len__(self):
-        return len(self.memory)
+    def view(self):
+        return np.eye(self.TOP + 1, dtype=np.float32)[self.step]
 
-
-class Chain:
-    def reset(self):
-        self.s, self.t = 2, 0
-        return self.obs()
-
-    def obs(self):
-        o = np.zeros(6, np.float32)
-        o[self.s] = 1
-        return o
-
-    def step(self, a):
-        self.s = min(5, max(0, self.s + (1 if a else -1)))
-        self.t += 1
-        return self.obs(), float(self.s == 5), self.s == 5 or self.t > 15
+    def go(self, up):
+        self.step = int(np.clip(self.step + (1 if up else -1), 0, self.TOP))
+        self.moves += 1
+        on_top = self.step == self.TOP
+        return self.view(), float(on_top), on_top or self.moves == 18
 
 
-class NoisyLinear(nn.Module):
-    def __init__(self, i, o, std=0.5):
+class Shaky(nn.Module):
+    """A linear layer whose weights are drawn about their means; the spreads are learned (Fortunato et al., 2018)."""
+
+    def __init__(self, inputs, outputs, spread=0.4):
         super().__init__()
-        self.i, self.o = i, o
-        self.weight_mu = nn.Parameter(torch.empty(o, i))
-        self.weight_sigma = nn.Parameter(torch.empty(o, i))
-        self.register_buffer("weight_epsilon", torch.empty(o, i))
-        self.bias_mu = nn.Parameter(torch.empty(o))
-        self.bias_sigma = nn.Parameter(torch.empty(o))
-        self.register_buffer("bias_epsilon", torch.empty(o))
-        r = 1 / math.sqrt(i)
-        self.weight_mu.data.uniform_(-r, r)
-        self.weight_sigma.data.fill_(std / math.sqrt(i))
-        self.bias_mu.data.uniform_(-r, r)
-        self.bias_sigma.data.fill_(std / math.sqrt(o))
-        self.reset_noise()
+        reach = inputs**-0.5
+        for name, shape, size in (("weight", (outputs, inputs), inputs), ("bias", (outputs,), outputs)):
+            self.register_parameter(name, nn.Parameter(torch.empty(shape)))
+            self.register_parameter(f"{name}_spread", nn.Parameter(torch.empty(shape)))
+            self.register_buffer(f"{name}_noise", torch.empty(shape))
+            getattr(self, name).data.uniform_(-reach, reach)
+            getattr(self, f"{name}_spread").data.fill_(spread / math.sqrt(size))
+        self.shake()
 
-    def _scale_noise(self, size):
-        x = torch.randn(size)
-        return x.sign().mul_(x.abs().sqrt_())
-
-    def reset_noise(self):
-        ei, eo = self._scale_noise(self.i), self._scale_noise(self.o)
-        self.weight_epsilon.copy_(eo.ger(ei))
-        self.bias_epsilon.copy_(eo)
+    def shake(self):
+        """One number for each input and output, its root with its sign; a weight gets the product of two."""
+        out, into = (torch.randn(n) for n in self.weight.shape)
+        out, into = (n.sign().mul_(n.abs().sqrt_()) for n in (out, into))
+        self.bias_noise.copy_(out)
+        self.weight_noise.copy_(out.ger(into))
 
     def forward(self, x):
-        if self.training:
-            return F.linear(
-                x,
-                self.weight_mu + self.weight_sigma * self.weight_epsilon,
-                self.bias_mu + self.bias_sigma * self.bias_epsilon,
-            )
-        return F.linear(x, self.weight_mu, self.bias_mu)
+        if not self.training:
+            return F.linear(x, self.weight, self.bias)
+        weight = torch.addcmul(self.weight, self.weight_spread, self.weight_noise)
+        return F.linear(x, weight, torch.addcmul(self.bias, self.bias_spread, self.bias_noise))
 
 
-class C51(nn.Module):
-    def __init__(self, n=2, atoms=11, vmin=0.0, vmax=2.0):
+class Prospects(nn.Module):
+    """For each of two moves the chance of each of several totals; forward returns their means (B, 2)."""
+
+    def __init__(self, levels=9, highest=1.6):
         super().__init__()
-        self.n, self.atoms = n, atoms
-        self.register_buffer("support", torch.linspace(vmin, vmax, atoms))
-        self.f = nn.Linear(6, 16)
-        self.a, self.v = NoisyLinear(16, n * atoms), NoisyLinear(16, atoms)
+        self.levels = levels
+        self.register_buffer("totals", torch.linspace(0.0, highest, levels))
+        self.eye = nn.Linear(Stairs.TOP + 1, 14)
+        self.place, self.move = Shaky(14, levels), Shaky(14, 2 * levels)
 
-    def dist(self, x):
-        h = F.relu(self.f(x))
-        a = self.a(h).view(-1, self.n, self.atoms)
-        v = self.v(h).view(-1, 1, self.atoms)
-        return F.softmax(v + a - a.mean(dim=1, keepdim=True), dim=-1).clamp(min=1e-3)
+    def chances(self, view):
+        seen = F.relu(self.eye(view))
+        move = self.move(seen).view(-1, 2, self.levels)
+        logits = self.place(seen).unsqueeze(1) + move - move.mean(dim=1, keepdim=True)
+        return F.softmax(logits, dim=-1).clamp(min=1e-4)
 
-    def forward(self, x):
-        return torch.sum(self.dist(x) * self.support, dim=2)
-
-    def reset_noise(self):
-        self.a.reset_noise()
-        self.v.reset_noise()
+    def forward(self, view):
+        return torch.sum(self.chances(view) * self.totals, dim=2)
 
 
-q, tgt = C51(), C51()
-tgt.load_state_dict(q.state_dict())
-tgt.eval()
-mem = ReplayMemory(200)
-o = torch.optim.AdamW(q.parameters(), lr=3e-3, amsgrad=True)
-env = Chain()
-s = torch.tensor(env.reset()).unsqueeze(0)
-vmin, vmax, dz = 0.0, 2.0, 0.2
-rews = 0
-for step in range(120):
+@torch.no_grad()
+def moved(chances, rewards, goes_on, totals, keep):
+    """Chances (B, levels) of reward + keep * total, shared between the two levels that each new total lies between.
+
+    Where the way ends, only the reward is left (Bellemare et al., 2017, algorithm 1).
+    """
+    highest, width = totals[-1].item(), (totals[1] - totals[0]).item()
+    aim = rewards.unsqueeze(1) + keep * goes_on.float().unsqueeze(1) * totals
+    place = aim.clamp(min=0.0, max=highest) / width
+    below = place.floor().long().clamp(max=len(totals) - 2)
+    upper = place - below.float()
+    first = torch.linspace(0, (len(aim) - 1) * len(totals), len(aim)).long()
+    at = (below + first.unsqueeze(1).expand(below.shape)).view(-1)
+    shared = torch.zeros(chances.size())
+    shared.view(-1).index_add_(0, at, (chances * (1 - upper)).view(-1))
+    shared.view(-1).index_add_(0, at + 1, (chances * upper).view(-1))
+    return shared
+
+
+Step = namedtuple("Step", "view move reward after")
+BATCH = 12
+quick, late = Prospects(), Prospects()
+late.load_state_dict(quick.state_dict())
+late.eval()
+walked = deque([], maxlen=150)
+descent = torch.optim.AdamW(quick.parameters(), lr=4e-3, amsgrad=True)
+stairs, points = Stairs(), 0
+view = torch.tensor(stairs.start()).unsqueeze(0)
+for walk in range(110):
     with torch.no_grad():
-        a = q(s).max(1).indices.view(1, 1)
-    ob, r, done = env.step(a.item())
-    rews += r
-    ns = None if done else torch.tensor(ob, dtype=torch.float32).unsqueeze(0)
-    mem.push(s, a, ns, torch.tensor([r]))
-    s = torch.tensor(env.reset()).unsqueeze(0) if done else ns
-    if len(mem) < 32:
+        move = quick(view).max(1).indices.view(1, 1)
+    seen, reward, home = stairs.go(move.item())
+    points += reward
+    after = None if home else torch.tensor(seen, dtype=torch.float32).unsqueeze(0)
+    walked.append(Step(view, move, torch.tensor([reward]), after))
+    view = torch.tensor(stairs.start()).unsqueeze(0) if home else after
+    if len(walked) < 2 * BATCH:
         continue
-    b = Transition(*zip(*mem.sample(16)))
-    mask = torch.tensor(tuple(map(lambda s: s is not None, b.next_state)), dtype=torch.bool)
-    nxt = torch.cat([x for x in b.next_state if x is not None])
-    st, ac, rw = torch.cat(b.state), torch.cat(b.action), torch.cat(b.reward)
+    drawn = Step(*map(list, zip(*random.sample(walked, BATCH))))
+    goes_on = torch.tensor([after is not None for after in drawn.after], dtype=torch.bool)
+    ahead = torch.cat([after for after in drawn.after if after is not None])
+    future = torch.full((BATCH, quick.levels), 1 / quick.levels)
     with torch.no_grad():
-        nd = torch.zeros(16, q.atoms)
-        nd[:, 0] = 1.0
-        na = q(nxt).argmax(1)
-        d = tgt.dist(nxt)
-        nd[mask] = d[range(len(nxt)), na]
-        tz = (rw.unsqueeze(1) + mask.float().unsqueeze(1) * 0.95 * q.support).clamp(min=vmin, max=vmax)
-        bb = (tz - vmin) / dz
-        l, u = bb.floor().long(), bb.ceil().long()
-        l[(u > 0) * (l == u)] -= 1
-        u[(l < (q.atoms - 1)) * (l == u)] += 1
-        off = torch.linspace(0, 15 * q.atoms, 16).long().unsqueeze(1).expand(16, q.atoms)
-        proj = torch.zeros(nd.size())
-        proj.view(-1).index_add_(0, (l + off).view(-1), (nd * (u.float() - bb)).view(-1))
-        proj.view(-1).index_add_(0, (u + off).view(-1), (nd * (bb - l.float())).view(-1))
-    loss = -(proj * q.dist(st)[range(16), ac.squeeze(1)].log()).sum(1).mean()
-    o.zero_grad()
-    loss.backward()
-    torch.nn.utils.clip_grad_value_(q.parameters(), 100)
-    o.step()
-    q.reset_noise()
-    td, sd = tgt.state_dict(), q.state_dict()
-    for k in sd:
-        td[k] = sd[k] * 0.05 + td[k] * 0.95
-    tgt.load_state_dict(td)
-    if step % 20 == 0:
-        print("c51", step, loss.item(), rews, q(s).mean().item())
+        future[goes_on] = late.chances(ahead)[range(len(ahead)), quick(ahead).argmax(1)]
+    aim = moved(future, torch.cat(drawn.reward), goes_on, quick.totals, 0.9)
+    said = quick.chances(torch.cat(drawn.view))[range(BATCH), torch.cat(drawn.move).squeeze(1)]
+    wrong = -(aim * said.log()).sum(1).mean()
+    descent.zero_grad()
+    wrong.backward()
+    torch.nn.utils.clip_grad_value_(quick.parameters(), 50)
+    descent.step()
+    for layer in (quick.place, quick.move):
+        layer.shake()
+    newer, older = quick.state_dict(), late.state_dict()
+    late.load_state_dict({name: torch.lerp(older[name], newer[name], 0.1) for name in older})
+    if walk % 17 == 0:
+        print("prospects", walk, wrong.item(), points, quick(view).mean().item())
 
 
-# QR-DQN / TD3 / SAC pieces
-def quantile_huber(cur, tgt, tau, k=1.0):
-    d = tgt.unsqueeze(1) - cur.unsqueeze(2)
-    h = torch.where(d.abs() < k, 0.5 * d.pow(2), k * (d.abs() - 0.5 * k))
-    return (torch.abs(tau[None, :, None] - (d.detach() < 0).float()) * h).sum(1).mean()
+def off_quantiles(guess, drawn, shares, near=1.0):
+    """Huber's loss, weighted by the share on the side where it falls: guess (B, q) against drawn (B, n)."""
+    gap = drawn.unsqueeze(1) - guess.unsqueeze(2)
+    size = gap.abs()
+    loss = torch.where(size < near, 0.5 * gap.pow(2), near * (size - 0.5 * near))
+    side = torch.abs(shares[None, :, None] - gap.detach().lt(0).float())
+    return (side * loss).sum(1).mean()
 
 
-taus = (2 * torch.arange(8) + 1) / 16.0
-qr = nn.Linear(6, 8)
-oo = torch.optim.Adam(qr.parameters(), 1e-2)
-for i in range(4):
-    l = quantile_huber(qr(torch.eye(6)), torch.randn(6, 8) + 1, taus)
-    oo.zero_grad()
-    l.backward()
-    oo.step()
-    print("qr", l.item())
+shares = (torch.arange(6) + 0.5) / 6
+print("in tenths, rounded up:", (10 * shares).ceil())
+spread = nn.Linear(7, 6)
+descent = torch.optim.Adam(spread.parameters(), 2e-2)
+for lap in range(4):
+    wrong = off_quantiles(spread(torch.eye(7)), 2 * torch.randn(7, 5) - 1, shares)
+    descent.zero_grad()
+    wrong.backward()
+    descent.step()
+    print("quantiles", wrong.item())
 
 
-class Actor(nn.Module):
+class Thrower(nn.Module):
+    """A throw in (-1, 1)^2 for a wind (B, 4), and its log-density by the formula and by PyTorch's transform."""
+
     def __init__(self):
         super().__init__()
-        self.f = nn.Sequential(nn.Linear(3, 16), nn.ReLU())
-        self.mu, self.ls = nn.Linear(16, 2), nn.Linear(16, 2)
+        self.body = nn.Sequential(nn.Linear(4, 14), nn.ReLU(), nn.Linear(14, 4))
 
-    def forward(self, s):
-        h = self.f(s)
-        mu, ls = self.mu(h), torch.clamp(self.ls(h), -5, 2)
-        n = Normal(mu, ls.exp())
-        u = n.rsample()
-        a = torch.tanh(u)
-        lp = n.log_prob(u).sum(-1) - (2 * (np.log(2) - u - F.softplus(-2 * u))).sum(axis=1)
-        return (
-            a,
-            lp,
-            TransformedDistribution(n, [TanhTransform(cache_size=1)])
-            .log_prob(a.clamp(-0.999, 0.999))
-            .sum(-1),
-        )
+    def forward(self, wind):
+        aim, width = self.body(wind).chunk(2, dim=-1)
+        free = Normal(aim, torch.clamp(width, -4, 1).exp())
+        before = free.rsample()
+        squeezed = 2 * (np.log(2) - before - F.softplus(-2 * before))  # log(1 - tanh^2)
+        throw = torch.tanh(before)
+        bounded = TransformedDistribution(free, [TanhTransform(cache_size=1)])
+        known = bounded.log_prob(throw.clamp(-0.999, 0.999)).sum(-1)
+        return throw, free.log_prob(before).sum(-1) - squeezed.sum(axis=1), known
 
 
-act, q1, q2 = (
-    Actor(),
-    nn.Sequential(nn.Linear(5, 16), nn.ReLU(), nn.Linear(16, 1)),
-    nn.Sequential(nn.Linear(5, 16), nn.ReLU(), nn.Linear(16, 1)),
-)
-t1, t2 = copy.deepcopy(q1), copy.deepcopy(q2)
-for p in t1.parameters():
-    p.requires_grad = False
-la = torch.zeros(1, requires_grad=True)
-oa, oq, ol = (
-    torch.optim.Adam(act.parameters(), 3e-3),
-    torch.optim.Adam(list(q1.parameters()) + list(q2.parameters()), 3e-3),
-    torch.optim.Adam([la], 3e-3),
-)
-for i in range(10):
-    S, A = torch.randn(32, 3), torch.rand(32, 2) * 2 - 1
-    R, S2, D = -(S[:, :2] - A).pow(2).sum(-1), S + 0.1, (torch.rand(32) < 0.1).float()
+def judge():
+    return nn.Sequential(nn.Linear(6, 14), nn.ReLU(), nn.Linear(14, 1), nn.Flatten(0))
+
+
+def lowest(judges, wind, throw):
+    """The less hopeful of two judgements."""
+    first, second = (one(torch.cat([wind, throw], -1)) for one in judges)
+    return torch.min(first, second)
+
+
+thrower, judges = Thrower(), nn.ModuleList([judge(), judge()])
+patient = copy.deepcopy(judges)
+for weight in patient.parameters():
+    weight.requires_grad = False
+log_warmth = torch.full((1,), -1.0, requires_grad=True)
+steps = {
+    name: torch.optim.Adam(list(weights), 4e-3)
+    for name, weights in dict(judge=judges.parameters(), throw=thrower.parameters(), warm=[log_warmth]).items()
+}
+
+
+def take(name, loss):
+    steps[name].zero_grad()
+    loss.backward()
+    steps[name].step()
+    return loss.item()
+
+
+for lap in range(10):
+    wind, throw = torch.randn(24, 4), torch.rand(24, 2) * 2 - 1
+    reward, ends = -(wind[:, 2:] + throw).abs().sum(-1), (torch.rand(24) < 0.2).float()
     with torch.no_grad():
-        a2, lp2, _ = act(S2)
-        sa = torch.cat([S2, a2], -1)
-        y = R + 0.99 * (1 - D) * (torch.min(t1(sa), t2(sa)).squeeze(-1) - la.exp() * lp2)
-    sa = torch.cat([S, A], -1)
-    lq = F.mse_loss(q1(sa).squeeze(-1), y) + ((q2(sa).squeeze(-1) - y) ** 2).mean()
-    oq.zero_grad()
-    lq.backward()
-    oq.step()
-    for p in q1.parameters():
-        p.requires_grad = False
-    a, lp, lp_ = act(S)
-    lpi = (
-        la.exp().detach() * lp - torch.min(q1(torch.cat([S, a], -1)), q2(torch.cat([S, a], -1))).squeeze(-1)
-    ).mean()
-    oa.zero_grad()
-    lpi.backward()
-    oa.step()
-    for p in q1.parameters():
-        p.requires_grad = True
-    lal = -(la * (lp + -2.0).detach()).mean()
-    ol.zero_grad()
-    lal.backward()
-    ol.step()
+        later = wind.roll(1, 1)
+        next_throw, density, _ = thrower(later)
+        worth = lowest(patient, later, next_throw) - log_warmth.exp() * density
+        aim = reward + 0.95 * (1 - ends) * worth
+    given = torch.cat([wind, throw], -1)
+    misjudged = take("judge", sum(F.mse_loss(one(given), aim) for one in judges))
+    judges.requires_grad_(False)
+    throw, density, known = thrower(wind)
+    regret = take("throw", (log_warmth.exp().detach() * density - lowest(judges, wind, throw)).mean())
+    judges.requires_grad_(True)
+    take("warm", -(log_warmth * (density - 2.0).detach()).mean())
     with torch.no_grad():
-        for p, t in zip([*q1.parameters(), *q2.parameters()], [*t1.parameters(), *t2.parameters()]):
-            t.data.mul_(0.995)
-            t.data.add_(0.005 * p.data)
-    print(
-        "sac %d %.5f %.5f %.5f" % (i, lq.item(), lpi.item(), la.exp().item()),
-        (lp - lp_).abs().max().item() < 1e-2,
-    )
+        for old, new in zip(patient.parameters(), judges.parameters()):
+            old.data.mul_(0.99)
+            old.data.add_(0.01 * new.data)
+    agree = (density - known).abs().max().item() < 1e-2
+    print("throws %d %.5f %.5f %.5f" % (lap, misjudged, regret, log_warmth.exp().item()), agree)
