@@ -1,4 +1,4 @@
-"""Super-resolution with PixelShuffle and orthogonal weights, and a net for style transfer."""
+"""Small pictures made large by shuffled channels, and pictures whose texture is brought near another's."""
 
 import torch
 import torch.nn as nn
@@ -10,146 +10,126 @@ from torch.utils.data import DataLoader, Dataset, Subset, random_split
 losses = []
 
 
-class Net(nn.Module):
-    def __init__(self, upscale_factor):
-        super(Net, self).__init__()
-        self.relu = nn.ReLU()
-        self.conv1 = nn.Conv2d(1, 16, (5, 5), (1, 1), (2, 2))
-        self.conv2 = nn.Conv2d(16, 16, (3, 3), (1, 1), (1, 1))
-        self.conv3 = nn.Conv2d(16, 8, (3, 3), (1, 1), (1, 1))
-        self.conv4 = nn.Conv2d(8, upscale_factor**2, (3, 3), (1, 1), (1, 1))
-        self.pixel_shuffle = nn.PixelShuffle(upscale_factor)
-        self._initialize_weights()
+class Enlarger(nn.Sequential):
+    """(B, 1, H, W) to (B, 1, times H, times W): the last layer makes times^2 channels, shuffled into place."""
 
-    def forward(self, x):
-        x = self.relu(self.conv1(x))
-        x = self.relu(self.conv2(x))
-        x = self.relu(self.conv3(x))
-        x = self.pixel_shuffle(self.conv4(x))
-        return x
-
-    def _initialize_weights(self):
-        init.orthogonal_(self.conv1.weight, init.calculate_gain("relu"))
-        init.orthogonal_(self.conv2.weight, init.calculate_gain("relu"))
-        init.orthogonal_(self.conv3.weight, init.calculate_gain("relu"))
-        init.orthogonal_(self.conv4.weight)
+    def __init__(self, times, widths=(12, 12, 6)):
+        super(Enlarger, self).__init__()
+        before = 1
+        for depth, width in enumerate(widths):
+            reach = 5 if depth == 0 else 3
+            layer = nn.Conv2d(before, width, (reach, reach), (1, 1), (reach // 2, reach // 2))
+            init.orthogonal_(layer.weight, init.calculate_gain("relu"))
+            self.extend([layer, nn.ReLU()])
+            before = width
+        last = nn.Conv2d(before, times**2, (3, 3), padding=(1, 1))
+        init.orthogonal_(last.weight)
+        self.extend([last, nn.PixelShuffle(times)])
 
 
-torch.manual_seed(123)
+class Ripples(Dataset):
+    """Rings round a point that wanders, 15 by 15, and the same at a third of the size."""
 
-
-class D(Dataset):
-    def __init__(self, n):
-        g = torch.linspace(0, 6.28, 16)
-        yy, xx = torch.meshgrid(g, g, indexing="ij")
-        self.hi = torch.stack(
-            [torch.sin(xx * (1 + k % 3) + k) * torch.cos(yy * (1 + k % 2)) for k in range(n)]
-        ).unsqueeze(1)
-        self.lo = nn.functional.interpolate(self.hi, scale_factor=0.5, mode="bicubic", align_corners=False)
+    def __init__(self, count):
+        line = torch.linspace(-2, 2, 15)
+        down, right = torch.meshgrid(line, line, indexing="ij")
+        rings = []
+        for i in range(count):
+            far = (down - 0.1 * (i % 7)).square() + (right + 0.15 * (i % 5)).square()
+            rings.append(torch.cos(far + 0.4 * i) * torch.sin(right))
+        self.large = torch.stack(rings).unsqueeze(1)
+        self.small = nn.functional.interpolate(
+            self.large, scale_factor=1 / 3, mode="bicubic", align_corners=False
+        )
 
     def __len__(self):
-        return len(self.hi)
+        return self.large.size(0)
 
     def __getitem__(self, i):
-        return (self.lo[i], self.hi[i])
+        return self.small[i], self.large[i]
 
 
-tr, te = random_split(D(40), [32, 8], generator=torch.Generator().manual_seed(4))
-training_data_loader = DataLoader(dataset=tr, num_workers=0, batch_size=4, shuffle=True)
-testing_data_loader = DataLoader(dataset=te, num_workers=0, batch_size=4, shuffle=False)
-model = Net(upscale_factor=2)
-criterion = nn.MSELoss()
-optimizer = optim.Adam(model.parameters(), lr=0.002)
-for epoch in range(5):
-    for iteration, batch in enumerate(training_data_loader, 1):
-        input, target = (batch[0], batch[1])
-        optimizer.zero_grad()
-        loss = criterion(model(input), target)
-        loss.backward()
-        optimizer.step()
-        losses += [loss.item()]
-    avg_psnr = 0
+torch.manual_seed(12)
+seen, unseen = random_split(Ripples(42), [36, 6], generator=torch.Generator().manual_seed(4))
+assert isinstance(unseen, Subset)
+batches = DataLoader(dataset=seen, num_workers=0, batch_size=6, shuffle=True)
+check = DataLoader(dataset=unseen, num_workers=0, batch_size=3, shuffle=False)
+enlarge, error = Enlarger(times=3), nn.MSELoss()
+descent = optim.Adam(enlarge.parameters(), lr=0.003)
+for lap in range(6):
+    for small, large in batches:
+        wrong = error(enlarge(small), large)
+        descent.zero_grad()
+        wrong.backward()
+        descent.step()
+        losses.append(wrong.item())
     with torch.no_grad():
-        for batch in testing_data_loader:
-            mse = criterion(model(batch[0]), batch[1])
-            avg_psnr += 10 * log10(1 / mse.item())
+        decibels = [-10 * log10(error(enlarge(small), large).item()) for small, large in check]
+    losses.append(sum(decibels) / len(decibels))
 
 
-class ConvLayer(torch.nn.Module):
-    def __init__(self, in_channels, out_channels, kernel_size, stride):
-        super(ConvLayer, self).__init__()
-        self.reflection_pad = torch.nn.ReflectionPad2d(kernel_size // 2)
-        self.conv2d = torch.nn.Conv2d(in_channels, out_channels, kernel_size, stride)
+class Mirrored(torch.nn.Module):
+    """A convolution whose edges see the picture mirrored; larger > 1 repeats the pixels first."""
+
+    def __init__(self, given, made, reach, stride=1, larger=1):
+        super(Mirrored, self).__init__()
+        self.larger = larger
+        self.mirror = torch.nn.ReflectionPad2d(reach // 2)
+        self.filters = torch.nn.Conv2d(given, made, reach, stride)
 
     def forward(self, x):
-        return self.conv2d(self.reflection_pad(x))
+        if self.larger > 1:
+            x = torch.nn.functional.interpolate(x, mode="nearest", scale_factor=self.larger)
+        return self.filters(self.mirror(x))
 
 
-class ResidualBlock(torch.nn.Module):
-    def __init__(self, channels):
+class Beside(torch.nn.Module):
+    def __init__(self, inner):
         super().__init__()
-        self.conv1 = ConvLayer(channels, channels, 3, 1)
-        self.in1 = torch.nn.InstanceNorm2d(channels, affine=True)
-        self.conv2 = ConvLayer(channels, channels, 3, 1)
-        self.in2 = torch.nn.InstanceNorm2d(channels, affine=True)
-        self.relu = torch.nn.ReLU()
+        self.inner = inner
 
     def forward(self, x):
-        return self.in2(self.conv2(self.relu(self.in1(self.conv1(x))))) + x
+        return x + self.inner(x)
 
 
-class Up(torch.nn.Module):
-    def __init__(self, i, o, k, stride, upsample=None):
-        super().__init__()
-        self.upsample = upsample
-        self.reflection_pad = torch.nn.ReflectionPad2d(k // 2)
-        self.conv2d = torch.nn.Conv2d(i, o, k, stride)
-
-    def forward(self, x):
-        if self.upsample:
-            x = torch.nn.functional.interpolate(x, mode="nearest", scale_factor=self.upsample)
-        return self.conv2d(self.reflection_pad(x))
+def evened(given, made, *more):
+    return [Mirrored(given, made, *more), torch.nn.InstanceNorm2d(made, affine=True)]
 
 
-def gram_matrix(y):
-    b, ch, h, w = y.size()
-    features = y.view(b, ch, w * h)
-    features_t = features.transpose(1, 2)
-    return features.bmm(features_t) / (ch * h * w)
+def texture(maps):
+    """How the channels of (B, C, H, W) go together over the picture, (B, C, C)."""
+    n, channels, high, wide = maps.size()
+    flat = maps.view(n, channels, high * wide)
+    return flat.bmm(flat.transpose(1, 2)) / maps[0].numel()
 
 
-torch.manual_seed(42)
-net = nn.Sequential(
-    ConvLayer(3, 8, 5, 1),
-    nn.InstanceNorm2d(8, affine=True),
+def levels(bytes_):
+    """0..255 to values of about zero mean and unit variance; divides in place."""
+    centre, spread = (bytes_.new_tensor(values).view(-1, 1, 1) for values in ([0.5, 0.45, 0.4], [0.25, 0.2, 0.3]))
+    return (bytes_.div_(255.0) - centre) / spread
+
+
+torch.manual_seed(21)
+paint = nn.Sequential(
+    *evened(3, 6, 5),
     nn.ReLU(),
-    ConvLayer(8, 8, 3, 2),
-    ResidualBlock(8),
-    Up(8, 3, 3, 1, upsample=2),
+    Mirrored(6, 10, 3, 2),
+    Beside(nn.Sequential(*evened(10, 10, 3), torch.nn.ReLU(), *evened(10, 10, 3))),
+    Mirrored(10, 3, 3, larger=2),
 )
-vgg = nn.Sequential(
-    nn.Conv2d(3, 6, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 8, 3, padding=1), nn.ReLU()
-).eval()
-for p in vgg.parameters():
-    p.requires_grad_(False)
-
-
-def normalize_batch(batch):
-    mean = batch.new_tensor([0.485, 0.456, 0.406]).view(-1, 1, 1)
-    std = batch.new_tensor([0.229, 0.224, 0.225]).view(-1, 1, 1)
-    return (batch.div_(255.0) - mean) / std
-
-
-x = torch.rand(2, 3, 12, 12) * 255
-gs = gram_matrix(vgg(normalize_batch(torch.rand(2, 3, 12, 12) * 255)))
-opt = optim.Adam(net.parameters(), 0.001)
-for i in range(30):
-    opt.zero_grad()
-    y = net(x.clone())
-    tv = (y[:, :, 1:] - y[:, :, :-1]).abs().mean() + torch.abs(y[..., 1:] - y[..., :-1]).mean()
-    fy, fx = vgg(normalize_batch(y)), vgg(normalize_batch(x.clone()))
-    c = 1e3 * nn.functional.mse_loss(fy, fx)
-    s = 1e6 * nn.functional.mse_loss(gram_matrix(fy), gs[: len(x), :, :])
-    (c + s + 0.1 * tv).backward()
-    opt.step()
-    losses += [c.item(), s.item(), tv.item()]
+eyes = nn.Sequential(nn.Conv2d(3, 7, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(7, 9, 3, padding=1), nn.ReLU())
+for weight in eyes.eval().parameters():
+    weight.requires_grad_(False)
+photo, cloth = (255 * torch.rand(2, 3, 10, 14) for _ in range(2))
+woven = texture(eyes(levels(cloth)))
+descent = optim.Adam(paint.parameters(), 0.002)
+for lap in range(25):
+    painted = paint(photo.clone())
+    rough = torch.abs(painted.diff(dim=2)).mean() + (painted[..., 1:] - painted[..., :-1]).abs().mean()
+    shown, meant = eyes(levels(painted)), eyes(levels(photo.clone()))
+    unlike = 100 * nn.functional.mse_loss(shown, meant)
+    unwoven = 1e4 * nn.functional.mse_loss(texture(shown), woven[: len(photo), :, :])
+    descent.zero_grad()
+    (unlike + unwoven + 0.5 * rough).backward()
+    descent.step()
+    losses += [unlike.item(), unwoven.item(), rough.item()]
