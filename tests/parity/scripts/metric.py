@@ -1,4 +1,4 @@
-"""Siamese networks, every loss of pairs and triplets, and contrastive learning."""
+"""Whether two pictures are of one kind, distances by every loss of pairs and triplets, and views of one thing."""
 
 import torch
 import random
@@ -15,134 +15,109 @@ random.seed(0)
 torch.manual_seed(7)
 
 
-class SiameseNetwork(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.cnn = nn.Sequential(
-            nn.Conv2d(1, 8, kernel_size=3, stride=2, padding=1, bias=False),
-            nn.BatchNorm2d(8),
-            nn.ReLU(inplace=True),
-            nn.AdaptiveAvgPool2d((2, 2)),
-        )
-        self.fc_in_features = 32
-        self.fc = nn.Sequential(nn.Linear(64, 32), nn.ReLU(inplace=True), nn.Linear(32, 1))
-        self.sigmoid = nn.Sigmoid()
-        self.cnn.apply(self.init_weights)
-        self.fc.apply(self.init_weights)
+class Pairs(Dataset):
+    """Two pictures of 10 by 10 and 1.0 if the same column is bright in both; by turns like and unlike."""
 
-    def init_weights(self, m):
-        if isinstance(m, nn.Linear):
-            torch.nn.init.xavier_uniform_(m.weight)
-            m.bias.data.fill_(0.01)
-
-    def forward_once(self, x):
-        output = self.cnn(x)
-        return output.view(output.size()[0], -1)
-
-    def forward(self, a, b):
-        out = torch.cat((self.forward_once(a), self.forward_once(b)), 1)
-        return self.sigmoid(self.fc(out))
-
-
-class APP(Dataset):
-    def __init__(self):
-        self.data = torch.rand(60, 12, 12)
-        self.targets = torch.arange(60) % 5
-        self.data[torch.arange(60), self.targets] += 1
-        self.group()
-
-    def group(self):
-        np_arange = [torch.where(self.targets == i)[0] for i in range(5)]
-        self.g = {i: v for i, v in enumerate(np_arange)}
+    def __init__(self, count, kinds):
+        self.kind = torch.arange(count).remainder(kinds)
+        self.picture = torch.rand(count, 10, 10)
+        self.picture[torch.arange(count), :, 2 * self.kind] += 0.8
+        self.of_kind = [torch.where(self.kind == kind)[0] for kind in range(kinds)]
 
     def __len__(self):
-        return 60
+        return self.kind.shape[0]
 
-    def __getitem__(self, index):
-        c = random.randint(0, 4)
-        i1 = random.randint(0, self.g[c].shape[0] - 1)
-        i1 = self.g[c][i1]
-        im1 = self.data[i1].clone().float()
-        if index % 2 == 0:
-            i2 = random.choice(self.g[c])
-            t = torch.tensor(1, dtype=torch.float)
-        else:
-            o = (c + 1) % 5
-            i2 = self.g[o][random.randint(0, len(self.g[o]) - 1)]
-            t = torch.tensor(0, dtype=torch.float)
-        return (im1.unsqueeze(0), self.data[i2].unsqueeze(0), t)
+    def __getitem__(self, i):
+        kind = self.kind[i].item()
+        alike = torch.tensor(i % 2, dtype=torch.float)
+        other = kind if alike else (kind + random.randint(1, len(self.of_kind) - 1)) % len(self.of_kind)
+        partner = random.choice(self.of_kind[other])
+        return self.picture[i].clone().float().unsqueeze(0), self.picture[partner].unsqueeze(0), alike
 
 
-model = SiameseNetwork()
-loader = DataLoader(APP(), batch_size=12, shuffle=True)
-optimizer = optim.Adadelta(model.parameters(), lr=1.0)
-scheduler = StepLR(optimizer, step_size=1, gamma=0.7)
-crit = nn.BCELoss()
-for ep in range(6):
-    for a, b, t in loader:
-        optimizer.zero_grad()
-        o = model(a, b).squeeze()
-        loss = crit(o, t)
-        loss.backward()
-        optimizer.step()
-        pred = torch.where(o > 0.5, 1, 0)
-        losses += [loss.item(), pred.eq(t.view_as(pred)).sum().item()]
-    scheduler.step()
+class Twins(nn.Module):
+    """One set of eyes for both pictures; the judgement is of what both saw, in [0, 1]."""
 
-
-class Contrastive(nn.Module):
-    def __init__(self, margin=1.0):
+    def __init__(self):
         super().__init__()
-        self.margin = margin
+        self.eyes = nn.Sequential(
+            nn.Conv2d(1, 6, kernel_size=3, stride=2, padding=1, bias=False),
+            nn.BatchNorm2d(6),
+            nn.ReLU(inplace=True),
+            nn.AdaptiveAvgPool2d((1, 5)),
+        )
+        self.judge = nn.Sequential(nn.Linear(60, 20), nn.ReLU(inplace=True), nn.Linear(20, 1), nn.Sigmoid())
+        for layer in self.judge:
+            if isinstance(layer, nn.Linear):
+                torch.nn.init.xavier_uniform_(layer.weight)
+                layer.bias.data.fill_(0.02)
 
-    def forward(self, x, y, l):
-        d = F.pairwise_distance(x, y, keepdim=True)
-        return torch.mean((1 - l) * torch.pow(d, 2) + l * torch.pow(torch.clamp(self.margin - d, min=0.0), 2))
+    def forward(self, *two):
+        seen = [self.eyes(picture) for picture in two]
+        return self.judge(torch.cat([maps.view(maps.size(0), -1) for maps in seen], 1)).squeeze()
 
 
-emb = nn.Sequential(nn.Linear(10, 16), nn.PReLU(), nn.Linear(16, 4))
-opt = optim.SGD(emb.parameters(), lr=0.05, momentum=0.9, nesterov=True, weight_decay=0.0001)
-A, P, N_ = torch.randn(3, 24, 10).unbind(0)
-for it in range(40):
-    ea, ep, en = (emb(A), emb(P), emb(N_))
-    l1 = nn.TripletMarginLoss(margin=1.0, p=2, swap=True)(ea, ep, en)
-    l2 = nn.CosineEmbeddingLoss(margin=0.1)(ea, ep, torch.ones(24)) + F.cosine_embedding_loss(
-        ea, en, -torch.ones(24), margin=0.1
-    )
-    l3 = Contrastive()(ea, en, torch.ones(24, 1))
-    l4 = F.margin_ranking_loss(ea[:, 0], ep[:, 0], torch.sign(A[:, 0]), margin=0.2)
-    l5 = nn.TripletMarginWithDistanceLoss(distance_function=lambda x, y: 1 - F.cosine_similarity(x, y))(
-        ea, ep, en
-    )
-    l6 = (
-        F.hinge_embedding_loss(ea, torch.sign(P[:, :4]))
-        + nn.SoftMarginLoss()(en, torch.sign(A[:, :4]))
-        + nn.MultiMarginLoss()(ea, torch.arange(24) % 4)
-    )
-    loss = l1 + l2 + l3 + l4 + l5 + 0.1 * l6
-    opt.zero_grad()
-    loss.backward()
-    opt.step()
-    losses += [v.item() for v in (l1, l2, l3, l4, l5, l6)]
+twins, error = Twins(), nn.BCELoss()
+batches = DataLoader(Pairs(50, 4), batch_size=10, shuffle=True)
+descent = optim.Adadelta(twins.parameters(), lr=0.8)
+slower = StepLR(descent, step_size=1, gamma=0.8)
+for lap in range(6):
+    for one, other, alike in batches:
+        said = twins(one, other)
+        wrong = error(said, alike)
+        descent.zero_grad()
+        wrong.backward()
+        descent.step()
+        decided = torch.where(said > 0.5, 1, 0)
+        losses += [wrong.item(), decided.eq(alike.view_as(decided)).sum().item()]
+    slower.step()
+
+
+def near_or_far(one, other, apart, least=0.8):
+    """The mean of d^2 where apart is 0 and of max(least - d, 0)^2 where it is 1 (Hadsell et al., 2006)."""
+    gap = F.pairwise_distance(one, other, keepdim=True)
+    return torch.mean(torch.where(apart > 0, torch.clamp(least - gap, min=0.0).pow(2), torch.pow(gap, 2)))
+
+
+def by_angle(one, other):
+    return 1 - F.cosine_similarity(one, other)
+
+
+code = nn.Sequential(nn.Linear(9, 12), nn.PReLU(), nn.Linear(12, 5))
+descent = optim.SGD(code.parameters(), lr=0.04, momentum=0.9, nesterov=True, weight_decay=0.001)
+thing, same, else_ = torch.randn(3, 20, 9).unbind(0)
+signs, ones, kinds = torch.sign(same[:, :5]), torch.ones(20), torch.arange(20) % 5
+triplet = nn.TripletMarginLoss(margin=0.8, p=2, swap=True)
+angled = nn.TripletMarginWithDistanceLoss(distance_function=by_angle)
+alike, soft, classed = nn.CosineEmbeddingLoss(margin=0.2), nn.SoftMarginLoss(), nn.MultiMarginLoss()
+for lap in range(40):
+    a, b, c = map(code, (thing, same, else_))
+    parts = {
+        "triplet": triplet(a, b, c),
+        "alike": alike(a, b, ones) + F.cosine_embedding_loss(a, c, -ones, margin=0.2),
+        "gap": near_or_far(a, c, torch.ones(20, 1)) + near_or_far(a, b, torch.zeros(20, 1)),
+        "rank": F.margin_ranking_loss(a[:, 1], b[:, 1], torch.sign(thing[:, 1]), margin=0.1),
+        "angle": angled(a, b, c),
+        "sign": F.hinge_embedding_loss(a, signs) + soft(c, signs) + classed(b, kinds),
+    }
+    descent.zero_grad()
+    torch.stack(list(parts.values())).sum().backward()
+    descent.step()
+    losses += [part.item() for part in parts.values()]
+
+# Two views of each thing: each is to find its fellow among all others.
 torch.manual_seed(1)
-
-
-def nt_xent(z1, z2, t=0.5):
-    n = z1.shape[0]
-    z = F.normalize(torch.cat([z1, z2]), dim=1)
-    sim = z @ z.T / t
-    sim.fill_diagonal_(float("-inf"))
-    tgt = torch.cat([torch.arange(n, 2 * n), torch.arange(n)])
-    return F.cross_entropy(sim, tgt)
-
-
-enc = nn.Sequential(nn.Linear(10, 32), nn.BatchNorm1d(32), nn.GELU(), nn.Linear(32, 8))
-opt = optim.AdamW(enc.parameters(), lr=0.003)
-sch = optim.lr_scheduler.CosineAnnealingLR(opt, T_max=30, eta_min=1e-05)
-for it in range(30):
-    l = nt_xent(enc(A + 0.1 * torch.randn_like(A)), enc(F.dropout(A, 0.2)))
-    opt.zero_grad()
-    l.backward()
-    opt.step()
-    sch.step()
-    losses += [l.item()]
+code = nn.Sequential(nn.Linear(9, 24), nn.BatchNorm1d(24), nn.GELU(), nn.Linear(24, 6))
+descent = optim.AdamW(code.parameters(), lr=0.004)
+slower = optim.lr_scheduler.CosineAnnealingLR(descent, T_max=30, eta_min=1e-04)
+fellow = torch.arange(40).roll(20)
+for lap in range(30):
+    views = torch.cat([code(thing + 0.2 * torch.randn_like(thing)), code(F.dropout(thing, 0.1))])
+    views = F.normalize(views, dim=1)
+    alike = (views @ views.T / 0.4).fill_diagonal_(float("-inf"))
+    wrong = F.cross_entropy(alike, fellow)
+    descent.zero_grad()
+    wrong.backward()
+    descent.step()
+    slower.step()
+    losses.append(wrong.item())
