@@ -7,26 +7,27 @@ import torch.nn as nn
 torch.manual_seed(11)
 
 
-class PositionalEncoding(nn.Module):
-    def __init__(self, d_model, dropout=0.1, max_len=50):
+class Places(nn.Module):
+    """x (T, B, width) plus a sine and a cosine of its place for each pair of features, the later ones slower."""
+
+    def __init__(self, width, longest=40):
         super().__init__()
-        self.dropout = nn.Dropout(p=dropout)
-        pe = torch.zeros(max_len, d_model)
-        position = torch.arange(0, max_len, dtype=torch.float).unsqueeze(1)
-        div_term = torch.exp(torch.arange(0, d_model, 2).float() * (-math.log(10000.0) / d_model))
-        pe[:, 0::2] = torch.sin(position * div_term)
-        pe[:, 1::2] = torch.cos(position * div_term)
-        self.register_buffer("pe", pe.unsqueeze(0).transpose(0, 1))
+        self.blur = nn.Dropout(p=0.1)
+        pair = torch.arange(width // 2).float()
+        angle = torch.arange(longest, dtype=torch.float).unsqueeze(1) * torch.exp(pair * (-2 * math.log(300.0) / width))
+        table = torch.zeros(longest, width)
+        table[:, ::2], table[:, 1::2] = torch.sin(angle), torch.cos(angle)
+        self.register_buffer("table", table.unsqueeze(0).transpose(0, 1))
 
     def forward(self, x):
-        return self.dropout(x + self.pe[: x.size(0), :])
+        return self.blur(x + self.table[: x.size(0)])
 
 
 class Model(nn.Module):
     def __init__(self, tokens=12, width=16):
         super().__init__()
         self.embedding = nn.Embedding(tokens, width)
-        self.place = PositionalEncoding(width)
+        self.place = Places(width)
         self.transformer = nn.Transformer(width, nhead=2, num_encoder_layers=1, num_decoder_layers=1, dim_feedforward=32)
         self.out = nn.Linear(width, tokens)
 
