@@ -2,79 +2,58 @@
 
 import torch
 import torch.nn as nn
-import torch.nn.functional as F
-import math
 
 losses = []
 
 
-class PatchExtractor(nn.Module):
-    def __init__(self, patch_size=4):
+SIDE, WIDTH = 4, 28  # of a patch, of what stands for it
+
+
+def patches(pictures):
+    """(B, C, H, W) cut into squares, (B, H / SIDE * W / SIDE, C * SIDE^2), row by row."""
+    assert pictures.size(-1) % SIDE == 0 == pictures.size(-2) % SIDE
+    rows = pictures.unfold(2, SIDE, SIDE).unfold(3, SIDE, SIDE)
+    return rows.permute(0, 2, 3, 1, 4, 5).contiguous().view(pictures.size(0), -1, pictures.size(1) * SIDE**2)
+
+
+class Look(nn.Module):
+    """Attention and then two linear maps, each added to what came; one norm serves both."""
+
+    def __init__(self, heads, blur=0.1):
         super().__init__()
-        self.patch_size = patch_size
-
-    def forward(self, input_data):
-        batch_size, channels, height, width = input_data.size()
-        assert height % self.patch_size == 0 and width % self.patch_size == 0
-        num_patches = height // self.patch_size * (width // self.patch_size)
-        patches = (
-            input_data.unfold(2, self.patch_size, self.patch_size)
-            .unfold(3, self.patch_size, self.patch_size)
-            .permute(0, 2, 3, 1, 4, 5)
-            .contiguous()
-            .view(batch_size, num_patches, -1)
-        )
-        return patches
-
-
-class InputEmbedding(nn.Module):
-    def __init__(self, d):
-        super().__init__()
-        self.LinearProjection = nn.Linear(48, d)
-        self.class_token = nn.Parameter(torch.randn(1, 1, d))
-        self.pos_embedding = nn.Parameter(torch.randn(1, 1, d) + torch.zeros(1, 17, d))
-        self.patchify = PatchExtractor()
+        self.even = nn.LayerNorm(WIDTH)
+        self.attend = nn.MultiheadAttention(WIDTH, heads, dropout=blur, batch_first=True)
+        self.think = nn.Sequential(nn.Linear(WIDTH, 50), nn.GELU(), nn.Dropout(blur), nn.Linear(50, WIDTH))
+        self.blur = nn.Dropout(blur)
 
     def forward(self, x):
-        lp = self.LinearProjection(self.patchify(x))
-        b, n, _ = lp.shape
-        ct = self.class_token.expand(b, 1, -1)
-        lp = torch.cat((ct, lp), dim=1)
-        return lp + self.pos_embedding[:, : n + 1, :]
+        query = self.even(x)
+        seen, shares = self.attend(query, query, query)
+        x = x + seen
+        return x + self.blur(self.think(self.even(x))), shares
 
 
-class EncoderBlock(nn.Module):
-    def __init__(self, d, h, p=0.1):
+class Mosaic(nn.Module):
+    """Scores (B, 5) read off a token of no patch, and where the last layer looked (B, 17, 17)."""
+
+    def __init__(self, depth=2):
         super().__init__()
-        self.norm = nn.LayerNorm(d)
-        self.multihead = nn.MultiheadAttention(d, h, dropout=p, batch_first=True)
-        self.enc_MLP = nn.Sequential(
-            nn.Linear(d, d * 2), nn.GELU(), nn.Dropout(p), nn.Linear(d * 2, d), nn.Dropout(p)
-        )
+        self.enter = nn.Linear(3 * SIDE**2, WIDTH)
+        self.judge = nn.Parameter(torch.randn(1, 1, WIDTH))
+        self.place = nn.Parameter(0.5 * torch.randn(1, 17, WIDTH))
+        self.looks = nn.ModuleList([Look(4) for _ in range(depth)])
+        self.name = nn.Sequential(nn.LayerNorm(WIDTH), nn.Linear(WIDTH, 5))
 
-    def forward(self, x):
-        first = self.norm(x)
-        att, w = self.multihead(first, first, first)
-        x = att + x
-        return (self.enc_MLP(self.norm(x)) + x, w)
-
-
-class ViT(nn.Module):
-    def __init__(self, d=32, L=2, ncls=5):
-        super().__init__()
-        self.embed = InputEmbedding(d)
-        self.blocks = nn.ModuleList([EncoderBlock(d, 4) for _ in range(L)])
-        self.head = nn.Sequential(nn.LayerNorm(d), nn.Linear(d, ncls))
-
-    def forward(self, x):
-        x = self.embed(x)
-        for b in self.blocks:
-            x, w = b(x)
-        return (self.head(x[:, 0]), w)
+    def forward(self, pictures):
+        x = self.enter(patches(pictures))
+        x = torch.cat((self.judge.expand(x.shape[0], 1, -1), x), dim=1) + self.place[:, : x.shape[1] + 1, :]
+        for look in self.looks:
+            x, shares = look(x)
+        return self.name(x[:, 0]), shares
 
 
 torch.manual_seed(0)
-model = ViT()
+model = Mosaic()
 x = torch.randn(24, 3, 16, 16)
 y = torch.randint(5, (24,), dtype=torch.long)
 decay = [p for n, p in model.named_parameters() if p.ndim > 1]
@@ -98,7 +77,7 @@ sch = torch.optim.lr_scheduler.SequentialLR(
 crit = nn.CrossEntropyLoss(label_smoothing=0.1)
 for i in range(30):
     opt.zero_grad()
-    o, w = model(x)
+    o, shares = model(x)
     loss = crit(o, y)
     loss.backward()
     n = nn.utils.clip_grad_norm_(model.parameters(), 1.0, error_if_nonfinite=True)
@@ -107,7 +86,8 @@ for i in range(30):
     losses += [loss.item(), n.item()]
 model.eval()
 with torch.inference_mode():
-    o, w = model(x[:2])
+    o, shares = model(x[:2])
+losses += shares[:, 0].amax(-1).tolist()
 enc = nn.TransformerEncoder(
     nn.TransformerEncoderLayer(32, 4, 64, 0.1, activation="gelu", batch_first=True, norm_first=True),
     2,
