@@ -1,4 +1,4 @@
-"""An MLP on the digits, in the manner of PyTorch's beginner tutorials."""
+"""A multilayer perceptron on the digits, examined after each epoch."""
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -14,22 +14,20 @@ train_loader = DataLoader(train, batch_size=32, shuffle=True, drop_last=True)
 test_loader = DataLoader(test, batch_size=100)
 
 
-class Net(nn.Module):
-    def __init__(self):
+class Digits(nn.Module):
+    def __init__(self, wide=120, narrow=60):
         super().__init__()
-        self.fc1 = nn.Linear(64, 128)
-        self.bn1 = nn.BatchNorm1d(128)
-        self.fc2 = nn.Linear(128, 64)
-        self.drop = nn.Dropout(0.3)
-        self.fc3 = nn.Linear(64, 10)
+        self.strokes = nn.Sequential(nn.Linear(64, wide), nn.BatchNorm1d(wide))
+        self.shapes = nn.Linear(wide, narrow)
+        self.blur = nn.Dropout(0.25)
+        self.name = nn.Linear(narrow, 10)
 
-    def forward(self, x):
-        x = F.relu(self.bn1(self.fc1(x)))
-        x = self.drop(torch.tanh(self.fc2(x)))
-        return F.log_softmax(self.fc3(x), dim=1)
+    def forward(self, pixels):
+        shapes = torch.tanh(self.shapes(F.relu(self.strokes(pixels))))
+        return F.log_softmax(self.name(self.blur(shapes)), dim=1)
 
 
-model = Net().to(device)
+model = Digits().to(device)
 optimizer = optim.Adam(model.parameters(), lr=1e-3, weight_decay=1e-4)
 scheduler = optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.7)
 losses = []
@@ -47,7 +45,6 @@ for epoch in range(2):
     model.eval()
     with torch.no_grad():
         for x, y in test_loader:
-            out = model(x.to(device))
-            losses.append(F.nll_loss(out, y, reduction="sum").item())
-            pred = out.argmax(dim=1, keepdim=True)
-            losses.append(pred.eq(y.view_as(pred)).sum().item() / len(y))
+            scores = model(x.to(device))
+            found = scores.argmax(dim=1, keepdim=True).eq(y.view(-1, 1))
+            losses += [F.nll_loss(scores, y, reduction="sum").item(), found.sum().item() / len(y)]
