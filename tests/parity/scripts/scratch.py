@@ -1,4 +1,4 @@
-"""Models written by hand from tensors alone, in the manner of a textbook; a VAE; and a policy gradient."""
+"""Models from tensors alone, then an autoencoder that draws its code, and choices made likelier by their reward."""
 import torch
 from torch import nn
 from torch.distributions import Categorical
@@ -7,102 +7,95 @@ from torch.nn import functional as F
 torch.manual_seed(7)
 losses = []
 
-# Linear regression with its own data iterator and update.
-true_w, true_b = torch.tensor([2, -3.4]), 4.2
-X = torch.normal(0, 1, (200, len(true_w)))
-y = torch.matmul(X, true_w) + true_b
-y += torch.normal(0, 0.01, y.shape)
-y = y.reshape((-1, 1))
-w = torch.normal(0, 0.01, size=(2, 1), requires_grad=True)
-b = torch.zeros(1, requires_grad=True)
-for epoch in range(3):
-    order = torch.randperm(len(X))
-    for i in range(0, len(X), 20):
-        batch = order[i : i + 20]
-        l = (torch.matmul(X[batch], w) + b - y[batch].reshape(-1, 1)) ** 2 / 2
-        l.sum().backward()
+# A plane through noisy points, its slopes moved by hand a few points at a time.
+slopes, height = torch.tensor([1.5, -2, 0.25]), -0.75
+points = torch.normal(0, 1, (150, len(slopes)))
+seen = torch.matmul(points, slopes) + height
+seen += torch.normal(0, 0.05, seen.shape)
+seen = seen.reshape((-1, 1))
+tilt = torch.normal(0, 0.01, size=(3, 1), requires_grad=True)
+lift = torch.zeros(1, requires_grad=True)
+
+
+def half_square(some):
+    return (torch.matmul(points[some], tilt) + lift - seen[some]) ** 2 / 2
+
+
+for lap in range(3):
+    for some in torch.randperm(len(points)).split(15):
+        half_square(some).sum().backward()
         with torch.no_grad():
-            for param in [w, b]:
-                param -= 0.03 * param.grad / 20
-                param.grad.zero_()
-    with torch.no_grad():
-        losses.append(float(((torch.matmul(X, w) + b - y) ** 2 / 2).mean()))
+            for p in (tilt, lift):
+                p -= 0.04 * p.grad / len(some)
+                p.grad.zero_()
+    losses.append(float(half_square(slice(None)).detach().mean()))
 
-# Softmax regression and an MLP by hand.
-W1 = nn.Parameter(torch.randn(16, 12, requires_grad=True) * 0.1)
-b1 = nn.Parameter(torch.zeros(12, requires_grad=True))
-W2 = nn.Parameter(torch.randn(12, 4, requires_grad=True) * 0.1)
-params = [W1, b1, W2]
-data, label = torch.rand(64, 4, 4), torch.randint(4, (64,))
-
-
-def softmax(X):
-    X_exp = torch.exp(X)
-    return X_exp / X_exp.sum(1, keepdim=True)
+# Four classes of small grids, by one hidden layer: relu and softmax are spelled out.
+grids, kinds = torch.rand(56, 5, 3), torch.randint(4, (56,))
+inner = nn.Parameter(torch.randn(15, 10, requires_grad=True) * 0.2)
+shift = nn.Parameter(torch.zeros(10, requires_grad=True))
+outer = nn.Parameter(torch.randn(10, 4, requires_grad=True) * 0.2)
+descent = torch.optim.SGD([inner, shift, outer], lr=0.4)
 
 
-def net(X):
-    H = torch.max(X.reshape((-1, 16)) @ W1 + b1, torch.zeros(1))
-    return softmax(H @ W2)
+def chances():
+    hidden = torch.max(grids.reshape((-1, 15)) @ inner + shift, torch.zeros(1))
+    grown = torch.exp(hidden @ outer)
+    return grown / grown.sum(1, keepdim=True)
 
 
-updater = torch.optim.SGD(params, lr=0.5)
-for step in range(30):
-    y_hat = net(data)
-    loss = -torch.log(y_hat[range(len(y_hat)), label]).mean()
-    updater.zero_grad()
+for lap in range(30):
+    right = chances()[range(len(kinds)), kinds]
+    loss = -torch.log(right).mean()
+    descent.zero_grad()
     loss.backward()
-    updater.step()
+    descent.step()
     losses.append(loss.item())
 
 
-class VAE(nn.Module):
+class Sketch(nn.Module):
+    """Each grid to a mean and a log-variance of two numbers; a draw of those back to the grid (Kingma and Welling, 2014)."""
+
     def __init__(self):
         super().__init__()
-        self.fc1, self.fc21, self.fc22 = nn.Linear(16, 12), nn.Linear(12, 3), nn.Linear(12, 3)
-        self.fc3, self.fc4 = nn.Linear(3, 12), nn.Linear(12, 16)
+        self.read, self.draw = nn.Linear(15, 10), nn.Linear(2, 10)
+        self.code, self.paint = nn.Linear(10, 4), nn.Linear(10, 15)
 
-    def encode(self, x):
-        h1 = F.relu(self.fc1(x))
-        return self.fc21(h1), self.fc22(h1)
-
-    def reparameterize(self, mu, logvar):
-        std = torch.exp(0.5 * logvar)
-        eps = torch.randn_like(std)
-        return mu + eps * std
-
-    def forward(self, x):
-        mu, logvar = self.encode(x.view(-1, 16))
-        z = self.reparameterize(mu, logvar)
-        return torch.sigmoid(self.fc4(F.relu(self.fc3(z)))), mu, logvar
+    def forward(self, flat):
+        mean, log_var = self.code(F.relu(self.read(flat))).chunk(2, dim=1)
+        width = torch.exp(log_var / 2)
+        drawn = mean + width * torch.randn_like(width)
+        return torch.sigmoid(self.paint(F.relu(self.draw(drawn)))), mean, log_var
 
 
-model = VAE()
-optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
-for step in range(30):
-    optimizer.zero_grad()
-    recon, mu, logvar = model(data)
-    BCE = F.binary_cross_entropy(recon, data.view(-1, 16), reduction="sum")
-    KLD = -0.5 * torch.sum(1 + logvar - mu.pow(2) - logvar.exp())
-    loss = BCE + KLD
+sketch = Sketch()
+descent = torch.optim.Adam(sketch.parameters(), lr=2e-2)
+flat = grids.view(-1, 15)
+for lap in range(30):
+    painted, mean, log_var = sketch(flat)
+    unlike = F.binary_cross_entropy(painted, flat, reduction="sum")
+    from_normal = torch.sum(mean.pow(2) + log_var.exp() - 1 - log_var) / 2
+    descent.zero_grad()
+    (unlike + 0.5 * from_normal).backward()
+    descent.step()
+    losses += [unlike.item(), from_normal.item()]
+
+# A light that has gone round a ring of five is to be caught: two choices each time, judged at the end.
+chooser = nn.Sequential(nn.Linear(5, 12), nn.Dropout(p=0.1), nn.ReLU(), nn.Linear(12, 2), nn.Softmax(dim=-1))
+descent = torch.optim.AdamW(chooser.parameters(), lr=2e-2)
+for game in range(15):
+    ring, likely, caught = torch.zeros(5), [], []
+    for turn in range(9):
+        ring = ring.roll(1)
+        ring[turn % 5] = 1 - ring[turn % 5]
+        options = Categorical(chooser(ring.unsqueeze(0)))
+        choice = options.sample()
+        likely.append(options.log_prob(choice))
+        caught.append(float(choice.item() == int(ring[0].item())))
+    worth = torch.tensor(caught)
+    worth = (worth - worth.mean()) / (worth.std() + 1e-5)
+    loss = -(torch.cat(likely) * worth).sum()
+    descent.zero_grad()
     loss.backward()
-    optimizer.step()
-    losses.append(loss.item())
-
-policy = nn.Sequential(nn.Linear(4, 16), nn.Dropout(p=0.2), nn.ReLU(), nn.Linear(16, 2), nn.Softmax(dim=-1))
-optimizer = torch.optim.AdamW(policy.parameters(), lr=1e-2)
-for episode in range(15):
-    log_probs, rewards, state = [], [], torch.zeros(4)
-    for t in range(8):
-        m = Categorical(policy(state.unsqueeze(0)))
-        action = m.sample()
-        log_probs.append(m.log_prob(action))
-        state = torch.cat([state[1:], action.float()])
-        rewards.append(float(action.item()) - 0.3 * t % 2)
-    returns = torch.tensor(rewards)
-    returns = (returns - returns.mean()) / (returns.std() + 1e-6)
-    loss = torch.cat([-lp * r for lp, r in zip(log_probs, returns)]).sum()
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    descent.step()
     losses.append(loss.item())
