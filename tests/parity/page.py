@@ -113,6 +113,7 @@ def has(space: Any, name: str) -> bool:
 
 def page() -> str:
     from tinygrad6.absent import REASONS
+    from tinygrad6.dtypes import _Unsupported
 
     words = words_of_tests()
     parts, totals = [], []
@@ -120,6 +121,8 @@ def page() -> str:
         names = public_names(theirs)
         here = [n for n in names if has(ours, n)]
         differs = {n: why for n, why in DIFFERS.get(title, {}).items() if n in here}
+        names_alone = [n for n in here if type(getattr(ours, n, None)) is _Unsupported]
+        differs |= dict.fromkeys(names_alone, "a type that may be named and compared, but no tensor has it")
         same = [n for n in here if n not in differs]
         compared = [n for n in same if is_compared(n, words)]
         other = [n for n in same if n not in compared]

@@ -345,16 +345,16 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     first, second = ([d] if isinstance(d, int) else list(d) for d in dims)
     if len(first) != len(second):
         raise RuntimeError("both dimension lists should have same length")
-    first, second = normal_dims(first, n), normal_dims(second, m)
-    for p, q in zip(first, second, strict=True):
+    of_a, of_b = normal_dims(first, n), normal_dims(second, m)
+    for p, q in zip(of_a, of_b, strict=True):
         if a.array.shape[p] != b.array.shape[q]:
             raise RuntimeError(
                 f"contracted dimensions need to match, but first has size {a.array.shape[p]} in dim {p} and "
                 f"second has size {b.array.shape[q]} in dim {q}"
             )
     xs = tuple(range(n))
-    ys = tuple(first[second.index(q)] if q in second else n + q for q in range(m))
-    return contract(a, b, xs, ys, tuple(i for i in xs if i not in first) + tuple(i for i in ys if i >= n))
+    ys = tuple(of_a[of_b.index(q)] if q in of_b else n + q for q in range(m))
+    return contract(a, b, xs, ys, tuple(i for i in xs if i not in of_a) + tuple(i for i in ys if i >= n))
 
 
 @composite(examples=[case((2, 3), (4, 3)), case((2, 3), (3,)), case((3,), (3,))])
