@@ -151,8 +151,8 @@ def main() -> None:
     written = [line.removeprefix("! ") for line in lines()]
     known, kept = set(written), []
     for line in written:
-        if re.search(r"^\[|:=|\bset_", line):
-            continue  # several steps, or a setting of the library's
+        if re.search(r"^\[|:=|\bset_|\bprune\b", line):
+            continue  # several steps, a setting of the library, or what gives modules
         refused = said_by(compared, line)
         for text in neighbours(line, NEIGHBOURS):
             if text in known:
