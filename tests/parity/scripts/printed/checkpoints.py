@@ -50,28 +50,30 @@ sched = S.CosineAnnealingLR(o, T_max=4)
 ss = SWALR(o, swa_lr=0.02, anneal_epochs=2, anneal_strategy="linear")
 
 
-class EMA:
-    def __init__(self, model, decay):
-        self.decay = decay
-        self.shadow = {n: p.data.clone() for n, p in model.named_parameters() if p.requires_grad}
-        self.backup = {}
+class Trailing:
+    """A mean of the weights that lags behind them; with it in place of them, `with trailing:` lends it to the model."""
 
-    def update(self, model):
-        for n, p in model.named_parameters():
-            assert n in self.shadow
-            self.shadow[n] = (1.0 - self.decay) * p.data + self.decay * self.shadow[n]
+    def __init__(self, model, keep):
+        self.model, self.keep = model, keep
+        self.mean = [p.data.clone() for p in self.weights()]
 
-    def apply_shadow(self, model):
-        for n, p in model.named_parameters():
-            self.backup[n] = p.data
-            p.data = self.shadow[n]
+    def weights(self):
+        return [p for p in self.model.parameters() if p.requires_grad]
 
-    def restore(self, model):
-        for n, p in model.named_parameters():
-            p.data = self.backup[n]
+    def follow(self):
+        self.mean = [self.keep * mean + (1.0 - self.keep) * p.data for mean, p in zip(self.mean, self.weights())]
+
+    def __enter__(self):
+        self.lent = [p.data for p in self.weights()]
+        for p, mean in zip(self.weights(), self.mean):
+            p.data = mean
+
+    def __exit__(self, *error):
+        for p, own in zip(self.weights(), self.lent):
+            p.data = own
 
 
-my = EMA(m, 0.95)
+trailing = Trailing(m, 0.9)
 
 
 def ev(model):
@@ -88,15 +90,14 @@ for e in range(7):
         l.backward()
         o.step()
         ema.update_parameters(m)
-        my.update(m)
+        trailing.follow()
     if e > 3:
         swa.update_parameters(m)
         ss.step()
     else:
         sched.step()
-    my.apply_shadow(m)
-    es = ev(m)
-    my.restore(m)
+    with trailing:
+        es = ev(m)
     print(e, l.item(), ev(m), ev(ema), es, o.param_groups[0]["lr"], m.steps, swa.n_averaged)
 update_bn(dl, swa)
 print(ev(swa), list(swa.state_dict())[:4], swa.module.stem[1].running_mean[:3], swa.module.steps)
@@ -106,8 +107,8 @@ with tempfile.TemporaryDirectory() as d:
     torch.save(
         {
             "epoch": e,
-            "model_state_dict": m.state_dict(),
-            "optimizer_state_dict": o.state_dict(),
+            "weights": m.state_dict(),
+            "descent": o.state_dict(),
             "scheduler": sched.state_dict(),
             "swa": swa.state_dict(),
             "rng": torch.get_rng_state(),
@@ -120,8 +121,8 @@ with tempfile.TemporaryDirectory() as d:
     print(ck.keys(), ck["np"], ck["scheduler"])
     m2 = Net()
     o2 = torch.optim.SGD(m2.parameters(), lr=1.0, momentum=0.5)
-    print(m2.load_state_dict(ck["model_state_dict"]))
-    o2.load_state_dict(ck["optimizer_state_dict"])
+    print(m2.load_state_dict(ck["weights"]))
+    o2.load_state_dict(ck["descent"])
     print(o2)
     for mm, oo in ((m, o), (m2, o2)):
         torch.set_rng_state(ck["rng"])
