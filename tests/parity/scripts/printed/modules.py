@@ -16,106 +16,96 @@ from torch.nn.modules.loss import _WeightedLoss
 torch.manual_seed(0)
 
 
-class FocalLoss(_WeightedLoss):
-    def __init__(self, weight=None, gamma=2, reduction="mean"):
+class HardOnes(_WeightedLoss):
+    """Cross entropy times (1 - p) to a power, by class weights: what is known already counts little."""
+
+    def __init__(self, weight=None, power=1.5, reduction="mean"):
         super().__init__(weight, reduction=reduction)
-        self.gamma = gamma
+        self.power = power
 
-    def forward(self, x, t):
-        lp = F.log_softmax(x, 1)
-        pt = lp.exp()
-        return F.nll_loss((1 - pt) ** self.gamma * lp, t, self.weight, reduction=self.reduction)
+    def forward(self, scores, kinds):
+        log_p = F.log_softmax(scores, 1)
+        scaled = log_p * (1 - log_p.exp()) ** self.power
+        return F.nll_loss(scaled, kinds, self.weight, reduction=self.reduction)
 
 
-class Arc(nn.Module):
-    def __init__(self, i, o, s=10.0, m=0.3):
+class Angles(nn.Module):
+    """Cosines of x (B, inputs) with a direction for each kind; that of the true kind is turned further by an angle."""
+
+    def __init__(self, inputs, kinds, loud=8.0, turn=0.25):
         super().__init__()
-        self.weight = nn.Parameter(torch.FloatTensor(o, i))
+        self.weight = nn.Parameter(torch.FloatTensor(kinds, inputs))
         nn.init.xavier_uniform_(self.weight)
-        self.s, self.cm, self.sm, self.th, self.mm = (
-            s,
-            np.cos(m),
-            np.sin(m),
-            np.cos(np.pi - m),
-            np.sin(np.pi - m) * m,
-        )
+        self.loud, self.turn = loud, turn
 
-    def forward(self, x, label):
+    def forward(self, x, kinds):
         cos = F.linear(F.normalize(x), F.normalize(self.weight))
-        sin = torch.sqrt((1.0 - torch.pow(cos, 2)).clamp(0, 1))
-        phi = cos * self.cm - sin * self.sm
-        phi = torch.where(cos > self.th, phi, cos - self.mm)
-        oh = torch.zeros(cos.size(), device=x.device)
-        oh.scatter_(1, label.view(-1, 1).long(), 1)
-        return ((oh * phi) + ((1.0 - oh) * cos)) * self.s
+        sin = torch.sqrt(torch.clamp(1.0 - torch.pow(cos, 2), 0, 1))
+        turned = cos * np.cos(self.turn) - sin * np.sin(self.turn)
+        past = cos < -np.cos(self.turn)  # turning would go beyond a half circle
+        turned = torch.where(past, cos - self.turn * np.sin(self.turn), turned)
+        true = torch.zeros(cos.size(), device=x.device).scatter_(1, kinds.view(-1, 1).long(), 1)
+        return self.loud * torch.lerp(cos, turned, true)
 
 
-class GeM(nn.Module):
-    def __init__(self, p=3, eps=1e-6):
+class PowerMean(nn.Module):
+    """(mean of x^p over the picture)^(1/p), p learned: the mean for 1, near the largest for many."""
+
+    def __init__(self, p=2.5):
         super().__init__()
         self.p = Parameter(torch.ones(1) * p)
-        self.eps = eps
 
     def forward(self, x):
-        return F.avg_pool2d(x.clamp(min=self.eps).pow(self.p), (x.size(-2), x.size(-1))).pow(1.0 / self.p)
+        return F.avg_pool2d(x.clamp(min=1e-5).pow(self.p), (x.size(-2), x.size(-1))).pow(1.0 / self.p)
 
     def __repr__(self):
-        return (
-            self.__class__.__name__
-            + "("
-            + "p="
-            + "{:.4f}".format(self.p.data.tolist()[0])
-            + ", eps="
-            + str(self.eps)
-            + ")"
-        )
+        return "{}(p={:.4f})".format(type(self).__name__, self.p.data.tolist()[0])
 
 
-class Tab(nn.Module):
-    def __init__(self, cards, nc):
+class Rows(nn.Module):
+    """Tables whose columns are names (each with an embedding of half as many numbers) and measurements."""
+
+    def __init__(self, choices, measured):
         super().__init__()
-        self.e = nn.ModuleList([nn.Embedding(c, min(50, (c + 1) // 2)) for c in cards])
-        n = sum(e.embedding_dim for e in self.e)
-        self.bn = nn.BatchNorm1d(nc)
-        self.l = nn.Sequential(
-            nn.Linear(n + nc, 16, bias=False),
-            nn.BatchNorm1d(16),
-            nn.PReLU(16),
-            nn.Dropout(0.1),
-            nn.Linear(16, 1),
-        )
-        [nn.init.trunc_normal_(e.weight, 0, 0.01, -0.02, 0.02) for e in self.e]
+        self.names = nn.ModuleList(nn.Embedding(n, (n + 1) // 2) for n in choices)
+        self.even = nn.BatchNorm1d(measured)
+        width = measured + sum(table.embedding_dim for table in self.names)
+        self.judge = nn.Sequential(nn.Linear(width, 14, bias=False), nn.BatchNorm1d(14), nn.PReLU(14))
+        self.judge.extend([nn.Dropout(0.15), nn.Linear(14, 1)])
+        for table in self.names:
+            nn.init.trunc_normal_(table.weight, 0, 0.05, -0.1, 0.1)
 
-    def forward(self, c, x):
-        return self.l(torch.cat([e(c[:, i]) for i, e in enumerate(self.e)] + [self.bn(x)], 1)).squeeze(1)
+    def forward(self, named, measured):
+        columns = [table(column) for table, column in zip(self.names, named.unbind(1))]
+        return self.judge(torch.cat([*columns, self.even(measured)], 1)).squeeze(1)
 
 
-tab = Tab([5, 9, 3], 4)
-o = optim.Adam(tab.parameters(), 1e-2)
-c = torch.stack([torch.randint(0, k, (64,)) for k in (5, 9, 3)], 1)
-x = torch.randn(64, 4)
-y = (x[:, 0] + c[:, 0] - 2 > 0).float()
+rows = Rows([6, 8, 3], 5)
+o = optim.Adam(rows.parameters(), 1e-2)
+c = torch.stack([torch.randint(0, k, (60,)) for k in (6, 8, 3)], 1)
+x = torch.randn(60, 5)
+y = (x[:, 2] - c[:, 1] + 3.5 > 0).float()
 for i in range(5):
-    z = tab(c, x)
+    z = rows(c, x)
     l = F.binary_cross_entropy_with_logits(z, y, pos_weight=torch.tensor(1.5))
     o.zero_grad()
     l.backward()
     o.step()
-    print("tab", l.item(), ((z > 0) == y.bool()).float().mean().item())
-arc, gem, fl = Arc(8, 4), GeM(), FocalLoss(torch.tensor([1.0, 2, 1, 1]))
+    print("rows", l.item(), ((z > 0) == y.bool()).float().mean().item())
+angles, pool, hard = Angles(8, 4), PowerMean(), HardOnes(torch.tensor([1.0, 2, 1, 1]))
 bb = nn.Sequential(nn.Conv2d(3, 8, 3, bias=False), nn.BatchNorm2d(8), nn.ReLU())
 o = optim.SGD(
-    [{"params": bb.parameters()}, {"params": arc.parameters(), "lr": 0.1}, {"params": gem.p, "lr": 0.01}],
+    [{"params": pool.p, "lr": 0.02}, {"params": angles.parameters(), "lr": 0.1}, {"params": bb.parameters()}],
     lr=0.05,
     momentum=0.9,
 )
 xi, yi = torch.randn(16, 3, 6, 6), torch.randint(0, 4, (16,))
 for i in range(5):
-    l = fl(arc(gem(bb(xi)).flatten(1), yi), yi)
+    l = hard(angles(pool(bb(xi)).flatten(1), yi), yi)
     o.zero_grad()
     l.backward()
     o.step()
-    print("arc", l.item(), gem)
+    print("angles", l.item(), pool)
 
 
 def freeze_bn(m):
