@@ -16,98 +16,84 @@ from torch.nn.utils.rnn import (
 from torch.utils.data import DataLoader, Dataset
 
 torch.manual_seed(0)
-alphabet = string.ascii_lowercase[:6]
-c2i = {c: i + 1 for i, c in enumerate(alphabet)}
-i2c = {v: k for k, v in c2i.items()}
-proto = torch.randn(7, 5, 3)
+LETTERS = "-" + string.ascii_lowercase[:6]  # the first is the blank
+sound = torch.randn(len(LETTERS), 5, 3)  # five bands, three moments for each letter
 
 
-class OCR(Dataset):
-    def __init__(self, n):
-        self.g = torch.Generator().manual_seed(3)
-        self.words = [
-            "".join(
-                alphabet[i]
-                for i in torch.randint(
-                    0, 6, (int(torch.randint(2, 6, (1,), generator=self.g)),), generator=self.g
-                )
-            )
-            for _ in range(n)
-        ]
+class Spoken(Dataset):
+    """Words of two to five letters, each letter's sound after the other's, with some noise."""
+
+    def __init__(self, count):
+        self.dice = torch.Generator().manual_seed(3)
+        lengths = torch.randint(2, 6, (count,), generator=self.dice).tolist()
+        self.words = [torch.randint(1, len(LETTERS), (n,), generator=self.dice) for n in lengths]
 
     def __len__(self):
         return len(self.words)
 
     def __getitem__(self, i):
-        w = self.words[i]
-        t = torch.tensor([c2i[c] for c in w])
-        img = torch.cat([proto[k] for k in t], dim=1)
-        return img + 0.1 * torch.randn(img.shape, generator=self.g), t
+        clear = torch.cat(list(sound[self.words[i]]), dim=1)
+        return clear + 0.1 * torch.randn(clear.shape, generator=self.dice), self.words[i]
 
 
-def collate(b):
-    imgs, ts = zip(*b)
-    wl = torch.LongTensor([i.size(1) for i in imgs])
-    tl = torch.LongTensor([len(t) for t in ts])
-    x = imgs[0].new_zeros(len(b), 5, max(wl))
-    for i, im in enumerate(imgs):
-        x[i, :, : im.shape[-1]].copy_(im)
-    return x, torch.cat(ts), wl, tl
+def together(pairs):
+    """Sounds (B, 5, longest) with silence after the shorter, all letters in a row, and both lengths."""
+    heard, words = zip(*pairs)
+    moments = torch.LongTensor([sound.size(1) for sound in heard])
+    padded = heard[0].new_zeros(len(heard), 5, max(moments))
+    for row, one in zip(padded, heard):
+        row[:, : one.shape[-1]].copy_(one)
+    return padded, torch.cat(words), moments, torch.LongTensor([len(word) for word in words])
 
 
-class CRNN(nn.Module):
-    def __init__(self):
+class Listener(nn.Module):
+    def __init__(self, width=14):
         super().__init__()
-        self.cnn = nn.Sequential(nn.Conv1d(5, 16, 3, padding=1), nn.BatchNorm1d(16), nn.ReLU(True))
-        self.rnn = nn.LSTM(16, 12, num_layers=2, bidirectional=True, dropout=0.1)
-        self.fc = nn.Linear(24, 7)
+        self.ear = nn.Sequential(nn.Conv1d(5, width, 3, padding=1), nn.BatchNorm1d(width), nn.ReLU(True))
+        self.rnn = nn.LSTM(width, 10, num_layers=2, bidirectional=True, dropout=0.1)
+        self.letter = nn.Linear(20, len(LETTERS))
 
-    def forward(self, x, wl):
-        f = self.cnn(x).permute(2, 0, 1)
-        p = pack_padded_sequence(f, wl.cpu(), enforce_sorted=False)
-        o, (h, c) = self.rnn(p)
-        o, l = pad_packed_sequence(o)
-        assert (l == wl).all()
-        return self.fc(o).log_softmax(2), h
-
-
-def greedy(lp, wl):
-    best = lp.argmax(2).t().tolist()
-    return ["".join(i2c[k] for k, _ in itertools.groupby(b[:n]) if k) for b, n in zip(best, wl.tolist())]
+    def forward(self, heard, moments):
+        steps = self.ear(heard).permute(2, 0, 1)
+        packed, (state, _) = self.rnn(pack_padded_sequence(steps, moments.cpu(), enforce_sorted=False))
+        steps, lengths = pad_packed_sequence(packed)
+        assert (lengths == moments).all()
+        return self.letter(steps).log_softmax(2), state
 
 
-dl = DataLoader(OCR(96), batch_size=16, shuffle=True, collate_fn=collate)
-m = CRNN()
+def written(likely, moments):
+    """The likeliest letter of each moment, repetitions and blanks left out."""
+    for line, length in zip(likely.argmax(2).t().tolist(), moments.tolist()):
+        runs = [letter for letter, _ in itertools.groupby(line[:length])]
+        yield "".join(LETTERS[letter] for letter in runs if letter)
+
+
+dl = DataLoader(Spoken(90), batch_size=15, shuffle=True, collate_fn=together)
+m = Listener()
 print(m)
-crit = nn.CTCLoss(blank=0, reduction="mean", zero_infinity=True)
+align = nn.CTCLoss(blank=0, reduction="mean", zero_infinity=True)
 o = torch.optim.Adam(m.parameters(), 1e-2)
-s = torch.optim.lr_scheduler.OneCycleLR(o, max_lr=2e-2, steps_per_epoch=len(dl), epochs=6, pct_start=0.3)
-for e in range(6):
-    tot = 0
-    for x, t, wl, tl in dl:
-        lp, h = m(x, wl)
-        loss = crit(lp, t, wl, tl)
+pace = torch.optim.lr_scheduler.OneCycleLR(o, max_lr=2e-2, steps_per_epoch=len(dl), epochs=6, pct_start=0.25)
+for lap in range(6):
+    total = 0.0
+    for heard, letters, moments, lengths in dl:
+        likely, state = m(heard, moments)
+        wrong = align(likely, letters, moments, lengths)
         o.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(m.parameters(), 5)
+        wrong.backward()
+        nn.utils.clip_grad_norm_(m.parameters(), 4)
         o.step()
-        s.step()
-        tot += loss.item() * x.size(0)
-    print(f"epoch {e} loss {tot / 96:.4f} lr {s.get_last_lr()[0]:.6f}", h.shape)
+        pace.step()
+        total += wrong.item() * heard.size(0) / 90
+    print(f"lap {lap}: wrong by {total:.4f} at {pace.get_last_lr()[0]:.6f}", state.shape)
 m.eval()
-x, t, wl, tl = next(iter(DataLoader(OCR(4), 4, collate_fn=collate)))
-lp, _ = m(x, wl)
-print(greedy(lp, wl), ["".join(i2c[k.item()] for k in q) for q in t.split(tl.tolist())])
-print(
-    F.ctc_loss(lp, t, wl, tl, reduction="none"),
-    F.ctc_loss(
-        lp.double(),
-        pad_sequence(t.split(tl.tolist()), batch_first=True),
-        tuple(wl.tolist()),
-        tuple(tl.tolist()),
-        reduction="sum",
-    ),
-)
+heard, letters, moments, lengths = next(iter(DataLoader(Spoken(5), 5, collate_fn=together)))
+likely, _ = m(heard, moments)
+words = letters.split(lengths.tolist())
+print(list(written(likely, moments)), ["".join(LETTERS[k.item()] for k in word) for word in words])
+print(F.ctc_loss(likely, letters, moments, lengths, reduction="none"))
+as_table = pad_sequence(words, batch_first=True)
+print(F.ctc_loss(likely.double(), as_table, tuple(moments.tolist()), tuple(lengths.tolist()), reduction="sum"))
 seqs = [torch.arange(k).float().unsqueeze(-1) for k in (3, 1, 2)]
 p = pack_sequence(seqs, enforce_sorted=False)
 print(p)
