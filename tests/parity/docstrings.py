@@ -20,6 +20,7 @@ import sys
 import tempfile
 import types
 import warnings
+from pathlib import Path
 
 from test_scripts import NUMBER, agree, with_our_imports
 
@@ -45,6 +46,12 @@ from torch.optim.swa_utils import *
 from torch.func import *
 from torch.autograd.functional import *
 from torch.nn.utils import prune, parametrize
+torch.set_default_device("cpu")
+torch.set_default_dtype(torch.float32)
+torch.set_grad_enabled(True)
+torch.use_deterministic_algorithms(False)
+torch.set_printoptions(profile="default")
+torch.distributions.Distribution.set_default_validate_args(True)
 torch.manual_seed(0)
 model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
 input, target, loss_fn = torch.randn(5, 3), torch.tensor([0, 1, 0, 1, 1]), nn.CrossEntropyLoss()
@@ -96,10 +103,10 @@ def examples() -> dict[str, list[str]]:
     return found
 
 
-def show(ours: bool) -> None:
-    """Run the examples given on the standard input; write what each statement showed."""
+def show(ours: bool, path: Path) -> None:
+    """Run the examples in the file; write what each statement showed in their place."""
     shown = {}
-    for name, lines in json.load(sys.stdin).items():
+    for name, lines in json.loads(path.read_text()).items():
         module = sys.modules["__main__"] = types.ModuleType("__main__")
         source = with_our_imports(NAMES) if ours else NAMES
         for line in source.strip().split("\n"):
@@ -112,11 +119,11 @@ def show(ours: bool) -> None:
             try:
                 with contextlib.redirect_stdout(out):
                     exec(compile(with_our_imports(line) if ours else line, name, "single"), module.__dict__)
-            except Exception as e:
+            except BaseException as e:  # SystemExit, too
                 out.write(type(e).__name__)
             text = re.sub(r"grad_fn=<\w+>|at 0x\w+", "", out.getvalue()).replace("tinygrad6", "torch")
             shown[name].append(text)
-    print(json.dumps(shown), file=sys.__stdout__)
+    path.write_text(json.dumps(shown))
 
 
 def same(a: str, b: str) -> bool:
@@ -129,9 +136,11 @@ def main(only: list[str]) -> None:
     answers = []
     with tempfile.TemporaryDirectory() as folder:  # some examples write files
         for library in ("--theirs", "--ours"):
-            call = [sys.executable, __file__, library]
-            done = subprocess.run(call, input=json.dumps(chosen), capture_output=True, text=True, cwd=folder)
-            answers.append(json.loads(done.stdout.strip().split("\n")[-1]))
+            path = Path(folder) / library
+            path.write_text(json.dumps(chosen))
+            call = [sys.executable, __file__, library, str(path)]
+            subprocess.run(call, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd=folder, check=True)
+            answers.append(json.loads(path.read_text()))
     theirs, ours = answers
     differ = 0
     for name, lines in chosen.items():
@@ -145,7 +154,7 @@ def main(only: list[str]) -> None:
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    if sys.argv[1:] in (["--ours"], ["--theirs"]):
-        show(sys.argv[1] == "--ours")
+    if len(sys.argv) == 3 and sys.argv[1] in ("--ours", "--theirs"):
+        show(sys.argv[1] == "--ours", Path(sys.argv[2]))
     else:
         main(sys.argv[1:])
