@@ -317,7 +317,7 @@ class autocast:  # noqa: N801 -- PyTorch's name
 
 
 class memory_format:  # noqa: N801 -- PyTorch's name
-    """How dimensions lie in memory. A request only: tensors here are row-major unless they are views."""
+    """How dimensions lie in memory. Tensors follow it, and what is computed of them; weights stay row-major."""
 
     def __init__(self, name: str) -> None:
         self._name = name
