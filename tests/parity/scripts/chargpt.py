@@ -1,4 +1,5 @@
 """A transformer over letters that adds two numbers, its attention and its weight decay written out."""
+
 import math
 
 import torch

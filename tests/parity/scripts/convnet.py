@@ -1,4 +1,5 @@
 """A convolutional network on the digits, on a falling cosine of rates."""
+
 import numpy as np
 import torch
 import torch.nn as nn

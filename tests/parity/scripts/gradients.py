@@ -193,7 +193,9 @@ seen = []
 hooks = [
     asker.register_forward_pre_hook(lambda module, given: (given[0] * 2,)),
     asker.register_forward_hook(lambda module, given, out: seen.append(out.detach().sum().item())),
-    asker.register_full_backward_hook(lambda module, by_input, by_output: seen.append(by_output[0].mean().item())),
+    asker.register_full_backward_hook(
+        lambda module, by_input, by_output: seen.append(by_output[0].mean().item())
+    ),
 ]
 asker(questions[:2]).square().sum().backward()
 for hook in hooks:

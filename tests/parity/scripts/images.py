@@ -105,7 +105,9 @@ def texture(maps):
 
 def levels(bytes_):
     """0..255 to values of about zero mean and unit variance; divides in place."""
-    centre, spread = (bytes_.new_tensor(values).view(-1, 1, 1) for values in ([0.5, 0.45, 0.4], [0.25, 0.2, 0.3]))
+    centre, spread = (
+        bytes_.new_tensor(values).view(-1, 1, 1) for values in ([0.5, 0.45, 0.4], [0.25, 0.2, 0.3])
+    )
     return (bytes_.div_(255.0) - centre) / spread
 
 
@@ -117,7 +119,9 @@ paint = nn.Sequential(
     Beside(nn.Sequential(*evened(10, 10, 3), torch.nn.ReLU(), *evened(10, 10, 3))),
     Mirrored(10, 3, 3, larger=2),
 )
-eyes = nn.Sequential(nn.Conv2d(3, 7, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(7, 9, 3, padding=1), nn.ReLU())
+eyes = nn.Sequential(
+    nn.Conv2d(3, 7, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(7, 9, 3, padding=1), nn.ReLU()
+)
 for weight in eyes.eval().parameters():
     weight.requires_grad_(False)
 photo, cloth = (255 * torch.rand(2, 3, 10, 14) for _ in range(2))

@@ -1,4 +1,5 @@
 """A multilayer perceptron on the digits, examined after each epoch."""
+
 import numpy as np
 import torch
 import torch.nn.functional as F

@@ -1,4 +1,5 @@
 """An LSTM carries its state along a sequence of letters; a bidirectional GRU reads gestures of unequal length."""
+
 import torch
 import torch.nn as nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence

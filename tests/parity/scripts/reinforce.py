@@ -47,9 +47,7 @@ raft = Raft(3)
 torch.manual_seed(5)
 
 # Returns alone: each choice is made likelier by what followed it.
-chooser = nn.Sequential(
-    nn.Linear(4, 24), nn.Dropout(p=0.4), nn.ReLU(), nn.Linear(24, 2), nn.Softmax(dim=1)
-)
+chooser = nn.Sequential(nn.Linear(4, 24), nn.Dropout(p=0.4), nn.ReLU(), nn.Linear(24, 2), nn.Softmax(dim=1))
 learner = optim.Adam(chooser.parameters(), lr=0.01)
 for trip in range(25):
     seen, likely, rewards = raft.launch(), [], []

@@ -1,4 +1,5 @@
 """Models from tensors alone, then an autoencoder that draws its code, and choices made likelier by their reward."""
+
 import torch
 from torch import nn
 from torch.distributions import Categorical

@@ -1,4 +1,5 @@
 """nn.Transformer on a copying task, with masks; mixed with lazy layers, pooling and weight averaging."""
+
 import math
 
 import torch
@@ -14,7 +15,9 @@ class Places(nn.Module):
         super().__init__()
         self.blur = nn.Dropout(p=0.1)
         pair = torch.arange(width // 2).float()
-        angle = torch.arange(longest, dtype=torch.float).unsqueeze(1) * torch.exp(pair * (-2 * math.log(300.0) / width))
+        angle = torch.arange(longest, dtype=torch.float).unsqueeze(1) * torch.exp(
+            pair * (-2 * math.log(300.0) / width)
+        )
         table = torch.zeros(longest, width)
         table[:, ::2], table[:, 1::2] = torch.sin(angle), torch.cos(angle)
         self.register_buffer("table", table.unsqueeze(0).transpose(0, 1))
@@ -28,12 +31,16 @@ class Model(nn.Module):
         super().__init__()
         self.embedding = nn.Embedding(tokens, width)
         self.place = Places(width)
-        self.transformer = nn.Transformer(width, nhead=2, num_encoder_layers=1, num_decoder_layers=1, dim_feedforward=32)
+        self.transformer = nn.Transformer(
+            width, nhead=2, num_encoder_layers=1, num_decoder_layers=1, dim_feedforward=32
+        )
         self.out = nn.Linear(width, tokens)
 
     def forward(self, source, target):
         mask = nn.Transformer.generate_square_subsequent_mask(len(target))
-        hidden = self.transformer(self.place(self.embedding(source)), self.place(self.embedding(target)), tgt_mask=mask)
+        hidden = self.transformer(
+            self.place(self.embedding(source)), self.place(self.embedding(target)), tgt_mask=mask
+        )
         return self.out(hidden)
 
 
@@ -52,8 +59,17 @@ for step in range(30):
     scheduler.step()
     losses.append(loss.item())
 
-encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, norm_first=True), 2, enable_nested_tensor=False)
-net = nn.Sequential(nn.LazyConv2d(4, kernel_size=3, padding=1), nn.LazyBatchNorm2d(), nn.SiLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.LazyLinear(8))
+encoder = nn.TransformerEncoder(
+    nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, norm_first=True), 2, enable_nested_tensor=False
+)
+net = nn.Sequential(
+    nn.LazyConv2d(4, kernel_size=3, padding=1),
+    nn.LazyBatchNorm2d(),
+    nn.SiLU(),
+    nn.AdaptiveAvgPool2d(2),
+    nn.Flatten(),
+    nn.LazyLinear(8),
+)
 head = nn.Linear(8, 2)
 images, labels = torch.randn(32, 2, 6, 6), torch.randint(0, 2, (32,))
 net(images[:2])

@@ -247,11 +247,24 @@ for lap in range(28):
         quality = examined(2)
         losses.append(quality.item())
         weights = {f"kept.{name}": weight for name, weight in speller.state_dict().items()}
-        torch.save({"net": weights, "descent": descent.state_dict(), "plan": asdict(speller.plan), "quality": quality}, file)
+        torch.save(
+            {
+                "net": weights,
+                "descent": descent.state_dict(),
+                "plan": asdict(speller.plan),
+                "quality": quality,
+            },
+            file,
+        )
 kept = torch.load(file, map_location="cpu")
 speller = Speller(Plan(**kept["plan"]))
 speller.load_state_dict({name.removeprefix("kept."): weight for name, weight in kept["net"].items()})
-descent = torch.optim.AdamW([{"params": [w for w in speller.parameters() if w.dim() < 2]}, {"params": [w for w in speller.parameters() if w.dim() >= 2]}])
+descent = torch.optim.AdamW(
+    [
+        {"params": [w for w in speller.parameters() if w.dim() < 2]},
+        {"params": [w for w in speller.parameters() if w.dim() >= 2]},
+    ]
+)
 descent.load_state_dict(kept["descent"])
 speller = torch.compile(speller) if on == "cuda" else speller
 for lap in range(3):

@@ -102,7 +102,12 @@ class Corrected(nn.Module):
 
 def correct(root):
     """Every linear layer below root, however deep, gets a correction."""
-    found = [(parent, name) for parent in root.modules() for name, child in parent.named_children() if isinstance(child, nn.Linear)]
+    found = [
+        (parent, name)
+        for parent in root.modules()
+        for name, child in parent.named_children()
+        if isinstance(child, nn.Linear)
+    ]
     for parent, name in found:
         setattr(parent, name, Corrected(getattr(parent, name)))
 

@@ -198,7 +198,9 @@ for weight in patient.parameters():
 log_warmth = torch.full((1,), -1.0, requires_grad=True)
 steps = {
     name: torch.optim.Adam(list(weights), 4e-3)
-    for name, weights in dict(judge=judges.parameters(), throw=thrower.parameters(), warm=[log_warmth]).items()
+    for name, weights in dict(
+        judge=judges.parameters(), throw=thrower.parameters(), warm=[log_warmth]
+    ).items()
 }
 
 

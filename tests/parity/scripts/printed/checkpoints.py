@@ -61,7 +61,9 @@ class Trailing:
         return [p for p in self.model.parameters() if p.requires_grad]
 
     def follow(self):
-        self.mean = [self.keep * mean + (1.0 - self.keep) * p.data for mean, p in zip(self.mean, self.weights())]
+        self.mean = [
+            self.keep * mean + (1.0 - self.keep) * p.data for mean, p in zip(self.mean, self.weights())
+        ]
 
     def __enter__(self):
         self.lent = [p.data for p in self.weights()]

@@ -146,7 +146,11 @@ class Backwards(nn.Module):
         self.table = nn.Embedding(TOKENS, WIDTH)
         self.blur = nn.Dropout(0.1)
         self.read = nn.GRU(WIDTH, WIDTH, batch_first=True)
-        self.ask, self.offer, self.weigh = nn.Linear(WIDTH, WIDTH), nn.Linear(WIDTH, WIDTH), nn.Linear(WIDTH, 1)
+        self.ask, self.offer, self.weigh = (
+            nn.Linear(WIDTH, WIDTH),
+            nn.Linear(WIDTH, WIDTH),
+            nn.Linear(WIDTH, 1),
+        )
         self.speak = nn.GRU(2 * WIDTH, WIDTH, batch_first=True)
         self.word = nn.Linear(WIDTH, TOKENS)
 

@@ -38,7 +38,9 @@ class Clock(nn.Module):
         self.width = width
 
     def forward(self, step):
-        pace = torch.exp(torch.arange(self.width // 2, device=step.device) * (-2 * math.log(1000) / self.width))
+        pace = torch.exp(
+            torch.arange(self.width // 2, device=step.device) * (-2 * math.log(1000) / self.width)
+        )
         turned = torch.einsum("b,w->bw", step.float(), pace)
         return torch.cat((turned.cos(), turned.sin()), dim=-1)
 
@@ -114,10 +116,27 @@ class Cleaner(nn.Module):
             if not last:
                 shrink = nn.Sequential(Fold(), nn.Conv2d(4 * small, large, 1))
                 grow.insert(0, nn.Upsample(scale_factor=2, mode="nearest"))
-            self.down.append(nn.ModuleDict(dict(paint=paint(small, small), look=Add(small, Compare(small, linear=True)), resize=shrink)))
-            self.up.insert(0, nn.ModuleDict(dict(paint=paint(2 * small, small), look=Add(small, Compare(small, linear=True)), resize=nn.Sequential(*grow))))
+            self.down.append(
+                nn.ModuleDict(
+                    dict(
+                        paint=paint(small, small), look=Add(small, Compare(small, linear=True)), resize=shrink
+                    )
+                )
+            )
+            self.up.insert(
+                0,
+                nn.ModuleDict(
+                    dict(
+                        paint=paint(2 * small, small),
+                        look=Add(small, Compare(small, linear=True)),
+                        resize=nn.Sequential(*grow),
+                    )
+                ),
+            )
         deepest = widths[-1]
-        self.inmost = nn.ModuleList([paint(deepest, deepest), Add(deepest, Compare(deepest)), paint(deepest, deepest)])
+        self.inmost = nn.ModuleList(
+            [paint(deepest, deepest), Add(deepest, Compare(deepest)), paint(deepest, deepest)]
+        )
         self.last = paint(2 * width, width)
         self.leave = nn.Conv2d(width, 1, 1)
 

@@ -106,7 +106,10 @@ class Districts(nn.Module):
 
 net = Districts()
 print(net)
-first, others = net.hear[0].parameters(), [w for name, w in net.named_parameters() if not name.startswith("hear.0")]
+first, others = (
+    net.hear[0].parameters(),
+    [w for name, w in net.named_parameters() if not name.startswith("hear.0")],
+)
 descent = torch.optim.Adam(
     [dict(params=first, weight_decay=1e-3), dict(params=others, weight_decay=0)], lr=0.03
 )
@@ -122,7 +125,11 @@ for lap in range(1, 13):
         net.eval()
         guess = net(themselves, roads)[0].max(1)[1]
         right = [guess[some].eq(kind[some]).sum().item() / some.sum().item() for some in (told, ~told)]
-        print("lap {:2d}: wrong by {:.4f}, right {:.4f} of the told, {:.4f} of the others".format(lap, wrong, *right))
+        print(
+            "lap {:2d}: wrong by {:.4f}, right {:.4f} of the told, {:.4f} of the others".format(
+                lap, wrong, *right
+            )
+        )
 
 # The same roads as matrices.
 met = torch.zeros(VILLAGES, VILLAGES).index_put_((roads[0], roads[1]), torch.tensor(1.0))
@@ -132,7 +139,11 @@ print("flow", flow[0, :8], flow.sum(0).abs().max())
 felt = felt.detach()
 for how in ("sum", "mean", "max", "min"):
     print(how, gather(felt, kind, KINDS, how)[:, :3])
-print("again", torch.zeros(KINDS, 7).index_reduce_(0, kind, felt, "amax", include_self=False)[:, :3], torch.bincount(kind))
+print(
+    "again",
+    torch.zeros(KINDS, 7).index_reduce_(0, kind, felt, "amax", include_self=False)[:, :3],
+    torch.bincount(kind),
+)
 
 # A place for each village, so that a road is likelier between near ones; then the nearest two of each.
 place = nn.Parameter(0.2 * torch.randn(VILLAGES, 3))

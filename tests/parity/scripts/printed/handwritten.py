@@ -104,7 +104,9 @@ for true, guess in zip(Y.view(-1), (chance > 0.5).long().view(-1)):
 both = 2 * table.diag() / (table.sum(0) + table.sum(1))
 print(table, both)
 bin_of = torch.bucketize(chance, torch.linspace(0, 1, 5)[1:-1])
-off = torch.stack([((chance - Y)[bin_of == b].mean()).abs() * (bin_of == b).float().mean() for b in bin_of.unique()])
+off = torch.stack(
+    [((chance - Y)[bin_of == b].mean()).abs() * (bin_of == b).float().mean() for b in bin_of.unique()]
+)
 print("says more than it knows by", off.sum().item())
 warmth, logits = nn.Parameter(torch.ones(1) * 1.2), torch.logit(chance, eps=1e-5)
 search = torch.optim.LBFGS([warmth], lr=0.02, max_iter=10)
@@ -134,13 +136,19 @@ for x in line:
 print("lstm", torch.allclose(torch.stack(states), lstm(line)[0], atol=1e-6))
 even = nn.BatchNorm1d(5)
 evened, middle = even(X), X.mean(0)
-print("norm", torch.allclose(evened, (X - middle) / torch.sqrt(X.var(0, unbiased=False) + even.eps), atol=1e-5))
+print(
+    "norm", torch.allclose(evened, (X - middle) / torch.sqrt(X.var(0, unbiased=False) + even.eps), atol=1e-5)
+)
 print(even.running_mean[:3], torch.allclose(even.running_var, torch.ones(5).lerp(X.var(0), 0.1)))
 picture, filters = torch.randn(3, 2, 6, 4), torch.randn(5, 2, 3, 3)
 columns = F.unfold(picture, 3, padding=1)
 made = torch.einsum("of,nfp->nop", filters.view(5, -1), columns).view(3, 5, 6, 4)
 same = (filters.view(5, -1) @ columns).view_as(made)
-print("filters", torch.allclose(made, F.conv2d(picture, filters, padding=1), atol=1e-5), torch.allclose(made, same, atol=1e-5))
+print(
+    "filters",
+    torch.allclose(made, F.conv2d(picture, filters, padding=1), atol=1e-5),
+    torch.allclose(made, same, atol=1e-5),
+)
 largest = picture.unfold(2, 2, 2).unfold(3, 2, 2).amax((-1, -2))
 print("pool", torch.equal(largest, F.max_pool2d(picture, 2)))
 print(F.unfold(X[:3, None, :].unsqueeze(2).expand(3, 1, 4, 5), (2, 3)).shape)

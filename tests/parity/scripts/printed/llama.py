@@ -82,7 +82,9 @@ class Look(nn.Module):
         query = turn(self.heads(self.ask(x)), cos, sin)
         key, value = map(self.heads, self.keep(x).chunk(2, dim=-1))
         key = turn(key, cos, sin)
-        query, key, value = (t.transpose(1, 2) for t in (query, self.one_for_each(key), self.one_for_each(value)))
+        query, key, value = (
+            t.transpose(1, 2) for t in (query, self.one_for_each(key), self.one_for_each(value))
+        )
         if self.fast and self.training:
             seen = F.scaled_dot_product_attention(
                 query, key, value, attn_mask=None, dropout_p=self.blur.p, is_causal=True

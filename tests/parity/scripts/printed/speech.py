@@ -93,7 +93,9 @@ words = letters.split(lengths.tolist())
 print(list(written(likely, moments)), ["".join(LETTERS[k.item()] for k in word) for word in words])
 print(F.ctc_loss(likely, letters, moments, lengths, reduction="none"))
 as_table = pad_sequence(words, batch_first=True)
-print(F.ctc_loss(likely.double(), as_table, tuple(moments.tolist()), tuple(lengths.tolist()), reduction="sum"))
+print(
+    F.ctc_loss(likely.double(), as_table, tuple(moments.tolist()), tuple(lengths.tolist()), reduction="sum")
+)
 seqs = [torch.arange(k).float().unsqueeze(-1) for k in (3, 1, 2)]
 p = pack_sequence(seqs, enforce_sorted=False)
 print(p)

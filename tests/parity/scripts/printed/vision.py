@@ -93,7 +93,9 @@ def more_where(edges, weights, count):
     above = torch.searchsorted(total, level, right=True)
     above = torch.min(above, torch.full_like(above, total.shape[-1] - 1))
     ends = torch.stack([torch.max(above - 1, torch.zeros_like(above)), above], -1).flatten(1)
-    (low, high), (left, right) = (torch.gather(t, 1, ends).view(len(t), count, 2).unbind(-1) for t in (total, edges))
+    (low, high), (left, right) = (
+        torch.gather(t, 1, ends).view(len(t), count, 2).unbind(-1) for t in (total, edges)
+    )
     gap = torch.where(high - low < 1e-6, torch.ones_like(low), high - low)
     return left + (level - low) / gap * (right - left)
 
@@ -178,7 +180,9 @@ descent = torch.optim.SGD([proposed], 0.1, momentum=0.9)
 for lap in range(5):
     taken = truth[..., 4] > 0
     offers, real = proposed[taken][:, :10].contiguous().view(-1, 2, 5), truth[taken].unsqueeze(1)
-    fits = torch.stack([overlap(corners(o[:, :4]), corners(r[:, :4]))[0][:, 0] for o, r in zip(offers.detach(), real)])
+    fits = torch.stack(
+        [overlap(corners(o[:, :4]), corners(r[:, :4]))[0][:, 0] for o, r in zip(offers.detach(), real)]
+    )
     chosen = torch.zeros_like(fits, dtype=torch.bool)
     chosen[range(len(fits)), fits.max(1)[1]] = True
     best, wanted = offers[chosen], real.expand_as(offers)[chosen]
@@ -188,7 +192,11 @@ for lap in range(5):
         "sure": (proposed[~taken][..., [4, 9]] ** 2).sum() / 2,
         "name": F.cross_entropy(proposed[taken][:, 10:], named, reduction="sum"),
     }
-    print("boxes", descend(descent, 4 * wrong["where"] + sum(wrong.values())), *[v.item() for v in wrong.values()])
+    print(
+        "boxes",
+        descend(descent, 4 * wrong["where"] + sum(wrong.values())),
+        *[v.item() for v in wrong.values()],
+    )
 
 
 # Masks, by four losses at once.
