@@ -317,7 +317,7 @@ class autocast:  # noqa: N801 -- PyTorch's name
 
 
 class memory_format:  # noqa: N801 -- PyTorch's name
-    """How dimensions lie in memory. Tensors follow it, and what is computed of them; weights stay row-major."""
+    """How dimensions lie in memory. Tensors follow it, and results; weights stay row-major."""
 
     def __init__(self, name: str) -> None:
         self._name = name
