@@ -43,7 +43,7 @@ def _check_settings(
 class _ConvNd(Module):
     """Weight, bias and settings of a convolution."""
 
-    rank: int
+    rank: int = 0
     transposed = False
 
     def __init__(
