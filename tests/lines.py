@@ -3269,7 +3269,7 @@ torch.set_default_dtype('float32')
 torch.set_default_tensor_type('torch.IntTensor')
 torch.set_default_tensor_type(3)
 torch.set_default_device('nowhere')
-[torch.set_default_device('cpu'), torch.get_default_device().type]
+[torch.set_default_device('cpu'), torch.get_default_device().type, torch.set_default_device(None)]
 [torch.set_float32_matmul_precision('high'), torch.get_float32_matmul_precision(), torch.set_float32_matmul_precision('highest')][1]
 [torch.use_deterministic_algorithms(True, warn_only=True), torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled(), torch.get_deterministic_debug_mode(), torch.use_deterministic_algorithms(False), torch.get_deterministic_debug_mode()]
 [torch.set_deterministic_debug_mode('warn'), torch.get_deterministic_debug_mode(), torch.set_deterministic_debug_mode(2), torch.get_deterministic_debug_mode(), torch.are_deterministic_algorithms_enabled(), torch.set_deterministic_debug_mode(0), torch.get_deterministic_debug_mode()]

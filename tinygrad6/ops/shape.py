@@ -711,6 +711,8 @@ def roll(x, shifts, dims=None):
         raise RuntimeError("roll(): `shifts` required")
     if len(moved) != len(along) and (along or len(moved) > 1):
         raise ValueError(f"shifts and dimensions must align. shifts: {len(moved)}, dims:{len(along)}")
+    if not x.size:
+        return np.array(x)  # before the dimensions are looked at, as in PyTorch
     return np.roll(x, moved[0] if not along else moved, along or None)
 
 
