@@ -90,7 +90,7 @@ signs, ones, kinds = torch.sign(same[:, :5]), torch.ones(20), torch.arange(20) %
 triplet = nn.TripletMarginLoss(margin=0.8, p=2, swap=True)
 angled = nn.TripletMarginWithDistanceLoss(distance_function=by_angle)
 alike, soft, classed = nn.CosineEmbeddingLoss(margin=0.2), nn.SoftMarginLoss(), nn.MultiMarginLoss()
-for lap in range(40):
+for lap in range(24):
     a, b, c = map(code, (thing, same, else_))
     parts = {
         "triplet": triplet(a, b, c),
