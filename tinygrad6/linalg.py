@@ -367,8 +367,6 @@ def cond(A: Tensor, p: Any = None) -> Tensor:
 
 def vander(x: Tensor, N: int | None = None) -> Tensor:
     """The Vandermonde matrices: x[..., i] ** j for j < N (the length of x if None)."""
-    from tinygrad6.ops.join import stack
-
     if x.array.dtype.char in "?e":
         raise RuntimeError(
             f"linalg.vander supports floating point, complex, and integer tensors, but got "
@@ -379,10 +377,17 @@ def vander(x: Tensor, N: int | None = None) -> Tensor:
     count = x.array.shape[-1] if N is None else N
     if count < 2:
         raise RuntimeError(f"N must be greater than 1, got {count}")
-    powers = [x * 0 + 1]
-    while len(powers) < count:
-        powers.append(powers[-1] * x)
-    return stack(powers[:count], -1)
+    return powers(x, count)
+
+
+def powers(x: Tensor, count: int) -> Tensor:
+    """x ** j for j < count, along a new last dimension."""
+    from tinygrad6.ops.join import stack
+
+    found = [x * 0 + 1]
+    while len(found) < count:
+        found.append(found[-1] * x)
+    return stack(found[:count], -1)
 
 
 def householder_product(A: Tensor, tau: Tensor) -> Tensor:

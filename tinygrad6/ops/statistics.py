@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad6 import dtypes
-from tinygrad6.arguments import composite
+from tinygrad6.arguments import composite, refused
 from tinygrad6.op import REAL, case, op
 from tinygrad6.ops.compare import isnan
 from tinygrad6.ops.join import cat
@@ -40,6 +40,8 @@ def nansum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any 
 @composite(examples=[case((2, 3)), case((2, 3), dim=1, keepdim=True)])
 def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """The mean over `dim` (all if None) of what is not nan; nan if nothing is left. Floats only."""
+    if not isinstance(dim, (int, tuple, list, type(None))):
+        raise refused("nanmean", "dim", 2, "tuple of ints", dim)
     if input.array.dtype.kind != "f":
         raise RuntimeError(
             f"nanmean(): expected input to have floating point or complex dtype but got {input.dtype}"
@@ -385,7 +387,7 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
 def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
     """The Vandermonde matrix of x (n): columns x^(N - 1), ..., x, 1, or the other way round if increasing;
     N = n by default."""
-    from tinygrad6.linalg import vander as powers
+    from tinygrad6.linalg import powers
 
     if x.array.ndim != 1:
         raise RuntimeError("x must be a one-dimensional tensor.")
