@@ -34,12 +34,12 @@ _NONE: Any = object()
 
 def scaled(other: Any, alpha: Any, input: Any, minus: bool = False) -> Any:
     """alpha * other, for a sum with input, or a difference."""
+    if not isinstance(other, (Tensor, np.ndarray, np.generic, bool, int, float)):
+        raise TypeError(f"argument 'other' must be Tensor, not {type(other).__name__}")
     if minus and any(
         t is True or t is False or getattr(t, "dtype", None) == dtypes.bool_ for t in (input, other)
     ):
         return pointwise.sub(input, other)  # which refuses
-    if not isinstance(other, (Tensor, np.ndarray, np.generic, bool, int, float)):
-        raise TypeError(f"argument 'other' must be Tensor, not {type(other).__name__}")
     alpha = alpha.item() if isinstance(alpha, (Tensor, np.generic)) else alpha
     if not isinstance(alpha, (bool, int, float)):
         raise TypeError(f"argument 'alpha' must be Number, not {type(alpha).__name__}")
