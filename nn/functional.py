@@ -389,8 +389,11 @@ def gumbel_softmax(
 ) -> Tensor:
     """softmax((x + G) / tau) along dim, with G = -log(-log U) of uniform U: Jang et al. 2017.
 
-    hard makes it one-hot, in the forward pass alone: the gradient stays that of the soft values.
+    hard makes it one-hot, in the forward pass alone: the gradient stays that of the soft values. eps has no
+    effect, as in PyTorch, and a warning says so.
     """
+    if eps != 1e-10:
+        warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=3)
     noise = -create.empty_like(logits).contiguous().exponential_().log()
     soft = softmax((logits + noise) / tau, dim)
     if not hard:
