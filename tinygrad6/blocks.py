@@ -84,12 +84,45 @@ def ufunc_in_parts(ufunc: Any, arrays: Sequence[Any], dtype: np.dtype) -> ndarra
 ROWS = 1 << 17  # elements of a block of by_lead, and from where on threads pay for it
 
 
+def is_large(x: ndarray) -> bool:
+    """Whether work on x is done better by `by_lead`."""
+    return x.size > 2 * ROWS
+
+
 def by_lead(work: Callable[[int, int], Any], x: ndarray) -> None:
-    """work(start, stop) over the first dimension of x, in blocks that fit the cache, shared among threads."""
-    step = max(1, ROWS * len(x) // max(1, x.size))
+    """work(start, stop) over the first dimension of x, in blocks that fit the cache, shared among threads.
 
-    def part(start: int, stop: int) -> None:
-        for a in range(start, stop, step):
-            work(a, min(a + step, stop))
+    Where it is cut does not depend on the number of threads, and neither do sums over a block.
+    """
+    count = max(1, -(-x.size // ROWS))
+    if count > 1:
+        count += count % 2  # an even number of blocks, for two threads
+    step = max(1, -(-len(x) // count))
 
-    share(part, len(x), x.size > ROWS)
+    def part(first: int, last: int) -> None:
+        for i in range(first, last):
+            work(i * step, min((i + 1) * step, len(x)))
+
+    share(part, -(-len(x) // step), x.size > ROWS)
+
+
+def in_rows(
+    function: Callable[..., ndarray], dim: int, *arrays: ndarray, width: int | None = None
+) -> ndarray:
+    """function(*arrays, dim), which makes each row along dim of the same row of the arrays, all of one shape:
+    in blocks of rows where these are large and dim is the last.
+
+    Rows of the result are as long, or `width`.
+    """
+    x = arrays[0]
+    if not is_large(x) or dim != x.ndim - 1 or not alike(arrays):
+        return function(*arrays, dim)
+    rows = [a.reshape(-1, a.shape[-1]) for a in arrays]
+    out = np.empty((*x.shape[:-1], x.shape[-1] if width is None else width), x.dtype)
+    lines = out.reshape(-1, out.shape[-1])
+
+    def work(start: int, stop: int) -> None:
+        lines[start:stop] = function(*[a[start:stop] for a in rows], 1)
+
+    by_lead(work, rows[0])
+    return out

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad6.blocks import by_lead
+from tinygrad6.blocks import by_lead, is_large
 from tinygrad6.dtypes import float16
 from tinygrad6.op import case, derived, op
 from tinygrad6.ops.pointwise import rsqrt
@@ -208,10 +208,19 @@ def _layer_reference(x: Any, w: Any, b: Any, eps: float, cache: Any) -> Any:
     return xhat * w + b
 
 
-def _layer_kernel(g, needs, x, w, cache):
-    xhat, rstd = cache
-    g = g.astype(xhat.dtype, copy=False)  # float32 for float16
+def _layer_of(x: np.ndarray, w: np.ndarray, b: np.ndarray, eps: float) -> tuple:
+    """Layer normalization of x (R, D): the result, the normalized rows, 1/std."""
     d = x.shape[1]
+    xhat = x - row_sums(x) / d
+    rstd = 1 / np.sqrt(row_sums(np.square(xhat)) / d + x.dtype.type(eps))
+    xhat *= rstd
+    out = xhat * w
+    out += b
+    return out, xhat, rstd
+
+
+def _layer_slopes(g, needs, xhat, w, rstd):
+    d = g.shape[1]
     scratch = g * xhat
     dw = column_sums(scratch) if needs[1] else None
     db = column_sums(g) if needs[2] else None
@@ -225,6 +234,28 @@ def _layer_kernel(g, needs, x, w, cache):
         dx -= scratch
         dx *= rstd
     return dx, dw, db
+
+
+def _layer_kernel(g, needs, x, w, cache):
+    xhat, rstd = cache
+    g = g.astype(xhat.dtype, copy=False)  # float32 for float16
+    if not is_large(g):
+        return _layer_slopes(g, needs, xhat, w, rstd)
+    dx = np.empty(g.shape, g.dtype) if needs[0] else None
+    sums = {}
+
+    def work(i: int, j: int) -> None:
+        slope, *sums[i] = _layer_slopes(g[i:j], needs, xhat[i:j], w, rstd[i:j])
+        if dx is not None:
+            dx[i:j] = slope
+
+    by_lead(work, g)
+    dw, db = ([sums[i][k] for i in sorted(sums)] for k in (0, 1))
+    return (
+        dx,
+        add_up(np.array(dw), (0,)) if needs[1] else None,
+        add_up(np.array(db), (0,)) if needs[2] else None,
+    )
 
 
 @op(
@@ -243,12 +274,15 @@ def layer_norm_rows(x, w, b, eps, cache=None):
     """(x - mean) / sqrt(var + eps) * w + b with the mean and biased variance of each row of x (R, D);
     w, b (D)."""
     wide = x.astype(np.float32) if x.dtype.char == "e" else x
-    d = x.shape[1]
-    xhat = wide - row_sums(wide) / d
-    rstd = 1 / np.sqrt(row_sums(np.square(xhat)) / d + wide.dtype.type(eps))
-    xhat *= rstd
-    out = xhat * w
-    out += b
+    if is_large(wide):
+        out, xhat, rstd = (np.empty((len(x), k), wide.dtype) for k in (x.shape[1], x.shape[1], 1))
+
+        def work(i: int, j: int) -> None:
+            out[i:j], xhat[i:j], rstd[i:j] = _layer_of(wide[i:j], w, b, eps)
+
+        by_lead(work, wide)
+    else:
+        out, xhat, rstd = _layer_of(wide, w, b, eps)
     if cache is not None:
         cache[:] = xhat, rstd
     return out.astype(x.dtype, copy=False)

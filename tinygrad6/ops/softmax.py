@@ -13,6 +13,7 @@ import numpy as np
 
 from tinygrad6 import dtypes
 from tinygrad6.arguments import refused
+from tinygrad6.blocks import in_rows
 from tinygrad6.op import case, op
 from tinygrad6.ops.pointwise import exp
 from tinygrad6.ops.reduce import _reduced, count, keep_dims, sum
@@ -44,11 +45,19 @@ def logsumexp(x, dim, keepdim=False):
     """log(sum(exp(x))) over `dim`, shifted by the largest element so that nothing overflows."""
     if not count(x.shape, dim):
         return np.full(np.add.reduce(x, dim, keepdims=keepdim).shape, -math.inf, x.dtype)
+    if len(dim) == 1:
+        out = in_rows(_logsumexp, dim[0], x, width=1)
+    else:
+        out = _logsumexp(x, dim)
+    return out if keepdim else out.reshape([n for i, n in enumerate(x.shape) if i not in dim])
+
+
+def _logsumexp(x: np.ndarray, dim: int | tuple) -> np.ndarray:
     top = np.maximum.reduce(x, dim, keepdims=True)
     top = np.where(np.isfinite(top), top, x.dtype.type(0))
     with Quiet():  # the distance to the top may be infinite
-        out = np.log(add_up(np.exp(x - top), dim, None, True)) + top
-    return out if keepdim else out.reshape([n for i, n in enumerate(x.shape) if i not in dim])
+        sums = np.exp(x - top)
+        return np.log(_total(sums, dim) if type(dim) is int else add_up(sums, dim, None, True)) + top
 
 
 def _along(arrays: list, params: dict) -> None:
@@ -61,7 +70,8 @@ def _along(arrays: list, params: dict) -> None:
         raise NotImplementedError(f"softmax is not implemented for {dtypes.from_numpy(x.dtype)}")
 
 
-SHORT = 64  # elements of a row, up to which its largest is found faster in a transposed copy
+FEW = 1 << 12  # elements, up to which what finds the largest of rows faster does not pay
+SHORT = 256  # bytes of a row, below which its largest is found faster in a transposed copy
 
 
 def _in_rows(x: np.ndarray, dim: int) -> np.ndarray | None:
@@ -76,10 +86,14 @@ def _under_top(x: np.ndarray, dim: int) -> np.ndarray:
     if not x.size:
         return x.copy()
     rows = _in_rows(x, dim)
-    if rows is not None and rows.shape[1] <= SHORT:
-        top = np.maximum.reduce(np.ascontiguousarray(rows.T), 0).reshape(*x.shape[:-1], 1)
-    else:
+    if rows is None or rows.size < FEW:
         top = np.maximum.reduce(x, dim, keepdims=True)
+    elif rows.shape[1] * x.itemsize < SHORT:
+        top = np.maximum.reduce(np.ascontiguousarray(rows.T), 0).reshape(*x.shape[:-1], 1)
+    else:  # of a row that lies in one piece, argmax takes half as long as the largest
+        at = rows.argmax(1)
+        at += np.arange(0, rows.size, rows.shape[1])
+        top = rows.reshape(-1)[at].reshape(*x.shape[:-1], 1)
     with Quiet():
         return x - top
 
@@ -99,9 +113,13 @@ def _wider(function: Any, x: np.ndarray, dim: int) -> np.ndarray:
 
 
 def _softmax_kernel(g, out, dim):
+    return (in_rows(_softmax_slope, dim, g, out),)
+
+
+def _softmax_slope(g: np.ndarray, out: np.ndarray, dim: int) -> np.ndarray:
     slope = g * out
     slope -= out * _total(slope, dim) if out.ndim else slope
-    return (slope,)
+    return slope
 
 
 _SOFT = [case((2, 3), dim=1), case((2, 3), dim=0), case((2, 3, 2), dim=-2)]
@@ -117,6 +135,10 @@ def softmax(x, dim, dtype=None):
     """exp(x) / sum(exp(x)) along `dim`, shifted by the largest element. Sums to 1; floats only."""
     if x.dtype.char == "e" or not x.ndim:
         return _wider(softmax, x, dim)
+    return in_rows(_softmax, dim, x)
+
+
+def _softmax(x: np.ndarray, dim: int) -> np.ndarray:
     out = _under_top(x, dim)
     np.exp(out, out=out)
     out /= _total(out, dim)
@@ -124,10 +146,14 @@ def softmax(x, dim, dtype=None):
 
 
 def _log_softmax_kernel(g, out, dim):
+    return (in_rows(_log_softmax_slope, dim, g, out),)
+
+
+def _log_softmax_slope(g: np.ndarray, out: np.ndarray, dim: int) -> np.ndarray:
     slope = np.exp(out)
     slope *= -_total(g, dim) if out.ndim else -g
     slope += g
-    return (slope,)
+    return slope
 
 
 @op(
@@ -140,6 +166,10 @@ def log_softmax(x, dim, dtype=None):
     """x - log(sum(exp(x))) along `dim`, shifted by the largest element. Floats only."""
     if x.dtype.char == "e" or not x.ndim:
         return _wider(log_softmax, x, dim)
+    return in_rows(_log_softmax, dim, x)
+
+
+def _log_softmax(x: np.ndarray, dim: int) -> np.ndarray:
     out = _under_top(x, dim)
     out -= np.log(_total(np.exp(out), dim))
     return out

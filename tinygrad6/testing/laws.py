@@ -330,7 +330,7 @@ def an_elementwise_op_may_be_cut(op: Op, example: Case, rng: np.random.Generator
 @law
 def rows_may_be_shared(op: Op, example: Case, rng: np.random.Generator) -> None:
     """What goes over the first dimension in blocks gives the same in blocks of one."""
-    if "by_lead" not in getattr(op.forward, "__globals__", {}):
+    if {"by_lead", "in_rows"}.isdisjoint(getattr(op.forward, "__globals__", {})):
         return
     before = blocks.ROWS
     for dtype in (np.float64, np.float16):
