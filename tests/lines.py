@@ -3716,4 +3716,21 @@ torch.zeros(3, 4, dtype=torch.int8)[:, ::2].fill_(3)
 x(1, 3).expand(2, 3).add_(1)
 x(4).unfold(0, 2, 2).mul_(2)
 torch.func.linearize(torch.sin, x(2))[1](x(2))
+# layers: what survived in nn
+F.feature_alpha_dropout(x(4, 3), 0.5, True)
+! F.feature_alpha_dropout(x(4), 0.5, True)
+F.dropout2d(x(4, 3), 0.5)
+F.dropout2d(x(4, 3), 0.0)
+F.dropout3d(x(4, 3), 0.5)
+F.dropout3d(x(4), 0.5)
+! F.dropout2d(x(4), 0.5)
+[t := x(3, 4), F.dropout1d(t, 0.5, True, True) is t, t][1:]
+[t := x(3, 4), F.dropout1d(t, 0.5, False) is t, F.dropout1d(t, 0.0) is t, t][1:]
+[t := x(2, 3, 4), F.dropout1d(t, 0.5, True, True) is t, t][1:]
+[t := x(2, 3, 4, 5), F.dropout3d(t, 0.5, True, True) is t, t][1:]
+[t := x(2, 3, 4, 5), F.dropout2d(t, 0.5, True, True) is t, t][1:]
+[t := x(2, 3, 4, 5), F.alpha_dropout(t, 0.5, True, True) is t, t][1:]
+[t := x(2, 3), F.dropout(t, 1.0, True, True) is t, t][1:]
+[t := x(2, 3), F.alpha_dropout(t, 1.0, True, True) is t, t][1:]
+[t := x(2, 3), F.dropout(t, 0.5, False) is t, F.alpha_dropout(t, 0.5) is t]
 """

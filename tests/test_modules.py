@@ -567,3 +567,21 @@ def test_an_error_names_its_module():
     with pytest.raises(RuntimeError) as caught:
         net[1][1](torch.zeros(1, 2))
     assert caught.value.__notes__ == ["Linear(in_features=4, out_features=5, bias=True) got (1, 2)"]
+
+
+def test_an_error_may_lose_its_notes_on_the_way():
+    class Clears(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = nn.Linear(2, 1)
+
+        def forward(self, x):
+            try:
+                return self.inner(x)
+            except RuntimeError as e:
+                e.__notes__.clear()
+                raise
+
+    with pytest.raises(RuntimeError) as caught:
+        nn.Sequential(Clears())(torch.zeros(1, 3))
+    assert caught.value.__notes__ == []
