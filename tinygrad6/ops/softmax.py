@@ -53,7 +53,7 @@ def logsumexp(x, dim, keepdim=False):
 
 
 def _logsumexp(x: np.ndarray, dim: int | tuple) -> np.ndarray:
-    top = np.maximum.reduce(x, dim, keepdims=True)
+    top = _top(x, dim)
     top = np.where(np.isfinite(top), top, x.dtype.type(0))
     with Quiet():  # the distance to the top may be infinite
         sums = np.exp(x - top)
@@ -70,32 +70,35 @@ def _along(arrays: list, params: dict) -> None:
         raise NotImplementedError(f"softmax is not implemented for {dtypes.from_numpy(x.dtype)}")
 
 
-FEW = 1 << 12  # elements, up to which what finds the largest of rows faster does not pay
+FEW = 1 << 12  # elements, up to which ways to find the largest of rows faster do not pay
 SHORT = 256  # bytes of a row, below which its largest is found faster in a transposed copy
 
 
-def _in_rows(x: np.ndarray, dim: int) -> np.ndarray | None:
+def _in_rows(x: np.ndarray, dim: int | tuple) -> np.ndarray | None:
     """x as a matrix whose rows lie along dim in memory; None if they do not."""
     if dim == x.ndim - 1 and x.size and x.flags.c_contiguous and x.dtype.char in "fd":
         return x.reshape(-1, x.shape[dim])
     return None
 
 
+def _top(x: np.ndarray, dim: int | tuple) -> np.ndarray:
+    """The largest along dim, kept with length 1."""
+    rows = _in_rows(x, dim) if x.size > FEW else None
+    if rows is None:
+        return np.maximum.reduce(x, dim, keepdims=True)
+    if rows.shape[1] * x.itemsize < SHORT:
+        return np.maximum.reduce(np.ascontiguousarray(rows.T), 0).reshape(*x.shape[:-1], 1)
+    at = rows.argmax(1)  # in half the time of the largest, where rows lie in one piece
+    at += np.arange(0, rows.size, rows.shape[1])
+    return rows.reshape(-1)[at].reshape(*x.shape[:-1], 1)
+
+
 def _under_top(x: np.ndarray, dim: int) -> np.ndarray:
     """x minus its largest element along dim; -inf where that is too far below."""
     if not x.size:
         return x.copy()
-    rows = _in_rows(x, dim)
-    if rows is None or rows.size < FEW:
-        top = np.maximum.reduce(x, dim, keepdims=True)
-    elif rows.shape[1] * x.itemsize < SHORT:
-        top = np.maximum.reduce(np.ascontiguousarray(rows.T), 0).reshape(*x.shape[:-1], 1)
-    else:  # of a row that lies in one piece, argmax takes half as long as the largest
-        at = rows.argmax(1)
-        at += np.arange(0, rows.size, rows.shape[1])
-        top = rows.reshape(-1)[at].reshape(*x.shape[:-1], 1)
     with Quiet():
-        return x - top
+        return x - _top(x, dim)
 
 
 def _total(x: np.ndarray, dim: int) -> np.ndarray:
