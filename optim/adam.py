@@ -58,8 +58,6 @@ class Adam(Optimizer):
         fused: bool | None = None,
         decoupled_weight_decay: bool = False,
     ) -> None:
-        if len(betas) != 2:
-            raise ValueError(f"betas must be two numbers, got {betas}")
         if not (all(isinstance(b, float) for b in betas) or all(isinstance(b, Tensor) for b in betas)):
             raise ValueError(f"betas must be either both floats or both Tensors, got {betas}")
         super().__init__(

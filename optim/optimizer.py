@@ -233,6 +233,8 @@ class Optimizer:
                 raise ValueError(f"Invalid {words}: {value}")
         if "betas" in group:
             group["betas"] = tuple(number(b) for b in group["betas"])
+            if len(group["betas"]) != 2 and type(self).__module__.startswith(__package__):
+                raise ValueError(f"betas must be two numbers, got {group['betas']}")
             for i, b in enumerate(group["betas"]):
                 if not 0.0 <= b < 1.0:
                     raise ValueError(f"Invalid beta parameter at index {i}: {b}")

@@ -3733,4 +3733,54 @@ F.dropout3d(x(4), 0.5)
 [t := x(2, 3), F.dropout(t, 1.0, True, True) is t, t][1:]
 [t := x(2, 3), F.alpha_dropout(t, 1.0, True, True) is t, t][1:]
 [t := x(2, 3), F.dropout(t, 0.5, False) is t, F.alpha_dropout(t, 0.5) is t]
+F.scaled_dot_product_attention(x(2, 3), x(2, 3), x(2, 3), dropout_p=1.5)
+F.scaled_dot_product_attention(x(2, 3), x(2, 3), x(2, 3), dropout_p=1.0)
+! F.multi_head_attention_forward(x(2, 1, 5), x(2, 1, 5), x(2, 1, 5), 5, 2, x(15, 5), None, None, None, False, 0.0, x(5, 5), None)
+F.multi_head_attention_forward(x(2, 1, 4), x(2, 1, 4), x(2, 1, 4), 4, 2, x(12, 4), None, x(1, 1, 4), None, False, 0.0, x(4, 4), None)
+F.multi_head_attention_forward(x(2, 1, 4), x(2, 1, 4), x(2, 1, 4), 4, 2, x(12, 4), None, None, x(1, 1, 4), False, 0.0, x(4, 4), None)
+F.multi_head_attention_forward(x(2, 1, 4), x(2, 1, 4), x(2, 1, 4), 4, 2, x(12, 4), None, x(1, 1, 4), x(1, 1, 4), False, 0.0, x(4, 4), None)
+! F.multi_head_attention_forward(x(2, 1, 4), x(2, 1, 4), x(2, 1, 4), 6, 2, x(12, 4), None, None, None, False, 0.0, x(4, 4), None)
+F.embedding_bag(i(4, 2, 2), x(4, 3), mode='max', scale_grad_by_freq=True)
+F.embedding_bag(i(4, 2, 2), x(4, 3), mode='max', sparse=True)
+! F.cross_entropy(x(2, 3), i(3, 2), weight=3)
+! F.cross_entropy(x(2, 3), i(3, 2), weight=[1.0, 2.0, 3.0])
+! F.binary_cross_entropy(x(2, 3), x(2, 3), weight=x(4, 2, 3))
+! F.binary_cross_entropy(x(3), x(3), weight=x(2, 3))
+F.binary_cross_entropy(x(2, 3), x(2, 3), weight=x(1, 3))
+! F.binary_cross_entropy_with_logits(x(3), x(3), weight=x(2, 3))
+! F.binary_cross_entropy_with_logits(x(3), x(3), pos_weight=x(2, 3))
+F.binary_cross_entropy_with_logits(x(2, 3), x(2, 3), pos_weight=x(2, 1))
+F.ctc_loss(x(3, 2, 4), i(4, 2, 1), torch.zeros(0).long(), torch.tensor([1, 1]))
+F.ctc_loss(x(3, 2, 4), i(4, 2, 1), torch.tensor([3, 3]), torch.zeros(0).long())
+F.ctc_loss(x(3, 2, 4), i(4, 2, 1), (), (1, 1))
+F.multi_margin_loss(x(2, 3), i(3, 2), weight=x(3, 1))
+F.multi_margin_loss(x(2, 3), i(3, 2), weight=torch.tensor(1.0))
+! F.multi_margin_loss(x(2, 3), i(3, 2), weight=x(2))
+F.multi_margin_loss(x(2, 3), i(3, 2), weight=x(3).double())
+nn.PReLU(0, init=0.5).weight
+init.uniform(x(3))
+init.normal(x(3), 2.0)
+init.sparse(x(3, 3), 0.5, 2.0)
+init.kaiming_uniform(x(3, 3), 1.0, mode='fan_out')
+nn.Linear(2, 3)._modules
+nn.Sequential(nn.ReLU())._modules.__repr__()
+nn.Sequential(nn.ReLU())._parameters.__repr__()
+! [m := nn.Linear(2, 1), m.register_parameter('w', p(2) * 2)]
+nn.Linear(2, 1).__getattr__('weight')
+! nn.Linear(2, 1).__getattr__('none')
+[c := __import__('copy').deepcopy([q := p(2), q]), c[0] is c[1], c[0] is q][1:]
+[c := __import__('copy').deepcopy([q := nn.UninitializedParameter(), q]), c[0] is c[1], c[0] is q][1:]
+nn.modules.utils._list_with_default(3, [1, 2])
+nn.modules.utils._list_with_default([3, None], [1, 2, 5])
+! nn.modules.utils._list_with_default([3, None], [1, 2])
+[m := nn.AdaptiveLogSoftmaxWithLoss(4, 6, [2, 4]), torch.manual_seed(1), m.reset_parameters(), *m.parameters()][3:]
+[m := nn.AdaptiveLogSoftmaxWithLoss(4, 6, [2, 4], head_bias=True), torch.manual_seed(1), m.reset_parameters(), *m.parameters()][3:]
+nn.AdaptiveLogSoftmaxWithLoss(4, 6, [2, 4]).div_value
+optim.Rprop([p(2)], etas=(0.5,))
+! [o := sgd(), s := schedulers.ReduceLROnPlateau(o, patience=0, min_lr=[0.01]), o.add_param_group({'params': [p(1)]}), s.step(1.0), s.step(2.0)]
+[o := sgd(), s := schedulers.ReduceLROnPlateau(o, patience=0, min_lr=0.01), o.add_param_group({'params': [p(1)]}), s.step(1.0), s.step(2.0), s.min_lrs, s.get_last_lr()][5:]
+! [o := optim.Muon([graded(2, 2)], ns_coefficients=(1.0, 2.0)), o.step()]
+! [o := optim.Muon([graded(2, 2)], ns_coefficients=(1.0, 2.0, 3.0, 4.0)), o.step()]
+! [o := optim.Muon([graded(2, 2)], ns_steps=100), o.step()]
+[o := optim.Muon([graded(2, 2)], ns_steps=99), o.step()][2:]
 """
