@@ -94,13 +94,13 @@ def batch_norm(
             batch_norm_fixed(input, running_mean.array, running_var.array, weight, bias, eps), input
         )
     if not n:
-        return (_channel_affine(input, weight, bias) * 1.0).to(input.dtype)
+        return _channel_affine(input.clone(), weight, bias).to(input.dtype)
     kind = x.dtype
     cache: list = []
     w = _ones(channels, kind) if weight is None else weight
     b = wrap(np.zeros(channels, kind)) if bias is None else bias
     out = OPS["batch_norm_train"].call(input, w, b, eps, cache)
-    if running_mean is not None or running_var is not None:
+    if running_mean is not None:  # then there is running_var too
         _, _, centre, variance = cache
         for running, batch in ((running_mean, centre), (running_var, variance * (n / max(n - 1, 1)))):
             if running is not None:
@@ -156,7 +156,7 @@ def layer_norm(
     _check_types("layer_norm", input, weight, bias)
     n, kind = math.prod(shape), input.array.dtype
     if not input.array.size:
-        out = input * 1.0 if weight is None else input * weight
+        out = input.clone() if weight is None else input * weight
         return (out if bias is None else out + bias).to(input.dtype)
     w = _ones(n, kind) if weight is None else weight if len(shape) == 1 else weight.reshape(n)
     b = wrap(np.zeros(n, kind)) if bias is None else bias if len(shape) == 1 else bias.reshape(n)
@@ -214,7 +214,7 @@ def _grouped(
     n = input.array.shape[0]
     size = input.array.size // max(n * num_groups, 1)
     if size * n * num_groups == 0:
-        return _channel_affine(input * 1.0, weight, bias)
+        return _channel_affine(input.clone(), weight, bias)
     rows = input.reshape(n * num_groups, size)
     kind = input.array.dtype
     out = (
@@ -278,8 +278,6 @@ def rms_norm(
         )
     shape = _trailing("rms_norm", input, normalized_shape)
     dims = tuple(range(-len(shape), 0))
-    if not input.array.size:
-        return (input * 1.0 if weight is None else input * weight).to(input.dtype)
     kind = input.dtype
     x = input.float() if kind == float16 else input  # as in PyTorch, eps included
     epsilon = float(np.finfo(x.array.dtype).eps) if eps is None else eps

@@ -18,7 +18,9 @@ def _ntuple(n: int, name: str = "parse") -> Callable[[Any], tuple]:
     return parse
 
 
-_single, _pair, _triple, _quadruple = (_ntuple(n) for n in (1, 2, 3, 4))
+_single, _pair, _triple, _quadruple = (
+    _ntuple(n, name) for n, name in enumerate(("_single", "_pair", "_triple", "_quadruple"), 1)
+)
 
 
 def _list_with_default(out_size: list[int | None], defaults: list[int]) -> list[int]:

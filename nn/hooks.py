@@ -210,7 +210,6 @@ class _Inputs(Function):
 
     @staticmethod
     def forward(ctx: Any, seen: dict, module: Any, *inputs: Tensor) -> Any:
-        ctx.set_materialize_grads(False)
         ctx.seen, ctx.module = seen, module
         return tuple(i.view_as(i) for i in inputs)
 

@@ -250,7 +250,7 @@ class RNNBase(Module):
 
     def _state_shapes(self, batch: int) -> list[tuple[int, int, int]]:
         """Of h, and of c where there is one."""
-        widths = [self.proj_size or self.hidden_size, self.hidden_size][: 2 if self.mode == "LSTM" else 1]
+        widths = [self.proj_size or self.hidden_size] + [self.hidden_size] * (self.mode == "LSTM")
         return [(self.num_layers * len(self._directions()), batch, w) for w in widths]
 
     # PyTorch's checks, under its names, for layers that build on these
@@ -500,7 +500,7 @@ class RNNCellBase(Module):
                     )
         if x.shape[1] != self.input_size:
             raise RuntimeError(
-                f"input has inconsistent input_size: got {x.shape[1]}, expected {self.input_size}"
+                f"input has inconsistent input_size: got {x.shape[1]} expected {self.input_size}"
             )
         return x, state, batched
 

@@ -90,7 +90,6 @@ def __getattr__(name: str) -> Any:
     # A model is a Module, and optim does not need nn otherwise: it is looked up when it is first asked for.
     from tinygrad6.nn.averaged import AveragedModel
 
-    globals()["AveragedModel"] = AveragedModel
     return AveragedModel
 
 

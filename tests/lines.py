@@ -3783,4 +3783,40 @@ optim.Rprop([p(2)], etas=(0.5,))
 ! [o := optim.Muon([graded(2, 2)], ns_coefficients=(1.0, 2.0, 3.0, 4.0)), o.step()]
 ! [o := optim.Muon([graded(2, 2)], ns_steps=100), o.step()]
 [o := optim.Muon([graded(2, 2)], ns_steps=99), o.step()][2:]
+! nn.LSTMCell(2, 3)(x(1, 5))
+! nn.GRUCell(2, 3)(x(5))
+! nn.RNNCell(2, 3)(x(1, 5))
+nn.RNNCell(2, 3)(x(1, 2), x(1, 4))
+nn.RNNCell(2, 3)(x(1, 2), x(2, 3))
+nn.LSTMCell(2, 3)(x(1, 2), (x(1, 3), x(2, 3)))
+nn.LSTMCell(2, 3)(x(1, 2), (x(1, 3), x(1, 1, 3)))
+! nn.LSTMCell(2, 3)(x(1, 1, 2))
+F.rms_norm(x(0, 3), [3])
+F.rms_norm(x(0, 3), [3], x(3))
+F.rms_norm(x(2, 0), [0])
+F.rms_norm(x(2, 0), [0], x(0))
+F.rms_norm(x(0, 3).half(), [3], x(3).half())
+F.rms_norm(x(2, 0, 3), [0, 3], x(0, 3))
+F.rms_norm(x(2, 0, 3), [3], x(3), 0.1)
+F.batch_norm(x(0, 3), None, None, training=True)
+F.batch_norm(x(0, 3), x(3), x(3), x(3), x(3), training=True)
+F.batch_norm(x(0, 3), x(3), x(3), x(3), x(3), training=False)
+F.batch_norm(x(2, 0), None, None, training=True)
+F.layer_norm(x(0, 3), [3])
+F.layer_norm(x(0, 3), [3], x(3), x(3))
+F.layer_norm(x(0, 3), [3], None, x(3))
+F.layer_norm(x(2, 0), [0], x(0))
+F.group_norm(x(0, 4), 2)
+F.group_norm(x(0, 4), 2, x(4), x(4))
+F.group_norm(x(2, 4, 0), 2, x(4), None)
+F.instance_norm(x(0, 4, 3))
+F.instance_norm(x(2, 0, 3))
+F.instance_norm(x(2, 4, 0))
+nn.modules.utils._pair.__name__
+nn.modules.utils._single.__name__
+nn.modules.utils._triple.__name__
+nn.modules.utils._quadruple.__name__
+nn.modules.utils._ntuple(2).__name__
+nn.modules.utils._ntuple(5, 'five').__name__
+nn.modules.utils._quadruple(3)
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import warnings
 import pickle
 
 import numpy as np
@@ -392,6 +393,28 @@ def test_hooks_and_what_forward_gives(hook, result):
 
     if not (hook == "older" and result == "nothing"):  # PyTorch looks for a tensor in it
         same(run, second=False)
+
+
+@pytest.mark.parametrize("hook", ["register_full_backward_hook", "register_full_backward_pre_hook"])
+@pytest.mark.parametrize("wrapped", BOTH)
+def test_hooks_and_inputs_that_are_not_used(hook, wrapped):
+    """Whose gradients are zeros then, even where the hook is not called because the result is a dict."""
+
+    def run(lib):
+        class Net(lib.nn.Module):
+            def forward(self, x, unused, constant):
+                return {"y": x * 2} if wrapped else x * 2
+
+        m, log = Net(), []
+        getattr(m, hook)(lambda m, *grads: log.append([list(g) for g in grads]))
+        x, unused = (lib.ones(2, requires_grad=True) for _ in range(2))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            out = m(x, unused, lib.ones(2))
+        (out["y"] if wrapped else out).sum().backward()
+        return [x.grad, unused.grad, *log]
+
+    same(run)
 
 
 LAZY_MIXIN = next(c for c in tinygrad6.nn.LazyLinear.__mro__ if c.__name__ == "LazyModuleMixin")
