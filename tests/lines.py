@@ -3819,4 +3819,25 @@ nn.modules.utils._quadruple.__name__
 nn.modules.utils._ntuple(2).__name__
 nn.modules.utils._ntuple(5, 'five').__name__
 nn.modules.utils._quadruple(3)
+! schedulers.OneCycleLR(sgd(momentum=0.5), 0.1, epochs=3)
+! schedulers.OneCycleLR(sgd(momentum=0.5), 0.1, steps_per_epoch=3)
+! schedulers.OneCycleLR(sgd(momentum=0.5), 0.1)
+! schedulers.OneCycleLR(sgd(momentum=0.5), 0.1, epochs=0, steps_per_epoch=3)
+! schedulers.OneCycleLR(sgd(momentum=0.5), 0.1, epochs=2, steps_per_epoch=-1)
+! schedulers.OneCycleLR(sgd(momentum=0.5), 0.1, 0)
+! schedulers.OneCycleLR(sgd(momentum=0.5), 0.1, 2.0)
+! schedulers.OneCycleLR(sgd(momentum=0.5), 0.1, 5, pct_start=1.5)
+! schedulers.OneCycleLR(sgd(momentum=0.5), 0.1, 5, pct_start=1)
+! schedulers.OneCycleLR(sgd(momentum=0.5), 0.1, 5, anneal_strategy='x')
+! schedulers.OneCycleLR(sgd(momentum=0.5), [0.1, 0.2], 5)
+! schedulers.OneCycleLR(optim.Rprop([p(2)]), 0.1, 5)
+! schedulers.CyclicLR(optim.Rprop([p(2)]), 0.1, 0.2)
+! schedulers.CyclicLR(sgd(momentum=0.5), 0.1, 0.2, mode='x')
+! schedulers.CyclicLR(sgd(momentum=0.5), 0.1, [0.2, 0.3])
+[o := sgd(momentum=0.5), s := schedulers.OneCycleLR(o, 0.1, 2), o.step(), s.step(), o.step(), s.step(), s.get_last_lr()][6]
+! [o := sgd(momentum=0.5), s := schedulers.OneCycleLR(o, 0.1, 2), o.step(), s.step(), o.step(), s.step(), s.step()]
+nn.UninitializedParameter(device='cuda')
+nn.UninitializedBuffer(device='cuda')
+nn.UninitializedParameter(device='meta_')
+nn.UninitializedBuffer(device='cpu').dtype
 """

@@ -100,6 +100,7 @@ EQUIVALENT = [
     ("optim/adam.py", r"comparison: length > 5.0", "it is never just 5"),
     ("nn/module.py", r"setdefault\(name, True\)", "a dict whose values nobody reads"),
     ("nn/hooks.py", r"^flag\[handle.id\] = True", "a dict whose values nobody reads"),
+    ("nn/_losses.py", r"slice: :width$", "padding of targets: their lengths say what counts"),
     ("nn/norm.py", r"create.tensor\(0\)", "set to 0 once more where it is drawn anew"),
     ("archive.py", r"1 << 20|1 << 26", "sizes of parts"),
     ("random.py", r"2 \* \w+\.size", "how many numbers are drawn ahead; what is left is given back"),
@@ -171,7 +172,7 @@ def changes(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
         yield "condition", changed(test=ast.UnaryOp(ast.Not(), node.test))
     elif isinstance(node, ast.Call):
         if len(node.args) > 1 and not any(isinstance(a, ast.Starred) for a in node.args[:2]):
-            called = ast.unparse(node.func).rpartition(".")[2]
+            called = ast.unparse(node.func).rpartition(".")[2].removeprefix("NAMES['").removesuffix("']")
             texts = ast.unparse(node.args[0]) == "name" or _is_text(node.args[0])  # for messages
             texts = texts and _is_text(node.args[1])
             if not texts and ast.dump(node.args[0]) != ast.dump(node.args[1]) and called not in COMMUTATIVE:
@@ -363,9 +364,13 @@ def trace(files: list[str], targets: dict[str, int], out: Path) -> None:
 
 
 def choose(mutant: Mutant, index: int, known: dict[str, Any], cap: float) -> list[str]:
-    """The tests that reach the mutant, those first that have its function's name, then one of each kind."""
+    """The tests that reach the mutant, those first that have its function's name, then one of each kind.
+
+    What an import decides is reached by no test, but shows in those that have its name.
+    """
+    words = "|".join([WHOLE, *map(re.escape, filter(None, mutant.names))])
     signatures = [
-        i for i, name in enumerate(known["tests"]) if mutant.function is None and re.search(WHOLE, name)
+        i for i, name in enumerate(known["tests"]) if mutant.function is None and re.search(words, name)
     ]
     reached = set(signatures)
     if mutant.file in BEYOND:

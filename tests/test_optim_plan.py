@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from optimizers import (
@@ -227,3 +229,19 @@ def test_saved_values_are_guarded():
     optimizer.step()
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         loss.backward()
+
+
+def test_overflows_are_not_told_from_threads(monkeypatch):
+    monkeypatch.setattr(plan, "BLOCK", 64)
+    monkeypatch.setattr(plan, "SHARED", 100)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        p = torch.full((1000,), 1e30).requires_grad_()
+        p.grad = torch.full((1000,), 1e38)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            optim.SGD([p], lr=1e10).step()
+    finally:
+        torch.set_num_threads(before)
+    assert not caught and torch.isinf(p).all()

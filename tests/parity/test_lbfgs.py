@@ -240,3 +240,41 @@ def test_lbfgs_stops_at_short_steps_and_at_small_changes():
             state = opt.state[w]
             seen.append((len(calls), calls[-1], *w.tolist(), state["n_iter"], state["func_evals"]))
         assert seen[0] == pytest.approx(seen[1])
+
+
+def test_strong_wolfe_on_any_answers_whatever():
+    """A closure may say what it likes: values and slopes that fit no function lead through every branch."""
+    torch = pytorch()
+    r = random.Random(0)
+    for _ in range(600):
+        whole = r.random() < 0.5
+        number = (lambda: float(r.randint(-3, 3))) if whole else lambda: r.uniform(-2, 2)  # noqa: B023
+        answers = [(number(), number()) for _ in range(30)]
+        slope, t, most = -abs(number()) - 0.5 * whole, r.choice([0.5, 1.0, 4.0]), r.choice([1, 2, 3, 5, 25])
+        settings = dict(c1=r.choice([1e-4, 0.3]), c2=r.choice([0.9, 0.4]))
+        found = []
+        for lib in ("ours", "theirs"):
+            asked = []
+
+            def evaluate(t, asked=asked):
+                asked.append(float(t))
+                return answers[len(asked) - 1]  # noqa: B023
+
+            try:
+                if lib == "ours":
+                    value, g, where = lbfgs.strong_wolfe(
+                        lambda t: (lambda v, s: (v, np.array([s])))(*evaluate(t)),
+                        t, np.ones(1), 0.0, np.array([slope]), slope, most, tolerance=1e-3, **settings,
+                    )  # fmt: skip
+                else:
+                    one = torch.ones(1, dtype=torch.float64)
+                    value, g, where, _ = line_search()._strong_wolfe(
+                        lambda x, t, d: (lambda v, s: (v, s * d))(*evaluate(t)),
+                        None, t, one, 0.0, slope * one, torch.tensor(slope, dtype=torch.float64),
+                        tolerance_change=1e-3, max_ls=most, **settings,
+                    )  # fmt: skip
+                found.append([float(value), float(g[0]), float(where), len(asked), *asked])
+            except ZeroDivisionError:
+                found.append([0.0, len(asked)])
+        if not any(map(math.isnan, found[1])):  # 0 over 0: what comes after means nothing
+            assert found[0] == pytest.approx(found[1], abs=1e-9), (answers, slope, t, most, settings)
