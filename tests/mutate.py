@@ -100,6 +100,8 @@ EQUIVALENT = [
     ("optim/adam.py", r"comparison: length > 5.0", "it is never just 5"),
     ("nn/module.py", r"setdefault\(name, True\)", "a dict whose values nobody reads"),
     ("nn/hooks.py", r"^flag\[handle.id\] = True", "a dict whose values nobody reads"),
+    ("nn/shape.py", r"^(sides|where) = ", "in docstrings"),
+    ("optim/lbfgs.py", r"comparison: min\(max\(a, b\) - t.* < margin", "they are never just equal"),
     ("nn/_losses.py", r"slice: :width$", "padding of targets: their lengths say what counts"),
     ("nn/norm.py", r"create.tensor\(0\)", "set to 0 once more where it is drawn anew"),
     ("archive.py", r"1 << 20|1 << 26", "sizes of parts"),
