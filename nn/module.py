@@ -537,8 +537,10 @@ class Module(Hooked, Stateful):
                     p.grad.detach_().zero_()
 
     def share_memory(self) -> Module:
-        """Shared memory between processes is not supported: NotImplementedError."""
-        raise NotImplementedError("share_memory() is not supported")
+        """Move parameters and buffers to memory that processes share which are forked from now on."""
+        for t in [*self.parameters(), *self.buffers()]:
+            t.share_memory_()
+        return self
 
     # ---- showing
 

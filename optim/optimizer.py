@@ -10,7 +10,7 @@ import copy
 import functools
 import warnings
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from .plan import Plan
 Array = np.ndarray
 Slots = dict[str, Array]  # the state arrays of a parameter, or of a block of many
 Counters = dict[str, Any]  # the numbers kept per parameter, such as the count of its steps
+ParamsT = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]  # for annotations
 Group = dict[str, Any]  # a parameter group: its parameters and the options they share
 
 # What each option may be; nan is refused too, for it compares false.
@@ -548,4 +549,4 @@ def add_square(v: Array, g: Array, weight: float, y: Array) -> None:
     v += np.multiply(y, g, y)
 
 
-__all__ = ["Optimizer", "add_square", "decayed", "lerp", "number", "required"]
+__all__ = ["Optimizer", "ParamsT", "add_square", "decayed", "lerp", "number", "required"]

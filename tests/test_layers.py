@@ -27,7 +27,7 @@ LAYERS = [
     + ["accelerator", "amp", "backends", "cpu", "cuda", "mps", "absent", "overrides", "hub", "types"]
     + ["lowrank", "compiler", "distributed", "multiprocessing", "jit", "fx", "onnx", "profiler"]
     + ["profiler_events"],
-    ["nn.parameter", "optim"],
+    ["nn.parameter", "optim", "return_types"],
     ["nn"],
     ["dropouts"],
     [""],  # tinygrad6/__init__.py

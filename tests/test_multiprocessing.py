@@ -37,6 +37,22 @@ def test_forked_processes_share_what_was_shared():
     assert shared.tolist() == [1, 2] and own.tolist() == [0, 0]
 
 
+def learn(rank, net):
+    optimizer = torch.optim.SGD(net.parameters(), lr=1.0)
+    net(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+    net.register_buffer("own", torch.ones(1))  # of this process alone
+
+
+@pytest.mark.skipif("fork" not in mp.get_all_start_methods(), reason="needs fork")
+def test_forked_processes_train_one_shared_module():
+    net = torch.nn.Sequential(torch.nn.Linear(2, 1), torch.nn.BatchNorm1d(1)).eval()
+    before = net[0].bias.item()
+    assert net.share_memory() is net and all(t.is_shared() for t in net.state_dict(keep_vars=True).values())
+    mp.start_processes(learn, (net,), nprocs=1, start_method="fork")
+    assert net[0].bias.item() == pytest.approx(before - 1, abs=1e-4) and not hasattr(net, "own")
+
+
 def test_an_error_comes_back_and_ends_the_others():
     start = time.monotonic()
     with pytest.raises(mp.ProcessRaisedException, match="Process 1 (?s:.)*the second is wrong") as e:

@@ -180,8 +180,8 @@ if _find_spec("tinygrad6.nn") is None:
 _MODULES = frozenset(
     """
     accelerator amp backends compiler cpu cuda datasets distributed distributions func functional fx hub jit
-    linalg mps mtia multiprocessing nn onnx optim overrides profiler safetensors serialization special testing
-    types utils version vision xpu
+    linalg mps mtia multiprocessing nn onnx optim overrides profiler return_types safetensors serialization
+    special testing types utils version vision xpu
     """.split()
 )
 _ELSEWHERE = {

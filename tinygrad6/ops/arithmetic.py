@@ -332,12 +332,12 @@ def frexp(input: Tensor) -> Any:
 
     Floats only.
     """
-    from tinygrad6.ops.sort import returns
+    from tinygrad6.ops.sort import FREXP
 
     if input.array.dtype.kind != "f":
         raise RuntimeError("torch.frexp() only supports floating-point dtypes")
     exponent = wrap(np.asarray(np.frexp(input.array)[1], np.int32))
-    return returns("frexp", "mantissa", "exponent")(mantissa_of(input), exponent)
+    return FREXP(mantissa_of(input), exponent)
 
 
 # ---- angles

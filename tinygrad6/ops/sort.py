@@ -33,6 +33,9 @@ from tinygrad6.tensor import Tensor, wrap
 from tinygrad6.view import live_node
 
 
+RETURN_TYPES: dict[str, Any] = {}
+
+
 def returns(name: str, *fields: str) -> Any:
     """A named tuple that prints as PyTorch's return types do."""
 
@@ -42,8 +45,12 @@ def returns(name: str, *fields: str) -> Any:
 
     made: Any = namedtuple(name, fields)  # type: ignore[misc]
     made.__repr__ = shown
+    made.__module__ = "tinygrad6.return_types"  # where pickle finds it
+    RETURN_TYPES[name] = made
     return made
 
+
+FREXP = returns("frexp", "mantissa", "exponent")
 
 # ---- sorting
 

@@ -17,7 +17,7 @@ from tinygrad6.random import Generator
 from tinygrad6.utils.data.collate import default_collate, default_convert, fetcher
 from tinygrad6.utils.data.dataset import Dataset, IterableDataset, T
 from tinygrad6.utils.data.sampler import BatchSampler, RandomSampler, SequentialSampler, draw_seed
-from tinygrad6.utils.data.worker import END, Failure, Job, Team
+from tinygrad6.utils.data.worker import END, Failure, Job, Team, get_worker_info as get_worker_info
 
 _FIXED = ("batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "persistent_workers")
 
