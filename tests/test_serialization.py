@@ -479,3 +479,11 @@ def test_bad_safetensors_are_refused_by_name(tmp_path, data, named):
     (tmp_path / "a").write_bytes(data)
     with pytest.raises(RuntimeError, match=named):
         safetensors.load_file(tmp_path / "a")
+
+
+def test_types_of_results_have_their_module():
+    found = torch.tensor([3.0, 1.0]).sort()
+    assert type(found) is torch.return_types.sort
+    again = pickle.loads(pickle.dumps(found))
+    assert type(again) is type(found) and again.indices.tolist() == [1, 0]
+    assert type(torch.ones(1).frexp()) is torch.return_types.frexp
