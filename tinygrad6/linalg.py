@@ -20,13 +20,14 @@ import numpy as np
 
 from tinygrad6 import dtypes
 from tinygrad6.accidents import public
-from tinygrad6.arguments import Text, checked
+from tinygrad6.arguments import Text, checked, refused, scalar, several
 from tinygrad6.dispatch import parameter_names
 from tinygrad6.dtypes import TYPE_NAMES
 from tinygrad6.ops import linalg as products
 from tinygrad6.ops.decompose import (
     LinAlgError,
     check_matrix,
+    converged,
     det,
     eigh,
     inverse,
@@ -196,13 +197,16 @@ def matrix_rank(
         atol, rtol = _older("linalg.matrix_rank", "tol", atol, rtol, tol, 0.0)
     check_matrix("linalg.matrix_rank", A, square=hermitian)
     a, r = limits(A, atol, rtol)
-    s = np.linalg.svd(A.array, compute_uv=False)
+    s = converged("linalg.matrix_rank", np.linalg.svd, A.array, compute_uv=False)
     limit = np.maximum(a, r * np.max(s, -1, keepdims=True, initial=0.0))
     return wrap(np.asarray(np.sum(s > limit, -1, dtype=np.int64)))
 
 
 def _older(function: str, name: str, atol: Any, rtol: Any, absolute: Any, relative: Any) -> tuple:
     """(absolute, relative), which one older argument stands for; TypeError beside the newer two."""
+    for value in (absolute, relative):
+        if not isinstance(value, (int, float, np.number, Tensor)):
+            raise refused(function, name, 2, "float or Tensor", value)
     if atol is not None or rtol is not None:
         raise TypeError(f"{function}(): give atol and rtol, or {name}, but not both")
     return absolute, relative
@@ -227,6 +231,13 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: Text | No
         raise RuntimeError(
             f"torch.linalg.lstsq: Expected input and other to have the same dtype, but got {A.dtype} and "
             f"{B.dtype}"
+        )
+    if not B.array.ndim:
+        raise RuntimeError("torch.linalg.lstsq: other must have at least 1 dimension.")
+    if not 0 <= A.array.ndim - B.array.ndim <= 1:
+        raise RuntimeError(
+            "torch.linalg.lstsq: other must have as many dimensions as input, or one less, got shapes "
+            f"{list(A.shape)} and {list(B.shape)}"
         )
     vector = B.array.ndim == 1 or (A.array.ndim - 1 == B.array.ndim and A.array.shape[:-1] == B.array.shape)
     Y = unsqueeze(B, -1) if vector else B
@@ -297,8 +308,11 @@ def matrix_norm(
         raise RuntimeError("linalg.matrix_norm: The input tensor A must have at least 2 dimensions.")
     if not isinstance(dim, Sequence):
         raise TypeError("linalg_matrix_norm(): argument 'dim' must be tuple of ints")
+    dim = several("linalg_matrix_norm", "dim", 3, dim)
     if len(dim) != 2:
         raise RuntimeError(f"linalg.matrix_norm: dim must be a 2-tuple. Got {list(dim)}")
+    if not isinstance(ord, str):
+        ord = scalar("linalg_matrix_norm", "ord", 2, ord)
     if ord not in ("fro", "nuc", 1, -1, 2, -2, math.inf, -math.inf):
         raise RuntimeError(f"linalg.matrix_norm: Order {ord} not supported.")
     A = _typed("linalg.matrix_norm", A, dtype)
@@ -329,6 +343,12 @@ def norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, 
 
     Without dim and with ord, A must have one dimension or two.
     """
+    if dim is not None:
+        dim = several("linalg_norm", "dim", 3, dim)
+    if isinstance(dim, Sequence) and len(dim) not in (1, 2):
+        raise RuntimeError(f"linalg.norm: If dim is specified, it must be of length 1 or 2. Got {list(dim)}")
+    if isinstance(ord, str) and isinstance(dim, int):
+        raise RuntimeError(f"linalg.norm: ord={ord!r} is of matrices, whose dim must be a 2-tuple. Got {dim}")
     if ord is None:
         return vector_norm(A, 2, dim, keepdim, dtype=dtype)
     if dim is None and A.array.ndim not in (1, 2):
@@ -348,6 +368,8 @@ def cond(A: Tensor, p: Any = None) -> Tensor:
 
     inf for singular matrices, 0 for those without elements.
     """
+    if p is not None and not isinstance(p, str):
+        p = scalar("linalg_cond", "p", 2, p)
     check_matrix("linalg.cond", A, square=p not in (None, 2, -2) and 0 not in A.shape[-2:])
     if not A.array.size:
         return wrap(np.zeros(A.array.shape[:-2], A.array.dtype))
@@ -374,6 +396,7 @@ def vander(x: Tensor, N: int | None = None) -> Tensor:
         )
     if x.array.dtype.kind != "f":
         x = x.to(dtypes.int64)
+    x = x if x.array.ndim else unsqueeze(x, 0)
     count = x.array.shape[-1] if N is None else N
     if count < 2:
         raise RuntimeError(f"N must be greater than 1, got {count}")
@@ -425,6 +448,8 @@ def tensorinv(A: Tensor, ind: int = 2) -> Tensor:
     A of shape first + last, `first` being its first `ind` dimensions."""
     if ind <= 0:
         raise RuntimeError(f"Expected a strictly positive integer for 'ind', but got {ind}")
+    if ind > A.array.ndim:
+        raise RuntimeError(f"tensorinv(): 'ind' is {ind}, but the input has {A.array.ndim} dimensions")
     first, last = A.array.shape[:ind], A.array.shape[ind:]
     if math.prod(first) != math.prod(last):
         raise RuntimeError(

@@ -39,6 +39,17 @@ class LinAlgError(RuntimeError):
     """A matrix is singular or not positive definite where it must not be."""
 
 
+def converged(name: str, factors: Any, x: np.ndarray, **options: Any) -> Any:
+    """NumPy's factors(x, **options); LinAlgError where LAPACK's iteration does not end."""
+    try:
+        return factors(x, **options)
+    except np.linalg.LinAlgError:
+        raise LinAlgError(
+            f"{name}: The algorithm failed to converge because the input matrix is ill-conditioned or "
+            "contains non-finite values."
+        ) from None
+
+
 def check_matrix(name: str, A: Tensor, square: bool = True, kinds: str = "f") -> None:
     """RuntimeError in PyTorch's words unless A is a batch of (square) matrices of floats (or other kinds)."""
     x = A.array
@@ -213,6 +224,8 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
             f"{TYPE_NAMES[A.array.dtype.name]} and B of type {TYPE_NAMES[B.array.dtype.name]} instead"
         )
     vector = B.array.ndim == 1 or (A.array.ndim - 1 == B.array.ndim and A.array.shape[:-1] == B.array.shape)
+    if not B.array.ndim:
+        raise RuntimeError("linalg.solve: The input tensor B must have at least 2 dimensions.")
     Y = reshape(B, B.array.shape + (1,)) if vector else B
     if vector and not left:
         raise RuntimeError(
@@ -335,10 +348,11 @@ def solve_triangular(
     A: Tensor, B: Tensor, *, upper: bool, left: bool = True, unitriangular: bool = False
 ) -> Tensor:
     """The X with A X = B (X A = B if not left), reading only one triangle of A,
-    with ones for its diagonal if unitriangular."""
+    with ones for its diagonal if unitriangular. The result has the type of A."""
     check_matrix("linalg.solve_triangular", A)
     if B.array.ndim < 2:
         raise RuntimeError("linalg.solve_triangular: The input tensor B must have at least 2 dimensions.")
+    B = B.to(A.dtype)
     T = triangle(A, 0.0 if unitriangular else 1.0, upper)
     if unitriangular:
         T = T + wrap(np.eye(A.array.shape[-1], dtype=A.array.dtype))
@@ -486,7 +500,7 @@ def _eigh_rule(g: Any, out: Any) -> Any:
 def eigh_pack(x):
     """The eigenvalues of (x + x^T) / 2, ascending, over its eigenvectors in columns:
     (*, N, N) -> (*, 1 + N, N)."""
-    values, vectors = np.linalg.eigh(symmetric(x))
+    values, vectors = converged("linalg.eigh", np.linalg.eigh, symmetric(x))
     return np.concatenate([values[..., None, :], vectors], -2)
 
 
@@ -535,7 +549,7 @@ def _svd_rule(g: Any, out: Any, split: int) -> Any:
 )
 def svd_pack(x, split):
     """U over S over V with U diag(S) V^T = x: x (*, M, N), K = min(M, N) -> (*, M + 1 + N, K). split is M."""
-    u, s, vh = np.linalg.svd(x, full_matrices=False)
+    u, s, vh = converged("linalg.svd", np.linalg.svd, x, full_matrices=False)
     return np.concatenate([u, s[..., None, :], mT(vh)], -2)
 
 
@@ -593,7 +607,7 @@ def _pinv_rule(g: Any, x: Any, out: Any) -> Any:
 )
 def pseudo_inverse(x, atol, rtol):
     """V diag(1 / S) U^T with singular values up to max(atol, rtol * the largest) taken for 0."""
-    u, s, vh = np.linalg.svd(x, full_matrices=False)
+    u, s, vh = converged("linalg.pinv", np.linalg.svd, x, full_matrices=False)
     limit = np.maximum(atol, rtol * np.max(s, -1, keepdims=True, initial=0.0))
     kept = s > limit
     weights = np.where(kept, 1 / np.where(kept, s, 1), 0).astype(x.dtype)

@@ -16,7 +16,6 @@ from tinygrad6.arguments import checked
 from tinygrad6.op import NAMES, case, op
 from tinygrad6.ops.decompose import (
     LinAlgError,
-    _first_bad_minor,
     check_matrix,
     cholesky,
     inverse,
@@ -186,6 +185,10 @@ def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoin
         )
     if B.array.ndim < 2:
         raise RuntimeError(f"linalg.lu_solve: B must have at least 2 dimensions, got shape {list(B.shape)}")
+    if ((pivots.array < 1) | (pivots.array > LU.array.shape[-1])).any():
+        raise RuntimeError(
+            f"linalg.lu_solve: expected pivots from 1 to {LU.array.shape[-1]}, as lu_factor gives them"
+        )
     n, have = LU.array.shape[-1], list(B.array.shape[-2:])
     if n != have[-2 if left else -1]:
         raise RuntimeError(
@@ -247,19 +250,30 @@ def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = Fa
 
 def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False) -> Any:
     """(L, info): as cholesky; info is 0, or the order of the first leading minor that is not positive,
-    from 1."""
+    from 1, of which L has the columns before it, and A in the others."""
     check_matrix("linalg.cholesky", A)
-    info = np.zeros(A.array.shape[:-2], np.int32)
+    info, begun = np.zeros(A.array.shape[:-2], np.int32), np.zeros_like(A.array)
     for at in np.ndindex(*info.shape):
-        a = np.tril(A.array[at]) if not upper else np.triu(A.array[at]).T
-        info[at] = _first_bad_minor(a + np.tril(a, -1).T)
+        begun[at], info[at] = _columns(np.tril(A.array[at]) if not upper else np.triu(A.array[at]).T)
     if info.any() and not check_errors:
         bad = wrap(np.asarray(info != 0)[..., None, None])
         safe = where(bad, wrap(_eye(A.array.shape[-1], A.array.dtype)), A)
-        return _CHOLESKY_EX(
-            where(bad, wrap(np.asarray(np.nan, A.array.dtype)), cholesky(safe, upper)), wrap(info)
-        )
+        begun = np.swapaxes(begun, -1, -2) if upper else begun
+        return _CHOLESKY_EX(where(bad, wrap(begun), cholesky(safe, upper)), wrap(info))
     return _CHOLESKY_EX(cholesky(A, upper), wrap(np.asarray(info)))
+
+
+def _columns(a: np.ndarray) -> tuple[np.ndarray, int]:
+    """The Cholesky factor of the symmetric matrix with the lower triangle a, column by column up to a minor
+    that is not positive, and the order of that minor; or 0."""
+    a = a.copy()
+    for j in range(len(a)):
+        a[j, j] -= a[j, :j] @ a[j, :j]
+        if not a[j, j] > 0:
+            return a, j + 1
+        a[j, j] = np.sqrt(a[j, j])
+        a[j + 1 :, j] = (a[j + 1 :, j] - a[j + 1 :, :j] @ a[j, :j]) / a[j, j]
+    return a, 0
 
 
 # ---- PyTorch's older names
