@@ -1,5 +1,6 @@
 """Each function stays within its bound; long sums lose nothing. The figures are in docs/accuracy.md."""
 
+import math
 from types import SimpleNamespace
 
 import numpy as np
@@ -51,6 +52,33 @@ def test_sums_of_twenty_million_ones_are_exact():
     assert rows.mean(0).tolist() == [1.0]
     assert rows.T.sum(1).tolist() == [MANY]
     assert ones.reshape(1, -1, 1).sum(1).tolist() == [[MANY]]
+    pairs = torch.ones(MANY, 2)
+    assert pairs.T.sum(1).tolist() == pairs.T.flip(1).sum(1).tolist() == [MANY, MANY]
+    assert pairs[:, :1].expand(MANY, 2).sum(0).tolist() == [MANY, MANY]
+
+
+def test_sums_are_exact_however_their_terms_lie_in_memory():
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        ndim = int(rng.integers(2, 5))
+        shape = rng.choice([1, 2, 3, 17, 70, 300, 900], ndim)
+        while math.prod(shape) > 200_000:
+            shape[rng.integers(ndim)] = 2
+        x = rng.uniform(0, 1, shape).astype(np.float32)
+        x = x[tuple(slice(None, None, rng.choice([1, 1, 2, -1])) for _ in shape)]
+        x = x.transpose(rng.permutation(ndim))
+        if rng.random() < 0.2:
+            x = np.broadcast_to(x, (400, *x.shape))
+        dim = tuple(rng.permutation(x.ndim)[: rng.integers(1, x.ndim + 1)].tolist())
+        keepdims = bool(rng.integers(2))
+        exact = np.sum(x, dim, np.float64, keepdims=keepdims)
+        found = add_up(x, dim, None, keepdims)
+        assert found.dtype == np.float32 and found.shape == exact.shape
+        assert (np.abs(found - exact) <= 32 * np.finfo(np.float32).eps * exact).all(), (
+            x.shape,
+            x.strides,
+            dim,
+        )
 
 
 def test_gradients_of_many_rows_are_summed_exactly():

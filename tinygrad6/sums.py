@@ -29,37 +29,40 @@ def add_up(x: Any, dim: tuple[int, ...], kind: Any = None, keepdims: bool = Fals
     if x.size <= FEW or x.ndim < 2 or x.dtype.kind != "f":
         return _reduce(x, dim, kind, keepdims=keepdims)
     dim = tuple([d % x.ndim for d in dim])  # in rules they may be counted from the end
-    last = x.ndim  # axes from here on are reduced, and lie together in memory
-    while last - 1 in dim:
-        last -= 1
-    rows = [d for d in dim if d < last]
-    if not rows or math.prod(x.shape[d] for d in rows) <= FEW:
+    if math.prod([x.shape[d] for d in dim]) <= FEW:
         return _reduce(x, dim, kind, keepdims=keepdims)
-    if not x.flags.c_contiguous:
-        transposed = x.T
-        if transposed.flags.c_contiguous:
-            out = add_up(transposed, tuple(x.ndim - 1 - d for d in dim), kind, True).T
-            return out if keepdims else out.reshape([n for i, n in enumerate(x.shape) if i not in dim])
-        x = np.ascontiguousarray(x)
+    last = x.ndim  # axes from here on are reduced, and NumPy adds along them pairwise
+    if x.flags.c_contiguous:
+        while last - 1 in dim:
+            last -= 1
+    else:
+        order = sorted(range(x.ndim), key=lambda d: -abs(x.strides[d]))
+        if order != list(range(x.ndim)):  # as it lies in memory
+            lying = add_up(x.transpose(order), tuple([order.index(d) for d in dim]), kind, True)
+            return _without(lying.transpose([order.index(d) for d in range(x.ndim)]), dim, keepdims)
+        last -= last - 1 in dim
     total = _reduce(x, tuple(range(last, x.ndim)), kind, keepdims=True) if last < x.ndim else x
-    for d in rows:
-        total = _along(total, d, kind)
-    return total if keepdims else total.reshape([n for i, n in enumerate(x.shape) if i not in dim])
+    for d in dim:
+        if d < last:
+            total = _along(total, d, kind)
+    return _without(total, dim, keepdims)
+
+
+def _without(total: np.ndarray, dim: tuple[int, ...], keepdims: bool) -> np.ndarray:
+    return total if keepdims else total.reshape([n for i, n in enumerate(total.shape) if i not in dim])
 
 
 def _along(x: np.ndarray, axis: int, kind: Any) -> np.ndarray:
-    """The sum along one axis, kept with length 1, of a C-contiguous array."""
-    shape, n = x.shape, x.shape[axis]
-    outer, inner = math.prod(shape[:axis]), math.prod(shape[axis + 1 :])
-    x = x.reshape(outer, n, inner)
-    while n > FEW:
+    """The sum along one axis, kept with length 1."""
+    before, after = x.shape[:axis], x.shape[axis + 1 :]
+    all_before = (slice(None),) * axis
+    while (n := x.shape[axis]) > FEW:
         m = n // BLOCK  # sums of BLOCK rows each, as sums of BLOCK slabs of m rows
-        sums = _reduce(x[:, : m * BLOCK].reshape(outer, BLOCK, m * inner), 1, kind)
-        sums = sums.reshape(outer, m, inner)
+        sums = _reduce(x[*all_before, : m * BLOCK].reshape(*before, BLOCK, m, *after), axis, kind)
         if m * BLOCK < n:
-            sums[:, 0] += _reduce(x[:, m * BLOCK :], 1, kind)
-        x, n = sums, m
-    return _reduce(x, 1, kind).reshape(*shape[:axis], 1, *shape[axis + 1 :])
+            sums[*all_before, 0] += _reduce(x[*all_before, m * BLOCK :], axis, kind)
+        x = sums
+    return _reduce(x, axis, kind, keepdims=True)
 
 
 # ---- rows and columns of a matrix, whose sums are products with ones: several times as fast as a reduction
