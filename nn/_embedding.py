@@ -139,8 +139,9 @@ def embedding_bag(
 
     input (B, n), a bag in each row, or (N) with offsets (B), where each bag begins; include_last_offset says
     that offsets (B + 1) end with N. per_sample_weights, like input, multiply the rows of sums. Rows
-    padding_idx do not count. An empty bag gives 0. ValueError for the wrong shapes, RuntimeError for types,
-    offsets and indices.
+    padding_idx do not count. An empty bag gives 0. With scale_grad_by_freq the gradient of a row is divided
+    by how often it occurs, as by `embedding` (PyTorch's CPU kernel takes the count of another row).
+    ValueError for the wrong shapes, RuntimeError for types, offsets and indices.
 
     >>> import tinygrad6 as torch
     >>> table = torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])

@@ -439,6 +439,7 @@ class TransformerDecoder(Module):
         tgt_is_causal: bool | None = None,
         memory_is_causal: bool = False,
     ) -> Tensor:
+        self.layers[0]  # IndexError for none, as in the encoder
         for layer in self.layers:
             tgt = layer(
                 tgt,

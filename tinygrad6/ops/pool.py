@@ -16,7 +16,7 @@ from tinygrad6.ops.pad import constant_pad_nd
 from tinygrad6.ops.choose import where
 from tinygrad6.ops.shape import reshape
 from tinygrad6.ops.window import max_pool, pick, positions, put_at, window_index, window_sum
-from tinygrad6.tensor import Tensor
+from tinygrad6.tensor import Tensor, wrap
 
 # ---- PyTorch's arguments
 
@@ -190,8 +190,9 @@ def _avg(
     kernel, stride, padding, one = _settings(
         name, input, d, 1, kernel_size=kernel_size, stride=stride, padding=padding
     )
-    if input.array.dtype.kind != "f":
-        raise NotImplementedError(f"{name}: floating types only, got {input.dtype}")
+    whole = input.array.dtype == np.int64
+    if input.array.dtype.kind != "f" and not whole:
+        raise NotImplementedError(f"{name}: floating types and int64 only, got {input.dtype}")
     if divisor == 0:
         raise RuntimeError("divisor must be not zero")
     size = input.array.shape[input.array.ndim - d :]
@@ -199,6 +200,10 @@ def _avg(
         raise RuntimeError(f"{name}: input image {list(size)} smaller than kernel size {list(kernel)}")
     cells = _cells(size, kernel, stride, padding, one, ceil_mode)
     scale = 1 / divisor if divisor else _inverse_counts(size, kernel, stride, padding, cells, include_pad)
+    if whole:  # divided as in C: towards 0
+        total = window_sum(input, kernel, stride, padding, cells, 1).array
+        count = np.rint(1 / np.asarray(scale)).astype(np.int64)
+        return wrap(np.sign(total) * np.sign(count) * (abs(total) // abs(count)))
     return window_sum(input, kernel, stride, padding, cells, scale)
 
 

@@ -7,13 +7,14 @@ history, so that gradients and other views of the same memory stay right.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from tinygrad6 import dtypes
-from tinygrad6.arguments import Text, composite, scalar, several
+from tinygrad6.arguments import Text, composite, refused, scalar, several
 from tinygrad6.inplace import refuse_history
 from tinygrad6.modes import state
 from tinygrad6.op import case
@@ -215,9 +216,7 @@ def fill_diagonal_(self: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:
     if not isinstance(fill_value, Tensor):
         fill_value = scalar("fill_diagonal_", "fill_value", 1, fill_value)
     elif fill_value.array.ndim:
-        raise RuntimeError(
-            f"fill_diagonal_(): fill_value must be a number or a 0-d tensor, got {list(fill_value.shape)}"
-        )
+        raise refused("fill_diagonal_", "fill_value", 1, "Number", fill_value)
     return twin("fill_diagonal", fill_diagonal, True)(self, fill_value, wrap)
 
 
@@ -250,12 +249,18 @@ for _name in ("squeeze", "unsqueeze", "transpose", "t", "swapaxes", "swapdims", 
     _relaid(_name, getattr(Tensor, _name))
 
 
+def _holders(x: Tensor) -> int:
+    """How many references there are to the memory of x."""
+    owner = x.array.base
+    return sys.getrefcount(x.array) + (0 if owner is None else sys.getrefcount(owner))
+
+
 def resize_(self: Tensor, *sizes: Any, size: Any = None, memory_format: Any = None) -> Tensor:
     """Give this tensor another size, contiguous: what lies in its memory from its first element on stays, new
     elements are not set.
 
-    A view shows more of its base's memory, or less. Not for gradients. RuntimeError for a view that would
-    need more memory than its base has.
+    A view shows more of its base's memory, or less. Not for gradients. RuntimeError where more memory is
+    needed than there is and another tensor or array looks at it: NumPy's memory cannot grow in its place.
     """
     if live_node(self) is not None:
         raise RuntimeError("cannot resize variables that require grad")
@@ -265,6 +270,8 @@ def resize_(self: Tensor, *sizes: Any, size: Any = None, memory_format: Any = No
     size = several("resize_", "size", 1, tuple(size))
     if any(n < 0 for n in size):
         raise RuntimeError(f"Trying to create tensor with negative dimension {min(size)}: {list(size)}")
+    alone = wrap(np.empty(1) if self.array.base is None else np.empty(2)[:1])
+    shared = _holders(self) > _holders(alone)  # now: later on this function looks at the memory, too
     a, n = self.array, math.prod(size)
     if n * a.itemsize >= 1 << 63:
         raise RuntimeError(f"resize_(): a tensor of size {list(size)} does not fit in memory")
@@ -280,6 +287,11 @@ def resize_(self: Tensor, *sizes: Any, size: Any = None, memory_format: Any = No
         if self.view_of is not None:
             raise RuntimeError(
                 f"resize_(): the base of this view has no room for size {list(size)}: resize a clone()"
+            )
+        if shared:
+            raise RuntimeError(
+                f"resize_(): size {list(size)} needs more memory than this tensor has, which another tensor "
+                "or array shares: resize a clone()"
             )
         flat = np.concatenate([flat, np.empty(n - flat.size, a.dtype)])
     self.array, self.view_of = flat[:n].reshape(size), None
