@@ -56,7 +56,7 @@ def whole(function: str, name: str, position: int, value: Any) -> int:
     if type(number) is not int:
         raise refused(function, name, position, "int", value)
     if not LEAST <= number <= MOST:
-        raise RuntimeError(f"{function}(): argument {_place(name, position)}: {number} is beyond 64 bits")
+        raise ValueError(f"{function}(): argument {_place(name, position)}: {number} is beyond 64 bits")
     return number
 
 
@@ -97,7 +97,10 @@ def several(function: str, name: str, position: int, value: Any) -> Any:
                     f"{function}(): argument {_place(name, position)} must be tuple of ints, but found "
                     f"element of type {type(value[i]).__name__} at pos {i}"
                 )
-            whole(function, name, position, number)
+            if not LEAST <= number <= MOST:
+                raise TypeError(
+                    f"{function}(): argument {_place(name, position)}: {number} at pos {i} is beyond 64 bits"
+                )
         return numbers
     if type(plain(value)) is not int:
         raise refused(function, name, position, "tuple of ints", value)

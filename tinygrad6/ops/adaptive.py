@@ -23,10 +23,10 @@ from tinygrad6.tensor import Tensor
 def _adapted(name: str, x: Tensor, d: int, output_size: Any) -> tuple[int, ...]:
     """The output size per dimension, None filled in; errors as PyTorch's."""
     shape = x.array.shape
-    if isinstance(output_size, (tuple, list)):
-        if d > 1 and len(shape) <= len(output_size):
+    if d > 1 and isinstance(output_size, (tuple, list)):
+        if len(shape) <= len(output_size):
             raise ValueError(f"Input dimension should be at least {len(output_size) + 1}")
-        if len(output_size) == d <= len(shape):
+        if len(output_size) == d:
             output_size = tuple(n if m is None else m for n, m in zip(shape[-d:], output_size, strict=True))
     output_size = several(name, "output_size", 2, output_size)
     if len(shape) not in (d + 1, d + 2) or 0 in shape[len(shape) - d :]:

@@ -91,8 +91,6 @@ _with_alpha("sub", "-")
 @composite(method=False, examples=[case((2, 3), (3,), alpha=2.0)])
 def rsub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
     """other - alpha * x, elementwise."""
-    if not isinstance(input, Tensor):
-        raise TypeError(f"rsub(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
     if not isinstance(other, (Tensor, np.ndarray, np.generic, bool, int, float)):
         raise TypeError(f"rsub(): argument 'other' (position 2) must be Tensor, not {type(other).__name__}")
     if isinstance(other, bool):

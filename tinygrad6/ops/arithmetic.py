@@ -43,8 +43,6 @@ def mix(x, y, w):
 @composite(inplace=True, examples=[case((2, 3), (2, 3), weight=0.3), case((2, 3), (3,), weight=0.8)])
 def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
     """x + weight (end - x), elementwise; weight a number or a tensor. RuntimeError if the types differ."""
-    if not isinstance(end, Tensor):
-        raise TypeError(f"lerp(): argument 'end' (position 2) must be Tensor, not {type(end).__name__}")
     kind = input.array.dtype
     for t in (end, weight):
         if isinstance(t, Tensor) and t.array.dtype != kind:
@@ -59,7 +57,7 @@ def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
 
 
 def _number(name: str, value: Any) -> Any:
-    if isinstance(value, Tensor):
+    if isinstance(value, Tensor) and not value.array.ndim:
         value = value.item()
     if not isinstance(value, (bool, int, float, np.generic)):
         raise TypeError(f"{name}(): argument 'value' must be Number, not {type(value).__name__}")

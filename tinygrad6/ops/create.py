@@ -69,13 +69,6 @@ def _type(dtype: Any, default: np.dtype | None = None, rest: dict | None = None)
     return dtypes.default_float() if default is None else default
 
 
-def _whole64(function: str, name: str, position: int, value: Any) -> int:
-    number = whole(function, name, position, value)
-    if not -_LARGEST - 1 <= number <= _LARGEST:
-        raise RuntimeError(f"{function}(): argument '{name}' must fit in 64 bits, got {number}")
-    return number
-
-
 def _numeric(name: str, kind: np.dtype) -> np.dtype:
     if kind.kind == "b":
         raise NotImplementedError(f"\"{name}_cpu\" not implemented for 'Bool'")
@@ -87,7 +80,7 @@ def _shape(size: tuple, name: str) -> tuple[int, ...]:
     if builtins.any(type(n) is not builtins.int for n in shape):
         raise TypeError(f"{name}(): sizes must be ints or one sequence of ints, got {size!r}")
     if builtins.any(n > _LARGEST for n in shape):
-        raise RuntimeError(f"{name}(): sizes must fit in 64 bits, got {list(shape)}")
+        raise TypeError(f"{name}(): sizes must fit in 64 bits, got {list(shape)}")
     if builtins.any(n < 0 for n in shape):
         raise RuntimeError(
             f"{name}(): trying to create tensor with negative dimension {min(shape)}: {list(shape)}"
@@ -504,8 +497,6 @@ def eye(
 ) -> Tensor:
     """The (n, m) matrix with ones on its diagonal; m = n by default."""
     n, m = whole("eye", "n", 1, n), None if m is None else whole("eye", "m", 2, m)
-    if max(n, m or 0) > _LARGEST:
-        raise RuntimeError(f"eye(): n and m must fit in 64 bits, got n={n}, m={m}")
     if n < 0 or (m is not None and m < 0):
         raise RuntimeError(f"eye(): n and m must be greater or equal to 0, got n={n}, m={m}")
     return _finish(np.eye(n, m, dtype=_type(dtype, None, rest)), requires_grad, device, rest)

@@ -130,8 +130,6 @@ def set_along(x, index, y, dim):
 
 def _checked(name: str, x: Tensor, dim: int, index: Any, src: Any = None) -> tuple[int, Tensor]:
     """dim from the front and index as int64, or the error PyTorch raises."""
-    if not isinstance(index, Tensor):
-        raise TypeError(f"{name}(): argument 'index' (position 2) must be Tensor, not {type(index).__name__}")
     shape, at = x.array.shape, index.array
     d = normal_dim(dim, len(shape))
     if at.dtype.kind != "i" or at.itemsize < 4:
@@ -354,7 +352,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     have, n = input.array.shape, input.array.shape[d]
     common = np.broadcast_shapes((*have[:d], 1, *have[d + 1 :]), (*at.shape[:d], 1, *at.shape[d + 1 :]))
     if at.size and not n:
-        raise IndexError(f"take_along_dim(): dimension {d} has no elements")
+        raise RuntimeError(f"take_along_dim(): ZeroDivisionError: dimension {d} has no elements")
     at = np.broadcast_to(at % n if n else at, (*common[:d], at.shape[d], *common[d + 1 :]))
     return gather_along(expand_to(input, (*common[:d], n, *common[d + 1 :])), wrap(at.astype(np.int64)), d)
 
@@ -364,8 +362,6 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
 
 def _vector(name: str, x: Tensor, dim: int, index: Any) -> tuple[int, np.ndarray]:
     """dim and a 1-d int64 index, checked but for its range; a copy if the gradient may need it."""
-    if not isinstance(index, Tensor):
-        raise TypeError(f"{name}(): argument 'index' must be Tensor, not {type(index).__name__}")
     d, at = normal_dim(dim, x.array.ndim), index.array
     if at.ndim > 1:
         raise IndexError(f"{name}(): Index is supposed to be a vector")

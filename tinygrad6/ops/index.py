@@ -411,25 +411,16 @@ def _read(item: Any) -> Any:
     """An index that is no int, slice, None or Ellipsis, as an int, a bool, an integer array or a mask."""
     if isinstance(item, Tensor):
         a = item.array
-        if a.dtype == np.uint8:
-            warnings.warn(
-                "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.",
-                UserWarning,
-                stacklevel=4,
-            )
-            a = a.astype(bool)
-        elif a.dtype.kind == "f" or a.itemsize < 4 and a.dtype.kind != "b" and a.ndim:
+        if a.dtype.kind == "i" and a.itemsize < 4 and a.ndim:
             raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
-        elif a is item.array and a.ndim and state.grad:
+        if a.ndim and state.grad:
             a = a.copy()  # the gradient needs it later, and it may be changed
     elif isinstance(item, (list, tuple, range)):
         a = as_array(list(item)) if len(item) else np.zeros(0, np.int64)
     elif isinstance(item, np.ndarray):
         a = item
-    elif hasattr(item, "__index__"):
-        return bool(item) if isinstance(item, np.bool_) else operator.index(item)
-    elif isinstance(item, np.bool_):
-        return bool(item)
+    elif hasattr(item, "__index__") and not isinstance(item, np.bool_):
+        return operator.index(item)
     elif isinstance(item, str):
         raise TypeError(f"a tensor cannot be indexed by a str, {item!r}")
     else:
@@ -439,6 +430,14 @@ def _read(item: Any) -> Any:
         )
     if a.dtype.kind not in "iub":
         raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
+    if a.dtype == np.uint8:
+        if a.ndim:
+            warnings.warn(
+                "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.",
+                UserWarning,
+                stacklevel=4,
+            )
+        a = a.astype(bool)
     if not a.ndim:
         return a.item()
     return a if a.dtype.kind == "b" else a.astype(np.int64, copy=False)
@@ -577,10 +576,6 @@ def index_put(input: Tensor, indices: Sequence[Tensor], values: Tensor, accumula
     RuntimeError if the types differ or values does not broadcast; IndexError out of range.
     """
     index = _indices(indices, input.array.shape, "index_put")
-    if not isinstance(values, Tensor):
-        raise TypeError(
-            f"index_put(): argument 'values' (position 2) must be Tensor, not {type(values).__name__}"
-        )
     if values.array.dtype != input.array.dtype:
         raise RuntimeError(
             f"Index put requires the source and destination dtypes match, got {input.dtype} for the "

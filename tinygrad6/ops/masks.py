@@ -27,10 +27,6 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
 
     With the condition alone: the indices of its nonzero elements, one tensor for each dimension.
     """
-    if not isinstance(condition, Tensor):
-        raise TypeError(
-            f"where(): argument 'condition' (position 1) must be Tensor, not {type(condition).__name__}"
-        )
     if input is None and other is None:
         return nonzero(condition, as_tuple=True)
     if input is None or other is None:
@@ -91,10 +87,6 @@ def _value(name: str, value: Any, like: Tensor) -> Tensor:
 @composite(inplace=True, examples=[case((2, 3), mask=_HALF, value=1.5), case((2, 1), mask=_HALF, value=-2)])
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     """x with a number, or a 0-d tensor, where the bool mask is True; the two broadcast."""
-    if not isinstance(mask, Tensor):
-        raise TypeError(
-            f"masked_fill(): argument 'mask' (position 1) must be Tensor, not {type(mask).__name__}"
-        )
     if mask.array.dtype != bool:
         raise RuntimeError(f"masked_fill_ only supports boolean masks, but got mask with dtype {mask.dtype}")
     value = _value("masked_fill", value, input)

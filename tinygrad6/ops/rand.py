@@ -15,14 +15,12 @@ from tinygrad6.layouts import axis_order
 from tinygrad6.modes import state
 from tinygrad6.op import OPS, _mismatch, named
 from tinygrad6.ops.create import (
-    _LARGEST,
     _besides,
     _finish,
     _numeric,
     _sequence,
     _size,
     _type,
-    _whole64,
     empty_like,
 )
 from tinygrad6.tensor import Tensor, wrap
@@ -100,7 +98,7 @@ def randint(
         low = values.pop() if values else 0
     kind = _type(dtype, dtypes.INT64, named)
     _besides(dict(named))
-    low, high = _whole64("randint", "low", 1, low), _whole64("randint", "high", 2, high)
+    low, high = whole("randint", "low", 1, low), whole("randint", "high", 2, high)
     if kind.kind != "f" and kind != dtypes.INT64:
         least, most = (0, 1) if kind.kind == "b" else (np.iinfo(kind).min, np.iinfo(kind).max)
         for what, n, v in (("from", "low", low), ("to - 1", "high", high)):
@@ -132,8 +130,6 @@ def randperm(
     n = whole("randperm", "n", 1, n)
     if n < 0:
         raise RuntimeError(f"randperm(): n must be non-negative, got {n}")
-    if n > _LARGEST:
-        raise RuntimeError(f"randperm(): n must fit in 64 bits, got {n}")
     _besides(dict(rest))
     kind = _numeric("randperm", _type(dtype, dtypes.INT64, rest))
     return _finish(_generator(generator).permutation(n).astype(kind), requires_grad, device, rest)
@@ -375,7 +371,7 @@ def _integers(g: Any, a: np.ndarray, *bounds: int, **named: int) -> Any:
         raise TypeError(f"random_() takes at most 2 positional arguments but {len(bounds)} were given")
     first, last = (0, *bounds) if len(bounds) == 1 and "from" not in named else bounds or (0, None)
     first, last = _named("random_", named, first, last)
-    low, high = _whole64("random_", "from", 1, first), _whole64("random_", "to", 2, last)
+    low, high = whole("random_", "from", 1, first), whole("random_", "to", 2, last)
     return g.integers(a.shape, low, high, a.dtype)
 
 

@@ -35,10 +35,6 @@ def _aligned(name: str, align_corners: bool | None) -> bool:
             stacklevel=3,
         )
         return False
-    if not isinstance(align_corners, bool):
-        raise TypeError(
-            f"{name}(): argument 'align_corners' must be bool, not {type(align_corners).__name__}"
-        )
     return align_corners
 
 

@@ -474,12 +474,12 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     """x with the dimensions `source` moved to the places `destination`, the others kept in order; a view."""
     n = input.array.ndim
     src, dst = normal_dims(source, n), normal_dims(destination, n)
-    if not n:
-        return permute_to(input, ())
     if len(src) != len(dst):
         raise RuntimeError(
             "movedim: Invalid source or destination dims: they must have the same number of elements"
         )
+    if not n:
+        return permute_to(input, ())
     order = [d for d in range(n) if d not in src]
     for d, s in sorted(zip(dst, src, strict=True)):
         order.insert(d, s)
@@ -585,7 +585,7 @@ def broadcast_shapes(*shapes: Any) -> Size:
         ) from None
 
 
-@composite(fresh=True, examples=[case((2, 3), dims=(2, 2)), case((3,), dims=(2, 1))], node_name="Repeat")
+@composite(examples=[case((2, 3), dims=(2, 2)), case((3,), dims=(2, 1))], node_name="Repeat")
 def tile(input: Tensor, *reps: Any, dims: Any = None) -> Tensor:
     """x repeated dims[i] times along dimension i, as np.tile does."""
     if not reps and dims is None:
