@@ -4093,4 +4093,5 @@ f.clone().__setitem__(np.bool_(True), 1.0)
 ! a[torch.tensor([1, 0], dtype=torch.int8)]
 ! a[torch.tensor([1, 0], dtype=torch.int16)]
 a[torch.tensor(1, dtype=torch.int8)]
+[getattr(schedulers.LRScheduler, n) for n in ('_get_lr_called_within_step', '_is_initial')]
 """
