@@ -15,6 +15,7 @@ import numpy as np
 
 from tinygrad6 import random
 from tinygrad6.arguments import Text, checked
+from tinygrad6.dtypes import check_size
 from tinygrad6.op import COMPOSITES, NAMES, OPS
 from tinygrad6.ops import create
 from tinygrad6.tensor import Tensor, wrap
@@ -236,13 +237,14 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
         raise RuntimeError("hardtanh(): bool inputs are not supported")
     if input.array.dtype.kind != "f":
         return written(input.clamp(int(min_val), int(max_val)), input, inplace)
-    inside = (input > min_val) & (input < max_val)
-    return written(NAMES["where"](inside, input, input.detach().clamp(min_val, max_val)), input, inplace)
+    for limit in (min_val, max_val):
+        check_size(limit, input.array.dtype)
+    return written(OPS["hardtanh"].call(input, min_val, max_val), input, inplace)
 
 
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
     """min(max(x + 3, 0), 6) / 6, elementwise; gradient 0 at the kinks. Source: Howard et al. 2019."""
-    return written(hardtanh(_floating(input, "hardsigmoid") + 3.0, 0.0, 6.0) / 6, input, inplace)
+    return written(OPS["hardsigmoid"].call(_floating(input, "hardsigmoid")), input, inplace)
 
 
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
@@ -265,17 +267,20 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     _floating(input, "softshrink")
     if not 0 <= lambd <= np.finfo(input.array.dtype).max:
         raise RuntimeError(f"softshrink(): lambd must be a finite number of at least 0, got {lambd}")
-    moved = NAMES["where"](input > 0, input - lambd, input + lambd)
-    return NAMES["where"](input.abs() <= lambd, 0.0, moved)
+    return OPS["softshrink"].call(input, lambd)
 
 
 def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """x where |x| > lambd, else 0, elementwise."""
-    return NAMES["where"](_floating(input, "hardshrink").abs() <= lambd, 0.0, input)
+    return OPS["hardshrink"].call(_floating(input, "hardshrink"), lambd)
 
 
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
     """x where x > threshold, else value, elementwise; gradient 0 at the threshold."""
+    if input.array.dtype.kind == "f":
+        for number in (threshold, value):
+            check_size(number, input.array.dtype)
+        return written(OPS["threshold"].call(input, threshold, value), input, inplace)
     return written(NAMES["where"](input <= threshold, value, input).to(input.dtype), input, inplace)
 
 
@@ -297,7 +302,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
         weight = weight.reshape(1, -1, *(1,) * (input.ndim - 2))
     elif weight.ndim:
         weight = weight.reshape((1,) * input.ndim)
-    return NAMES["where"](input > 0, input, weight * input)
+    return OPS["prelu"].call(_floating(input, "prelu"), weight)
 
 
 def rrelu(

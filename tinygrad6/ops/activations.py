@@ -14,7 +14,8 @@ import numpy as np
 
 from tinygrad6 import dtypes
 from tinygrad6.op import REAL, case, op
-from tinygrad6.ops.choose import FLOATS, above, below, clip_numbers, kept, np_clip, select, where
+from tinygrad6.ops.choose import FLOATS, above, below, clip_numbers, kept, np_clip, over, select, where
+from tinygrad6.ops.pointwise import abs as absolute
 from tinygrad6.ops.pointwise import erf, exp, in_single, nothing, tanh
 from tinygrad6.ops.shape import cast
 from tinygrad6.ops.special import erf as _erf
@@ -64,15 +65,38 @@ def sigmoid(x):
     0 where exp(-x) is beyond the type's range."""
     if x.dtype.char == "e":
         return sigmoid(x.astype(np.float32)).astype(x.dtype)
-    z = np.atleast_1d(np.negative(x))  # of 0-d arrays NumPy makes scalars, which nothing can be written to
+    z = _inverse_sigmoid(x)
+    return np.divide(1, z, out=over(z))
+
+
+def _inverse_sigmoid(x: Any) -> Any:
+    """1 + exp(-x), by which others divide without making the quotient 1 / (1 + exp(-x)) first."""
+    z = np.negative(x)
     with Quiet():
-        np.exp(z, out=z)
+        z = np.exp(z, out=over(z))
     z += 1
-    return np.divide(1, z, out=z).reshape(x.shape)
+    return z
+
+
+def log_of_tail(x: Any) -> Any:
+    """log(1 + exp(-|x|)), which a logsigmoid has beside a straight line."""
+    z = np.abs(x)
+    z = np.negative(z, out=over(z))
+    z = np.exp(z, out=over(z))
+    return np.log1p(z, out=over(z))
+
+
+def _logsigmoid_kernel(g, x):
+    if x.dtype.char == "e":
+        return (g * sigmoid(-x),)
+    z = np.exp(x)
+    z += 1
+    return (np.divide(g, z, out=over(z)),)
 
 
 @op(
     lambda g, x: g * sigmoid(-x),
+    kernel=_logsigmoid_kernel,
     method=False,
     public=False,
     domain=REAL,
@@ -82,16 +106,19 @@ def sigmoid(x):
 )
 def logsigmoid(x):
     """log(sigmoid(x)) = min(x, 0) - log(1 + exp(-|x|)), elementwise, without overflow."""
-    return below(x, 0) - np.log1p(np.exp(-np.abs(x)))
+    tail = log_of_tail(x)
+    return np.subtract(below(x, 0), tail, out=over(tail))
 
 
 def _softplus_kernel(g, x, beta, threshold):
-    z = x * beta
-    slope = np.asarray(sigmoid(z))
+    z = x if beta == 1 else x * beta
+    if x.dtype.char == "e" or not x.ndim:
+        return (g * where(z > threshold, 1.0, sigmoid(z)),)
+    tail = _inverse_sigmoid(z)
     linear = z > threshold
     if linear.any():
-        slope = select(linear, np.ones((), x.dtype), slope)
-    return (slope * g,)
+        tail[linear] = 1
+    return (np.divide(g, tail, out=tail),)
 
 
 @op(
@@ -109,23 +136,22 @@ def softplus(x, beta=1.0, threshold=20.0):
         raise NotImplementedError(f"softplus is not implemented for {x.dtype}")
     with Quiet():
         z = x if beta == 1 else x * beta
-    soft = np.atleast_1d(np.abs(z))
-    np.negative(soft, out=soft)
-    np.exp(soft, out=soft)
-    np.log1p(soft, out=soft)
+    soft = log_of_tail(z)
     soft += above(z, 0)
-    soft /= beta
+    if beta != 1:
+        soft /= beta
     linear = z > threshold
-    soft = soft.reshape(x.shape)
-    return select(linear, x, soft) if linear.any() else soft
+    return select(linear, x, np.asarray(soft)) if linear.any() else soft
 
 
 def _leaky_relu_kernel(g, x, negative_slope):
-    slope = np.asarray(np.greater(x, 0).astype(x.dtype))
-    if 0 <= negative_slope <= 1:
-        slope = above(slope, negative_slope)
-    else:
-        slope[slope == 0] = negative_slope
+    positive = np.greater(x, 0)
+    if not 0 <= negative_slope <= 1:
+        one, low = np.ones((), x.dtype), np.array(negative_slope, x.dtype)
+        return (g * select(np.asarray(positive), one, low),)
+    slope = positive.astype(x.dtype)
+    kind = x.dtype.type
+    slope = np_clip(slope, kind(negative_slope), kind(np.inf), out=over(slope))
     slope *= g
     return (slope,)
 
@@ -144,14 +170,29 @@ def leaky_relu(x, negative_slope=0.01):
     """x where x > 0, else negative_slope x, elementwise. The gradient at 0 is negative_slope."""
     low = x * x.dtype.type(negative_slope)
     if 0 < negative_slope <= 1:
-        return np.maximum(x, low)
+        return np.maximum(x, low, out=over(low))
     return select(x > 0, x, low)
+
+
+def _elu_kernel(g, x, alpha, scale, input_scale):
+    steepness = scale * input_scale * alpha
+    slope = below(x, 0)
+    if input_scale != 1:
+        slope *= input_scale
+    slope = np.exp(slope, out=over(slope))  # 1 where x > 0
+    if steepness != 1:
+        slope *= steepness
+    if steepness != scale:
+        slope = select(np.greater(x, 0), np.array(scale, x.dtype), np.asarray(slope))
+    slope *= g
+    return (slope,)
 
 
 @op(
     lambda g, x, alpha, scale, input_scale: (
         g * where(x <= 0, scale * input_scale * alpha * exp(where(x < 0, x, 0.0) * input_scale), scale)
     ),
+    kernel=_elu_kernel,
     method=False,
     public=False,
     domain=REAL,
@@ -164,16 +205,36 @@ def elu(x, alpha=1.0, scale=1.0, input_scale=1.0):
     if x.dtype.kind != "f":
         raise NotImplementedError(f'"elu_cpu" not implemented for {x.dtype}')
     kind = x.dtype.type
-    low = np.expm1(below(x, 0) * kind(input_scale)) * kind(scale * alpha)
-    return low + above(x, 0) * kind(scale)  # one of the two is 0
+    low = below(x, 0)
+    if input_scale != 1:
+        low *= kind(input_scale)
+    low = np.expm1(low, out=over(low))
+    if scale * alpha != 1:
+        low *= kind(scale * alpha)
+    high = above(x, 0)
+    if scale != 1:
+        high *= kind(scale)
+    high += low  # one of the two is 0
+    return high
 
 
-def _silu_kernel(g, x):
-    s = sigmoid(x)
+def _gate(x: np.ndarray, out: np.ndarray) -> np.ndarray:
+    """out / x: the gate p of out = x p(x), which spares its exponential. At 0 it is 1 / 2."""
+    p = out / x
+    near = np.abs(x) < 1e-30  # where out has lost digits, or is 0
+    if near.any():
+        p[near] = 0.5
+    return p
+
+
+def _silu_kernel(g, x, out):
+    """silu' = s + x s (1 - s), where s = out / x."""
+    if x.dtype.char == "e" or not x.ndim:
+        return (g * silu_slope(x),)
+    s = _gate(x, out)
     slope = 1 - s
-    slope *= x
-    slope += 1
-    slope *= s
+    slope *= out
+    slope += s
     slope *= g
     return (slope,)
 
@@ -188,7 +249,12 @@ def _silu_kernel(g, x):
 )
 def silu(x):
     """x sigmoid(x), elementwise (also called swish)."""
-    return x * sigmoid(x)
+    return in_single(_silu, x)
+
+
+def _silu(x: np.ndarray) -> np.ndarray:
+    z = _inverse_sigmoid(x)
+    return np.divide(x, z, out=over(z))
 
 
 def silu_slope(x: Any) -> Any:
@@ -197,11 +263,10 @@ def silu_slope(x: Any) -> Any:
 
 
 def _gelu_kernel(g, x, out, approximate):
-    """gelu' = p + x p', where p = out / x spares the error function; 1 / 2 at 0, where that is 0 / 0."""
+    """gelu' = p + x p', where p = out / x."""
     if x.dtype.char == "e" or not x.ndim:
         return (g * gelu_slope(x, approximate),)
-    tiny = _TINY[x.dtype.char]
-    p = (out + tiny / 2) / (x + tiny)
+    p = _gate(x, out)
     if approximate == "tanh":
         x = np_clip(x, x.dtype.type(-SATURATED), x.dtype.type(SATURATED))
         slope = x * x
@@ -221,7 +286,6 @@ def _gelu_kernel(g, x, out, approximate):
     return (slope,)
 
 
-_TINY = {kind: float(np.finfo(kind).tiny) * 4 for kind in "fd"}
 SATURATED = 20.0  # beyond this the tanh of gelu is 1, and its slope 0, in every type
 
 
@@ -271,8 +335,152 @@ def gelu_slope(x: Any, approximate: str) -> Any:
     return 0.5 * (1 + erf(x * math.sqrt(0.5))) + x * exp(-0.5 * (x * x)) * (1 / math.sqrt(2 * math.pi))
 
 
+# ---- limits
+
+
+def _hardtanh_kernel(g, x, min_val, max_val):
+    inside = np.greater(x, min_val)
+    inside &= np.less(x, max_val)
+    return (kept(g, inside),)
+
+
+@op(
+    lambda g, x, min_val, max_val: where((x > min_val) & (x < max_val), g, 0.0),
+    kernel=_hardtanh_kernel,
+    method=False,
+    public=False,
+    domain=REAL,
+    avoid=(-1.0, 1.0, 0.7),
+    examples=[case((2, 3)), case((2, 3), max_val=0.7)],
+    elementwise=True,
+)
+def hardtanh(x, min_val=-1.0, max_val=1.0):
+    """min(max(x, min_val), max_val), elementwise, for floats. The gradient at the limits is 0."""
+    kind = x.dtype.type
+    return np_clip(x, kind(min_val), kind(max_val))
+
+
+def _hardsigmoid_kernel(g, x):
+    return (_hardtanh_kernel(g, x, -3, 3)[0] / 6,)
+
+
+@op(
+    lambda g, x: where((x > -3) & (x < 3), g / 6, 0.0),
+    kernel=_hardsigmoid_kernel,
+    method=False,
+    public=False,
+    domain=(-4.0, 4.0),
+    avoid=(-3.0, 3.0),
+    elementwise=True,
+)
+def hardsigmoid(x):
+    """min(max(x + 3, 0), 6) / 6, elementwise: Howard et al. 2019. The gradient at the kinks is 0."""
+    return in_single(_hardsigmoid, x)
+
+
+def _hardsigmoid(x: Any) -> Any:
+    kind = x.dtype.type
+    gate = x + kind(3)
+    gate = np_clip(gate, kind(0), kind(6), out=over(gate))
+    gate /= kind(6)
+    return gate
+
+
+def _shrink_kernel(g, x, lambd):
+    return (kept(g, ~(np.abs(x) <= lambd)),)
+
+
+@op(
+    lambda g, x, lambd: where(absolute(x) <= lambd, 0.0, g),
+    kernel=_shrink_kernel,
+    method=False,
+    public=False,
+    domain=REAL,
+    avoid=(-0.5, 0.5),
+    elementwise=True,
+)
+def softshrink(x, lambd=0.5):
+    """x - lambd where x > lambd, x + lambd where x < -lambd, else 0, elementwise; lambd >= 0."""
+    kind = x.dtype.type
+    near = np_clip(x, kind(-lambd), kind(lambd))
+    return np.subtract(x, near, out=over(near))
+
+
+@op(
+    lambda g, x, lambd: where(absolute(x) <= lambd, 0.0, g),
+    kernel=_shrink_kernel,
+    method=False,
+    public=False,
+    domain=REAL,
+    avoid=(-0.5, 0.5),
+    elementwise=True,
+)
+def hardshrink(x, lambd=0.5):
+    """x where |x| > lambd, else 0, elementwise."""
+    return kept(x, ~(np.abs(x) <= lambd))
+
+
+@op(
+    lambda g, x, threshold: where(x <= threshold, 0.0, g),
+    kernel=lambda g, x, threshold: (kept(g, ~(x <= threshold)),),
+    method=False,
+    public=False,
+    domain=REAL,
+    avoid=(0.3,),
+    examples=[case((2, 3), threshold=0.3, value=-0.5)],
+    elementwise=True,
+)
+def threshold(x, threshold, value):
+    """x where x > threshold, else value, elementwise, for floats. The gradient at the threshold is 0."""
+    return select(np.asarray(x <= threshold), np.array(value, x.dtype), x)
+
+
+def _prelu_kernel(g, needs, x, w):
+    positive = np.greater(x, 0)
+    dx = dw = None
+    if needs[0]:
+        dx = w * g
+        dx = select(positive, g, dx) if dx.ndim else np.where(positive, g, dx)
+    if needs[1]:
+        dw = kept(x * g, ~positive)
+    return dx, dw
+
+
+@op(
+    lambda g, x, w: where(x > 0, g, w * g),
+    lambda g, x: where(x > 0, 0.0, x * g),
+    kernel=_prelu_kernel,
+    method=False,
+    public=False,
+    domain=REAL,
+    avoid=(0.0,),
+    examples=[case((2, 3), (1, 1)), case((2, 3), (1, 3))],
+    node_name="PreluKernel",
+    layout="follow",
+)
+def prelu(x, w):
+    """x where x > 0, else w x, elementwise; w broadcasts to x."""
+    low = np.asarray(w * x)
+    if np.all((w <= 1) & (w != 0)):  # 0 times inf would be nan
+        return np.maximum(x, low, out=low)
+    return select(np.greater(x, 0), x, low)
+
+
+def _hardswish_kernel(g, x):
+    """g (x / 3 + 1 / 2) between the kinks, without the half from 3 on, where x / 3 stays 1."""
+    kind = x.dtype.type
+    slope = np_clip(x, kind(-3), kind(3))
+    slope /= kind(3)
+    half = np.less(x, 3).astype(x.dtype)
+    half *= kind(0.5)
+    slope += half
+    slope *= g
+    return (kept(slope, ~np.less_equal(x, -3)),)
+
+
 @op(
     lambda g, x: where(x <= -3, 0.0, where(x < 3, g * (clip_numbers(x, -3.0, 3.0) / 3 + 0.5), g)),
+    kernel=_hardswish_kernel,
     domain=(-4.0, 4.0),
     avoid=(-3.0, 3.0),
     method=False,
@@ -281,9 +489,9 @@ def gelu_slope(x: Any, approximate: str) -> Any:
 )
 def hardswish(x):
     """x min(max(x + 3, 0), 6) / 6, elementwise: Howard et al. 2019. The gradient is 0 at -3 and 1 at 3."""
-    kind = x.dtype.type
-    gate = np_clip(x + kind(3), kind(0), kind(6))
-    return x * np.divide(gate, kind(6), out=gate if gate.ndim else None)
+    gate = _hardsigmoid(x)
+    gate *= x
+    return gate
 
 
 # tanh(log(1 + e)) is n / (n + 2) with e = exp(x), n = e (e + 2): one exponential instead of three functions.

@@ -41,11 +41,14 @@ def select(condition: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     for a in (x, y):
         if a.ndim and not (a.shape == shape and a.flags.c_contiguous):
             return np.where(condition, x, y)
-    whole = np.int32 if kind.char == "f" else np.int64
-    bits: Any = condition.astype(whole, "C")
-    np.negative(bits, out=bits)  # all bits, or none
+    whole = FLOATS[kind][2]
     other: Any = y.view(whole)
-    bits &= x.view(whole) ^ other
+    if x.ndim and not y.ndim and not other:
+        return kept(x, condition)
+    if y.ndim and not x.ndim and not x.view(whole):
+        return kept(y, ~condition)
+    bits: Any = condition.astype(whole, "C")
+    bits *= x.view(whole) ^ other
     bits ^= other
     return bits.view(kind)
 
@@ -63,9 +66,17 @@ def kept(g, keep):
     zero, _, whole = FLOATS[g.dtype]
     if not g.ndim:
         return np.where(keep, g, zero)
-    if keep.size > 4096:
-        keep = keep.astype(whole)
+    if keep.size > 4096 and keep.shape == g.shape:
+        bits = keep.astype(whole)
+        bits *= g.view(whole)
+        return bits.view(g.dtype)
     return (g.view(whole) * keep).view(g.dtype)
+
+
+def over(a: Any) -> Any:
+    """`out=` for a ufunc that may write over `a`: of 0-d arrays NumPy makes scalars, which nothing can be
+    written to."""
+    return a if a.ndim else None
 
 
 # ---- where, maximum, minimum
@@ -106,7 +117,7 @@ def where(condition, x, y):
 def _won_kernel(g, needs, x, y, x_lost, y_lost):
     tie, zero = np.equal(x, y), np.zeros((), g.dtype)
     if tie.any():
-        g = np.where(tie, g / 2, g)
+        g = select(tie, np.asarray(g / 2), g)
     return tuple(
         select(np.asarray(lost), zero, g) if need else None for need, lost in zip(needs, (x_lost, y_lost))
     )
@@ -224,6 +235,9 @@ def _as_number(limit: Any, other: Any) -> Any:
     return limit.item() if isinstance(limit, np.generic) else limit
 
 
+_PLAIN = frozenset({float, int, type(None)})  # limits that nothing needs to be asked about, beside floats
+
+
 @composite(inplace=True, examples=[case((2, 3), min=-0.5, max=0.7), case((2, 3), min=-0.5)])
 def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """x limited to [min, max], numbers or tensors, either of which may be left out; max wins if min > max.
@@ -232,6 +246,11 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """
     if min is None and max is None:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
+    if type(min) in _PLAIN and type(max) in _PLAIN and input.array.dtype.kind == "f":
+        for v in (min, max):
+            if type(v) is float:
+                dtypes.check_size(v, input.array.dtype)
+        return clip_numbers(input, min, max)
     for name, v in (("min", min), ("max", max)):
         if v is not None and not isinstance(v, (Tensor, int, float, np.number, np.bool_)):
             raise TypeError(

@@ -9,8 +9,8 @@ import numpy as np
 from tinygrad6.op import REAL, case, derived, make_cache, op
 from tinygrad6.ops.gather import gather_along
 from tinygrad6.ops.pointwise import abs as absolute
-from tinygrad6.ops.choose import above, below, where
-from tinygrad6.ops.activations import sigmoid
+from tinygrad6.ops.choose import above, below, np_clip, where
+from tinygrad6.ops.activations import log_of_tail, sigmoid
 from tinygrad6.ops.pointwise import log, log1p, sign, square
 from tinygrad6.ops.reduce import as_type
 from tinygrad6.ops.softmax import log_softmax
@@ -169,7 +169,7 @@ def squared_error(x, y, reduction):
         flat = d.reshape(-1)
         if flat.dtype.char == "e":
             flat = flat.astype(np.float32)
-        summed = np.add.reduce(np.square(flat)) if flat.size > 1 << 16 else flat @ flat
+        summed = np.add.reduce(np.square(flat, out=flat)) if flat.size > 1 << 16 else flat @ flat
         if reduction == "mean":
             summed = summed / flat.dtype.type(d.size) if d.size else summed * np.nan
         return as_type(summed, d.dtype)
@@ -178,8 +178,18 @@ def squared_error(x, y, reduction):
 # ---- a parabola that goes on straight
 
 
+def _smooth_kernel(g, x, beta):
+    kind = x.dtype.type
+    slope = np_clip(x, kind(-beta), kind(beta))
+    if beta != 1:
+        slope /= kind(beta)
+    slope *= g
+    return (slope,)
+
+
 @op(
     lambda g, x, beta: g * where(absolute(x) >= beta, sign(x), x / beta),
+    kernel=_smooth_kernel,
     method=False,
     public=False,
     node_name="SmoothL1Loss",
@@ -192,7 +202,11 @@ def smooth_size(x, beta):
     """x^2 / (2 beta) where |x| < beta, else |x| - beta / 2, elementwise; beta > 0. No overflow."""
     size = np.abs(x)
     near = below(size, beta)
-    return near / x.dtype.type(beta) * (size - x.dtype.type(0.5) * near)
+    size -= x.dtype.type(0.5) * near
+    if beta != 1:
+        near /= x.dtype.type(beta)
+    size *= near
+    return size
 
 
 # ---- binary cross entropy of logits
@@ -214,9 +228,9 @@ def _logits_kernel(g, needs, x, y):
 def logits_entropy(x, y):
     """-y log s - (1 - y) log(1 - s) for s = sigmoid(x), elementwise:
     (1 - y) x + max(-x, 0) + log(1 + exp(-|x|)), exact also where x is sure, and right."""
-    tail = np.negative(np.abs(x))
+    tail = log_of_tail(x)
     with Quiet():
-        return (1 - y) * x + above(-x, 0) + np.log1p(np.exp(tail))
+        return (1 - y) * x + above(-x, 0) + tail
 
 
 # ---- binary cross entropy of probabilities
