@@ -138,7 +138,7 @@ def _difference(
         f"{what}\n\nMismatched elements: {int((~good).sum())} / {good.size} "
         f"({100 * float((~good).mean()):.1f}%)\n"
         f"Greatest absolute difference: {float(error[worst]):.6g} at index {tuple(map(int, worst))} "
-        f"(up to {atol:g} allowed): {x[worst]!r} != {y[worst]!r}\n"
+        f"(up to {atol:g} allowed): {x[worst].item()} != {y[worst].item()}\n"
         f"Relative tolerance: {rtol:g}"
     )
 
