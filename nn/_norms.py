@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad6.arguments import refused, several
 from tinygrad6.dtypes import float16, float32
 from tinygrad6.layouts import keep_channels
 from tinygrad6.modes import no_grad
@@ -111,15 +112,15 @@ def batch_norm(
     return out
 
 
+def _sizes(name: str, normalized_shape: Any) -> tuple[int, ...]:
+    if not isinstance(normalized_shape, (tuple, list)):
+        raise refused(name, "normalized_shape", 2, "tuple of ints", normalized_shape)
+    return tuple(several(name, "normalized_shape", 2, normalized_shape))
+
+
 def _trailing(name: str, input: Tensor, normalized_shape: Sequence[int]) -> tuple[int, ...]:
     """normalized_shape as a tuple, if the input's shape ends with it."""
-    if isinstance(normalized_shape, int):
-        raise TypeError(f"{name}(): argument 'normalized_shape' (position 2) must be tuple of ints, not int")
-    shape = tuple(normalized_shape)
-    if not all(isinstance(n, (int, np.integer)) for n in shape):
-        raise TypeError(
-            f"{name}(): argument 'normalized_shape' (position 2) must be tuple of ints, but got {shape}"
-        )
+    shape = _sizes(name, normalized_shape)
     if not shape:
         raise RuntimeError(
             "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element, "
@@ -265,7 +266,7 @@ def rms_norm(
 
     weight has that shape; eps is the dtype's machine epsilon if None. Source: Zhang and Sennrich 2019.
     """
-    wanted = () if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    wanted = _sizes("rms_norm", normalized_shape)
     if wanted and weight is not None and weight.array.shape != wanted:
         raise RuntimeError(
             "Expected weight to be of same shape as normalized_shape, but got weight of shape "

@@ -6,6 +6,7 @@ import contextlib
 import copy
 import enum
 import inspect
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -342,6 +343,8 @@ class TransformerDecoderLayer(Module):
 
 
 def _get_clones(module: Module, N: int) -> ModuleList:
+    if isinstance(N, int) and N > sys.maxsize:
+        raise ValueError(f"num_layers must fit in 64 bits, got {N}")
     return ModuleList([copy.deepcopy(module) for _ in range(N)])
 
 

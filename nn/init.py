@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad6.accidents import public
-from tinygrad6.arguments import checked
+from tinygrad6.arguments import checked, real
 from tinygrad6.modes import no_grad
 from tinygrad6.ops.create import empty_like
 from tinygrad6.random import Generator, default_generator
@@ -255,7 +255,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
         return tensor
     if tensor.array.dtype.kind != "f" or tensor.array.dtype.itemsize < 4:
         raise NotImplementedError(f"orthogonal_(): needs float32 or float64, got {tensor.dtype}")
-    gain = float(gain)
+    gain = real("orthogonal_", "gain", 2, gain)
     rows = tensor.array.shape[0]
     columns = tensor.array.size // rows
     g = default_generator if generator is None else generator

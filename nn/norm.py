@@ -5,6 +5,8 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+import numpy as np
+
 from tinygrad6.ops import create
 from tinygrad6.tensor import Tensor
 
@@ -204,7 +206,9 @@ class InstanceNorm3d(_InstanceNorm):
 
 
 def _shape(normalized_shape: Any) -> tuple[int, ...]:
-    return (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    if isinstance(normalized_shape, (int, np.integer)):
+        return (int(normalized_shape),)
+    return tuple(normalized_shape)
 
 
 class LayerNorm(_Affine):

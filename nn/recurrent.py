@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import warnings
 from typing import Any
 
@@ -55,6 +56,8 @@ def _check_settings(
     ):
         if value <= 0:
             raise ValueError(f"{name} must be greater than zero, got {value}")
+        if value > sys.maxsize:
+            raise ValueError(f"{name} must fit in 64 bits, got {value}")
     if not 0 <= proj_size < hidden_size:
         raise ValueError(
             f"proj_size has to be smaller than hidden_size, or zero to disable projections, got {proj_size}"
@@ -448,6 +451,8 @@ class RNNCellBase(Module):
         self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: Any = None
     ) -> None:
         super().__init__()
+        if not isinstance(bias, bool):
+            raise TypeError(f"{type(self).__name__}: bias must be bool, got {bias!r}")
         self.input_size, self.hidden_size, self.bias = input_size, hidden_size, bias
         rows = self.gates * hidden_size
         self.weight_ih = Parameter(create.empty(rows, input_size, device=device, dtype=dtype))

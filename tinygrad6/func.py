@@ -53,6 +53,15 @@ def _map(value: Any, f: Callable[..., Any], *others: Any) -> Any:
     return f(value, *others) if isinstance(value, Tensor) else value
 
 
+def _only_tensors(nest: Any) -> None:
+    """ValueError if anything but tensors is in the nest."""
+    if isinstance(nest, (tuple, list, Mapping)):
+        for v in nest.values() if isinstance(nest, Mapping) else nest:
+            _only_tensors(v)
+    elif not isinstance(nest, Tensor):
+        raise ValueError(f"vjp(f, *primals): primals must be Tensors, got {type(nest).__name__}")
+
+
 def _flat(value: Any) -> list[Tensor]:
     found: list[Tensor] = []
     _map(value, found.append)
@@ -234,6 +243,7 @@ def grad(
 def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     """(func(primals), f), or with the aux at the end;
     f(cotangent) is cotangent^T J, a tuple if there are several primals."""
+    _only_tensors(primals)
     run = _Run("vjp", func, primals, tuple(range(len(primals))), has_aux, {})
     _tensors_only("vjp(f, *primals)", run.out)
 
@@ -259,6 +269,11 @@ def jvp(
             "f(*primals)."
             if not isinstance(primals, tuple)
             else "jvp(f, primals, tangents): Expected tangents to be a tuple of the structure of primals."
+        )
+    if len(primals) != len(tangents):
+        raise RuntimeError(
+            f"jvp(f, primals, tangents): expected as many tangents as primals, got {len(tangents)} for "
+            f"{len(primals)}"
         )
     out, push, aux = _linear("jvp", func, primals, has_aux, strict)
     product = push(*tangents)
@@ -564,6 +579,11 @@ def functional_call(
 ) -> Any:
     """module(*args, **kwargs) with the given tensors in the place of its parameters and buffers,
     which stay as they are."""
+    if not isinstance(parameter_and_buffer_dicts, (Mapping, list, tuple)):
+        raise ValueError(
+            "functional_call(): expected parameter_and_buffer_dicts to be a dict, or a list or tuple of "
+            f"dicts, got {type(parameter_and_buffer_dicts).__name__}"
+        )
     given: dict[str, Tensor] = {}
     for d in (
         [parameter_and_buffer_dicts]

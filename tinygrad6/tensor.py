@@ -807,6 +807,8 @@ def node_of(t: Tensor, i: int) -> Node:
 
 def start(t: Tensor, gradient: Any, i: int, graph: bool) -> tuple[Node, Any]:
     """A root of the backward pass: the node, and the gradient it starts from, checked."""
+    if gradient is not None and not isinstance(gradient, Tensor):
+        raise TypeError(f"gradients can be either Tensors or None, but got {type(gradient).__name__}")
     node = live_node(t)
     if node is None or node.op is None and node.tensor() is None:
         raise RuntimeError(f"element {i} of tensors does not require grad and does not have a grad_fn")
@@ -817,8 +819,6 @@ def start(t: Tensor, gradient: Any, i: int, graph: bool) -> tuple[Node, Any]:
             )
         one = np.ones(t.array.shape, t.array.dtype)
         return node, wrap(one) if graph else one
-    if not isinstance(gradient, Tensor):
-        raise TypeError(f"gradients can be either Tensors or None, but got {type(gradient).__name__}")
     if gradient.array.shape != t.array.shape:
         raise RuntimeError(
             f"Mismatch in shape: grad_output[{i}] has a shape of {gradient.shape} and "

@@ -336,6 +336,8 @@ class _SpectralNormHook(_Hook):
 
 def _taken(module: Module, name: str, what: str) -> Any:
     """The parameter, which the caller takes out of the module when nothing can fail any more."""
+    if not isinstance(name, str):
+        raise TypeError(f"{what}: the name of a parameter must be str, not {type(name).__name__}")
     weight = module._parameters.get(name)
     if weight is None:
         raise ValueError(f"`{what}` cannot be applied: {type(module).__name__} has no parameter `{name}`")

@@ -149,6 +149,80 @@ def test_wrong_calls_are_refused_as_in_pytorch(name):
     assert not wrong, "\n".join(wrong)
 
 
+# ---- calls that went otherwise once
+
+ONCE = """
+linalg.solve_triangular(x(3, 3) + torch.eye(3), x(3, 2).double(), upper=True)
+linalg.lstsq(x(4, 3) + torch.eye(4, 3), x(1, 4, 2))
+linalg.lstsq(x(4, 3), torch.tensor(1.0))
+linalg.solve(torch.eye(3), torch.tensor(1.0))
+linalg.cholesky_ex(torch.tensor([[4.0, 1, 1], [1, -1, 2], [1, 2, 3]]))
+linalg.cholesky_ex(torch.tensor([[4.0, 1, 1], [1, -1, 2], [1, 2, 3]]), upper=True)
+linalg.cholesky_ex(torch.eye(3))
+linalg.eigh(torch.eye(3) * nan)
+linalg.matrix_rank(torch.eye(3) * nan)
+linalg.matrix_rank(torch.eye(3), tol='text')
+linalg.vander(torch.tensor(2.0), N=4)
+linalg.tensorinv(torch.tensor(2.0), ind=2)
+linalg.norm(x(3, 3), 2, dim=[])
+linalg.norm(x(3, 3), 'fro', 3)
+linalg.matrix_norm(x(3, 3), object())
+linalg.cond(x(3, 3), p=[])
+linalg.lu_solve(torch.eye(2), torch.tensor([0, 1], dtype=torch.int32), x(2, 2))
+F.avg_pool1d(i(9, 2, 6) - 4, 2)
+F.avg_pool2d(i(9, 2, 6, 6) - 4, 3, 2, 1, divisor_override=-2)
+F.avg_pool2d(i(9, 2, 6, 6) - 4, 3, 2, 1, count_include_pad=False)
+F.local_response_norm(i(9, 2, 5, 3), 2)
+F.rms_norm(x(2, 3), 'text', x(3))
+F.layer_norm(x(2, 3), (True,))
+x(2, 3).backward('text')
+x(2, 3).fill_diagonal_(torch.ones(2))
+torch.autograd.backward([p(2) * 2], ['text'])
+func.vjp(torch.sin, [1.0])
+func.jvp(torch.sin, (x(3),), ())
+func.functional_call(nn.Linear(2, 3), 3, (x(4, 2),))
+utils.weight_norm(nn.Linear(2, 3), None)
+init.orthogonal_(x(2, 3), gain='text')
+nn.Conv2d(2, 3, 2, padding=[])
+nn.ConvTranspose2d(4, 6, 2, output_padding=(0,))
+nn.Transformer(4, 2, 1, 0, 8)(x(3, 2, 4), x(2, 2, 4))
+data.DataLoader(None, batch_sampler=[[0]])
+""".strip().splitlines()
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("line", ONCE)
+def test_goes_as_in_pytorch_now(line):
+    assert not bad_input.disagreement(bad_input.parsed(line))
+
+
+def test_a_bag_divides_by_the_count_of_its_rows():
+    """As PyTorch's embedding does; its embedding_bag takes the count of another row on the CPU."""
+
+    def gradient(lib, call):
+        table = lib.ones(4, 3, requires_grad=True)
+        n = lib.tensor([[0, 1, 1], [2, 1, 0]])
+        call(lib.nn.functional, n, table).sum().backward()
+        return table.grad.tolist()
+
+    for k in (None, 1):
+        ours = gradient(
+            tinygrad6, lambda F, n, w: F.embedding_bag(n, w, None, None, 2, True, "sum", padding_idx=k)
+        )
+        assert ours == gradient(torch, lambda F, n, w: F.embedding(n, w, k, None, 2, True).sum(1))
+
+
+def test_many_layers_are_refused_and_not_begun():
+    nn = tinygrad6.nn
+    for make in (nn.RNN, nn.LSTM, nn.GRU):
+        with pytest.raises(ValueError, match="64 bits"):
+            make(3, 4, 2**70)
+    with pytest.raises(ValueError, match="64 bits"):
+        nn.Transformer(4, 2, 1, 2**70)
+    with pytest.raises(ValueError, match="64 bits"):
+        tinygrad6.utils.data.DataLoader([1], num_workers=2**70)
+
+
 def test_hardly_a_function_is_passed_over():
     assert len(names()) >= 260
 

@@ -70,6 +70,9 @@ def _weights(outputs: list, grad_outputs: Any) -> list:
     if grad_outputs is None:
         return [None] * len(outputs)
     weights = [grad_outputs] if isinstance(grad_outputs, Tensor) else list(grad_outputs)
+    for w in weights[: len(outputs)]:
+        if w is not None and not isinstance(w, Tensor):
+            raise TypeError(f"gradients can be either Tensors or None, but got {type(w).__name__}")
     if len(weights) != len(outputs):
         raise RuntimeError(f"got {len(outputs)} tensors and {len(weights)} gradients")
     return weights

@@ -151,6 +151,8 @@ def gather(dataset: Any, collate_fn: Callable) -> Callable[[Any], Any] | None:
     cls, tensors = type(dataset), getattr(dataset, "tensors", ())
     if collate_fn is not default_collate or default_collate_fn_map != _DEFAULTS:
         return None
+    if not hasattr(cls, "__getitem__"):
+        return None
     if cls.__getitem__ is Subset.__getitem__ and cls.__getitems__ is Subset.__getitems__:
         inner = gather(dataset.dataset, collate_fn)
         return inner and (lambda indices: inner([dataset.indices[i] for i in indices]))

@@ -6,6 +6,7 @@ import itertools
 import math
 import multiprocessing
 import os
+import sys
 import time
 import warnings
 import weakref
@@ -79,6 +80,8 @@ class DataLoader(Generic[T]):
         pin_memory_device: str = "",
         in_order: bool = True,
     ) -> None:
+        if num_workers > sys.maxsize:
+            raise ValueError(f"num_workers must fit in 64 bits, got {num_workers}")
         if num_workers < 0:
             raise ValueError(
                 f"num_workers option should be non-negative, got {num_workers}; "
