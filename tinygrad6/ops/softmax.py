@@ -57,7 +57,7 @@ def _logsumexp(x: np.ndarray, dim: int | tuple) -> np.ndarray:
     top = np.where(np.isfinite(top), top, x.dtype.type(0))
     with Quiet():  # the distance to the top may be infinite
         sums = np.exp(x - top)
-        return np.log(_total(sums, dim) if type(dim) is int else add_up(sums, dim, None, True)) + top
+        return np.log(add_up(sums, dim, None, True) if isinstance(dim, tuple) else _total(sums, dim)) + top
 
 
 def _along(arrays: list, params: dict) -> None:
