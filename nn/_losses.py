@@ -154,7 +154,6 @@ def huber_loss(
     Shapes as in mse_loss; a weight multiplies the losses. RuntimeError unless delta > 0.
     """
     kind = input.dtype
-    check_reduction(reduction)
     check_floating("huber_loss", input)
     _check_weight(weight, input)
     input, target = _same(input, target, "huber_loss")

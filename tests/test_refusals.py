@@ -1,4 +1,4 @@
-"""What nn and optim refuse by a check of their own, where PyTorch stumbles over an attribute, or takes it."""
+"""What ops, nn and optim refuse by a check of their own, where PyTorch stumbles, or takes it."""
 
 from __future__ import annotations
 
@@ -52,6 +52,41 @@ REFUSED = {
     "load_state_dict(): expected a dict, got int": (
         TypeError,
         lambda: optim.SGD([p(2)], 0.1).load_state_dict(3),
+    ),
+    "gather(): sparse_grad=True is not supported": (
+        NotImplementedError,
+        lambda: torch.gather(x(2), 0, torch.tensor([0]), sparse_grad=True),
+    ),
+    "embedding(): sparse=True is not supported": (
+        NotImplementedError,
+        lambda: torch.embedding(x(2, 2), torch.tensor([0]), -1, False, True),
+    ),
+    "complex tensors are not supported": (NotImplementedError, lambda: torch.complex(x(2), x(2))),
+    "as_strided(): only for contiguous tensors": (
+        NotImplementedError,
+        lambda: torch.as_strided(x(2, 4)[:, ::2], (2,), (1,)),
+    ),
+    "p='nuc' is not supported: use linalg.matrix_norm": (
+        NotImplementedError,
+        lambda: x(2, 2).norm("nuc", (0, 1)),
+    ),
+    "share_memory_(): this tensor is a view": (RuntimeError, lambda: x(2, 2)[0].share_memory_()),
+    "t_(): a leaf that requires grad keeps its shape": (RuntimeError, lambda: torch.no_grad()(p(2, 2).t_)()),
+    "spacing has 2 coordinates for dimension 1, whose length is 3": (
+        RuntimeError,
+        lambda: torch.gradient(x(2, 3), spacing=(x(2).cumsum(0), x(2).cumsum(0))),
+    ),
+    "apply_: unsupported operation: more than one": (
+        RuntimeError,
+        lambda: x(1).expand(2).apply_(lambda u: u),
+    ),
+    "map_: unsupported operation: more than one": (
+        RuntimeError,
+        lambda: x(1).expand(2).map_(x(2), lambda u, v: u),
+    ),
+    "map2_: unsupported operation: more than one": (
+        RuntimeError,
+        lambda: x(1).expand(2).map2_(x(2), x(2), lambda u, v, w: u),
     ),
     "didn't specify a value of required optimization parameter lr": (
         ValueError,

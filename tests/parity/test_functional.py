@@ -325,3 +325,18 @@ def test_offsets_beyond_the_input_are_refused():  # PyTorch may read beyond its 
     for offsets in ([0, 7], [0, 3, 1]):
         with pytest.raises(RuntimeError, match="offsets must begin with 0, not fall, and be at most 6"):
             torch.nn.functional.embedding_bag(torch.arange(6), torch.ones(6, 3), torch.tensor(offsets))
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 5), (1, 2, 1, 5), (1, 2, 5, 1), (1, 2, 1), (1, 2), (3, 4), (4,)])
+def test_groups_of_one_value(shape):
+    """Are refused, however many dimensions of size 1 there are."""
+    x = torch.linspace(-1, 2, int(np.prod(shape)), dtype=torch.float64).reshape(shape).requires_grad_()
+    same(lambda lib, x: lib.nn.functional.group_norm(x, 2), x, second=False)
+
+
+def test_instance_norm_without_momentum():
+    def run(lib, x):
+        m = lib.nn.InstanceNorm1d(3, momentum=None, track_running_stats=True).double()
+        return [m(x), m(x * 2), m.running_mean, m.running_var]
+
+    same(run, torch.linspace(-1, 2, 24, dtype=torch.float64).reshape(2, 3, 4))

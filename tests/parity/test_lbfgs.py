@@ -278,3 +278,24 @@ def test_strong_wolfe_on_any_answers_whatever():
                 found.append([0.0, len(asked)])
         if not any(map(math.isnan, found[1])):  # 0 over 0: what comes after means nothing
             assert found[0] == pytest.approx(found[1], abs=1e-9), (answers, slope, t, most, settings)
+
+
+@pytest.mark.parametrize("max_iter", [1, 2, 4])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_parameter_without_gradient_and_what_the_state_holds(max_iter, first):
+    """The scale of the first direction is the number 1; later ones are tensors."""
+    seen = []
+    for lib in (tinygrad6, pytorch()):
+        a, b = (lib.tensor(v, dtype=lib.float64, requires_grad=True) for v in ([1.0, -2.0], [0.5, 1.0, 2.0]))
+        opt = lib.optim.LBFGS([a, b] if first else [b, a], lr=0.1, max_iter=max_iter)
+
+        def closure():
+            opt.zero_grad()
+            loss = (a**4).sum()
+            loss.backward()
+            return loss
+
+        opt.step(closure)
+        scale = opt.state[opt.param_groups[0]["params"][0]]["H_diag"]
+        seen.append([isinstance(scale, lib.Tensor), float(scale), *a.tolist(), *b.tolist()])
+    assert seen[0] == pytest.approx(seen[1])
