@@ -281,6 +281,8 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
         for number in (threshold, value):
             check_size(number, input.array.dtype)
         return written(OPS["threshold"].call(input, threshold, value), input, inplace)
+    if input.array.dtype.kind == "b":
+        raise NotImplementedError("\"threshold_cpu\" not implemented for 'Bool'")
     return written(NAMES["where"](input <= threshold, value, input).to(input.dtype), input, inplace)
 
 
