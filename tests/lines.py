@@ -4094,4 +4094,10 @@ f.clone().__setitem__(np.bool_(True), 1.0)
 ! a[torch.tensor([1, 0], dtype=torch.int16)]
 a[torch.tensor(1, dtype=torch.int8)]
 [getattr(schedulers.LRScheduler, n) for n in ('_get_lr_called_within_step', '_is_initial')]
+f.new_tensor([1, 2], dtype=torch.int64)
+n.new_tensor([1.5, 2], dtype=torch.float64)
+h.new_tensor([1, 2], dtype=torch.bool)
+F.adaptive_max_pool1d(x(2, 3, 4), 2)
+F.adaptive_max_pool1d(x(3, 4), 2)
+F.adaptive_max_pool1d(x(3, 4), 2, True)
 """
